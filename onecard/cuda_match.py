@@ -1,0 +1,108 @@
+"""Which build of torch and vLLM a box can run: driver, card and Python against the channel.
+
+Sources: NVIDIA "CUDA Compatibility" (minor version compatibility: CUDA 13.x needs driver >= 580,
+12.x >= 525); vLLM's installation page (nightly variants cu129, cu130, cpu); vLLM 0.33.0's metadata
+(Python >= 3.11, < 3.15; links libcudart.so.13). vLLM 0.17.0, on CUDA 12, is the first with Qwen3.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from onecard.facts.lines import version_key
+
+Channel = Literal["nightly", "release", "commit"]
+
+_NIGHTLY = "https://wheels.vllm.ai"
+_TORCH = "https://download.pytorch.org/whl"
+_CUDA_13_DRIVER = 580
+_CUDA_12_DRIVER = 525
+_OLDEST_VLLM = (0, 17)
+_CUDA_13_VLLM = (0, 26)
+_OLDEST_CARD = (7, 5)
+_BLACKWELL = (10, 0)
+_OLDEST_PYTHON, _PYTHON_LIMIT, _DEFAULT_PYTHON = (3, 11), (3, 15), "3.12"
+
+
+@dataclass(frozen=True)
+class Match:
+    """What to install. torch_backend: uv's `--torch-backend`.
+
+    indexes: extra package indexes, the first takes precedence. python: the version to make the
+    virtual environment with, as `3.12`. uv_python: the box's own does not fit, uv brings one.
+    """
+
+    torch_backend: str
+    indexes: tuple[str, ...]
+    python: str
+    uv_python: bool = False
+
+
+@dataclass(frozen=True)
+class NoMatch:
+    """Why nothing fits, in one line, with the fix."""
+
+    reason: str
+
+
+def match(
+    driver_version: str,
+    capability: str,
+    python_version: str,
+    channel: Channel = "nightly",
+    version: str = "",
+) -> Match | NoMatch:
+    """Return the builds that fit, or why none does.
+
+    driver_version: `580.159.04`; empty for a box without a card (CPU builds).
+    capability: `9.0`, empty when not known. python_version: of the box's own python3.
+    version: a vLLM version for `release` (empty: the newest), a commit's hash for `commit`.
+    """
+    python, uv_python = _python(python_version)
+    if not driver_version:
+        return Match("cpu", _indexes(channel, version, "cpu"), python, uv_python)
+    card = version_key(capability)
+    if card and card < _OLDEST_CARD:
+        return NoMatch(f"capability {capability} is too old for vLLM; rent a card with >= 7.5")
+    release = version_key(version) if channel == "release" else ()
+    if release and release < _OLDEST_VLLM:
+        return NoMatch(f"vllm {version} does not know Qwen3.5; pin vllm.version 0.17.0 or later")
+    branch = next(iter(version_key(driver_version)), 0)
+    cuda_12_build = bool(release) and release < _CUDA_13_VLLM
+    if branch < _CUDA_12_DRIVER:
+        return _too_old(branch, _CUDA_12_DRIVER, "CUDA 12")
+    if branch < _CUDA_13_DRIVER and not cuda_12_build:
+        return _too_old(branch, _CUDA_13_DRIVER, "CUDA 13")
+    if cuda_12_build:
+        # Kernels for Blackwell came with CUDA 12.8, whose own driver branch is 570.
+        if card >= _BLACKWELL and branch < 570:
+            return _too_old(branch, 570, "Blackwell")
+        backend = "cu129" if release >= (0, 18) else "cu128"
+    else:
+        backend = "cu130"
+    return Match(backend, _indexes(channel, version, backend), python, uv_python)
+
+
+def _python(version: str) -> tuple[str, bool]:
+    own = version_key(version)[:2]
+    if own and _OLDEST_PYTHON <= own < _PYTHON_LIMIT:
+        return f"{own[0]}.{own[1]}", False
+    return _DEFAULT_PYTHON, True
+
+
+def _indexes(channel: Channel, version: str, backend: str) -> tuple[str, ...]:
+    torch = f"{_TORCH}/{backend}"
+    if channel == "nightly":
+        return f"{_NIGHTLY}/nightly/{backend}", torch
+    if channel == "commit":
+        return f"{_NIGHTLY}/{version}", torch
+    return (torch,)
+
+
+def _too_old(branch: int, needed: int, what: str) -> NoMatch:
+    pin = " or pin vllm 0.17.0" if needed == _CUDA_13_DRIVER else ""
+    return NoMatch(
+        f"driver {branch} is too old for {what}: needs driver >= {needed}; "
+        f"run provision with driver.branch 580{pin}"
+    )

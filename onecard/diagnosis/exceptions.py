@@ -1,0 +1,170 @@
+"""Python exceptions in a log of several processes, each process's lines put together first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from onecard.diagnosis.log import Log, Run
+from onecard.start.line import LogLine
+
+_TRACEBACK = "Traceback (most recent call last)"
+_FRAME = re.compile(
+    r'\s*File ["“](?P<file>[^"”]{1,400})["”], line (?P<line>\d+), in (?P<name>.{1,100})'
+)
+# A class's name at the line's very beginning: `ValueError: text`, `torch.OutOfMemoryError: text`,
+# `AssertionError`.
+_EXCEPTION = re.compile(
+    r"(?P<type>(?:[A-Za-z_]\w{0,80}\.){0,8}[A-Z]\w{0,80})(?:: ?(?P<message>.*)|$)"
+)
+_CHAINED = (
+    "During handling of the above exception",
+    "The above exception was the direct cause",
+)
+_HARMLESS_LEVELS = ("INFO", "WARNING", "DEBUG")
+_FATAL_HEADERS = ("failed to start", "fatal error", "hit an exception", "WorkerProc failed")
+_FATAL_FILES = ("/bin/vllm", "multiprocessing/process.py", "multiprocessing/spawn.py")
+# A message may go on below its first line; this much of it belongs to the exception.
+_MESSAGE_LINES = 20
+_MOST_LINES = 600
+_MOST_EXCEPTIONS = 400
+
+
+@dataclass(frozen=True)
+class Raised:
+    """One exception as a log tells it.
+
+    first, number, end: the lines (counted from 0) of its traceback's head, of its type, and the
+        line after its message.
+    frames: the last frames, `file:line in function`, outermost first.
+    fatal: it ended a process, or an engine's start.
+    harmless: it was logged as a warning or less: somebody caught it and went on.
+    continued: another exception was raised while this one was handled.
+    """
+
+    type: str
+    message: str
+    first: int
+    number: int
+    end: int
+    frames: tuple[str, ...]
+    lines: frozenset[int]
+    fatal: bool
+    harmless: bool
+    continued: bool = False
+
+    @property
+    def text(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+@dataclass
+class _Writer:
+    """What one process was writing when we last heard of it."""
+
+    header: str = ""
+    open: bool = False
+    first: int = 0
+    frames: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    done: int | None = None  # index into the result of the exception whose message goes on
+    chained: bool = False
+
+
+def exceptions(log: Log, run: Run) -> list[Raised]:
+    """The exceptions of one run in the order of the lines that name them."""
+    begin = next(log.find(_TRACEBACK, run), None)
+    if begin is None:
+        return []
+    found: list[Raised] = []
+    writers: dict[tuple[str, str, str, str], _Writer] = {}
+    for number, line in _lines(log, max(run.first, begin - 3), run.end):
+        writer = writers.setdefault(line.writer, _Writer())
+        _read(writer, number, line, found)
+        if len(found) >= _MOST_EXCEPTIONS:
+            break
+    return sorted(found, key=lambda raised: raised.number)
+
+
+def _lines(log: Log, first: int, end: int) -> Iterator[tuple[int, LogLine]]:
+    for number in range(first, end):
+        yield number, log.line(number)
+
+
+def _read(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> None:
+    message = line.message
+    if _TRACEBACK in message:
+        writer.open, writer.first, writer.done = True, number, None
+        writer.frames, writer.files, writer.lines = [], [], [number]
+        return
+    if any(message.startswith(text) for text in _CHAINED):
+        if found and writer.lines:
+            _mark_continued(writer, found, handled=message.startswith(_CHAINED[0]))
+        writer.chained, writer.done = True, None
+        return
+    if writer.open:
+        _read_traceback(writer, number, line, found)
+        return
+    if writer.done is not None and _goes_on(line, found[writer.done], number):
+        _extend(found, writer.done, number)
+        return
+    writer.done = None
+    if message.strip() and line.level not in _HARMLESS_LEVELS:
+        writer.header = message
+
+
+def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> None:
+    message = line.message
+    writer.lines.append(number)
+    if frame := _FRAME.match(message):
+        writer.files.append(frame["file"])
+        writer.frames.append(f"{frame['file']}:{frame['line']} in {frame['name']}")
+        return
+    indented = message[:1] in (" ", "\t", "^", "~") or not message
+    match = None if indented else _EXCEPTION.match(message)
+    if match is None:
+        if len(writer.lines) > _MOST_LINES:
+            writer.open = False
+        return
+    writer.open = False
+    writer.done = len(found)
+    found.append(
+        Raised(
+            type=match["type"],
+            message=(match["message"] or "").strip(),
+            first=writer.first,
+            number=number,
+            end=number + 1,
+            frames=tuple(writer.frames[-3:]),
+            lines=frozenset(writer.lines),
+            fatal=_is_fatal(writer),
+            harmless=line.level in _HARMLESS_LEVELS,
+        )
+    )
+    writer.chained = False
+
+
+def _is_fatal(writer: _Writer) -> bool:
+    if any(text in writer.header for text in _FATAL_HEADERS):
+        return True
+    return any(name in file for file in writer.files for name in _FATAL_FILES)
+
+
+def _goes_on(line: LogLine, raised: Raised, number: int) -> bool:
+    if number - raised.number > _MESSAGE_LINES or line.level in _HARMLESS_LEVELS:
+        return False
+    return line.program not in ("systemd", "kernel")
+
+
+def _extend(found: list[Raised], index: int, number: int) -> None:
+    raised = found[index]
+    found[index] = replace(raised, end=number + 1, lines=raised.lines | {number})
+
+
+def _mark_continued(writer: _Writer, found: list[Raised], *, handled: bool) -> None:
+    for index in range(len(found) - 1, -1, -1):
+        if found[index].first == writer.first:
+            found[index] = replace(found[index], continued=handled)
+            return

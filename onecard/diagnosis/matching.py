@@ -1,0 +1,60 @@
+"""Where the rules match in one run of a log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from onecard.diagnosis.log import Log, Run
+from onecard.diagnosis.rules import Pattern, Rule
+
+_QUIET_LEVELS = ("INFO", "WARNING", "DEBUG")
+_PYTHON_WARNING = re.compile(r"\S+\.py:\d+: \w*Warning: |\w*UserWarning: ")
+# vLLM prints the whole request when an engine dies: what it holds is nobody's error.
+_DUMPS = ("Dumping input data", "Dumping scheduler")
+_MOST_LOOKS = 2000
+_MOST_MATCHES = 20
+
+
+@dataclass(frozen=True)
+class Match:
+    """A rule, the line (counted from 0) that it matched, and what it captured there."""
+
+    rule: Rule
+    number: int
+    captures: Mapping[str, str]
+
+
+def matches(log: Log, run: Run, rules: Iterable[Rule]) -> list[Match]:
+    """Every rule's matches in `run`, those of a server that was told to go left out."""
+    live = Run(run.first, run.quiet_from, run.quiet_from, run.ready)
+    found: list[Match] = []
+    for rule in rules:
+        if rule.only_with and not any(log.holds(literal, run) for literal in rule.only_with):
+            continue
+        if any(log.holds(literal, run) for literal in rule.without):
+            continue
+        for pattern in rule.patterns:
+            found += _pattern_matches(log, live, rule, pattern)
+    return found
+
+
+def _pattern_matches(log: Log, run: Run, rule: Rule, pattern: Pattern) -> list[Match]:
+    found: list[Match] = []
+    for looks, number in enumerate(log.find(pattern.find, run)):
+        if looks >= _MOST_LOOKS or len(found) >= _MOST_MATCHES:
+            break
+        line = log.line(number)
+        if not rule.quiet and (line.level in _QUIET_LEVELS or _PYTHON_WARNING.match(line.message)):
+            continue
+        if line.message.startswith(_DUMPS) or line.message.startswith("# HELP"):
+            continue
+        captures: dict[str, str] = {}
+        if pattern.regex is not None:
+            match = pattern.regex.search(line.message)
+            if match is None:
+                continue
+            captures = {name: text for name, text in match.groupdict().items() if text}
+        found.append(Match(rule, number, captures))
+    return found

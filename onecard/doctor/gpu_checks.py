@@ -1,0 +1,133 @@
+"""Checks of the cards and their driver. Each: facts, settings, driver settings -> Check."""
+
+from __future__ import annotations
+
+from onecard.doctor.check import Check
+from onecard.driver.decide import decide
+from onecard.driver.settings import DriverSettings
+from onecard.facts.model import Facts
+from onecard.settings import Settings
+
+# NVIDIA, "XID Errors": the card or its link is at fault, not the program.
+_HARDWARE_XIDS = {48, 63, 64, 74, 79, 94, 95, 119}
+
+
+def gpu(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """A GPU shows on the PCI bus (or, in a container that hides the bus, to nvidia-smi)."""
+    names = [g.name for g in facts.gpus] or [d.name or d.device for d in facts.pci_gpus]
+    if names:
+        return Check("gpu", "ok", f"{len(names)} x {names[0]}")
+    return Check(
+        "gpu",
+        "blocker",
+        "no NVIDIA GPU on the PCI bus",
+        "rent a box with one, or set accelerator: cpu",
+    )
+
+
+def driver_plan(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """What the driver role would do."""
+    plan = decide(facts, driver)
+    if plan.action == "leave":
+        return Check("driver", "ok", plan.reason)
+    if plan.action == "refuse":
+        return Check("driver", "blocker", plan.reason, plan.fix)
+    fix = plan.fix or "onecard installs it; pass --reboot to allow the reboot it may need"
+    return Check("driver", "warning", plan.reason, fix)
+
+
+def nouveau(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """The card is not held by nouveau."""
+    if facts.driver.nouveau_loaded:
+        return Check(
+            "nouveau", "warning", "loaded: it holds the card", "provision --reboot blacklists it"
+        )
+    return Check("nouveau", "ok", "not loaded")
+
+
+def fabric(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """NVSwitch boxes need the Fabric Manager, running, of exactly the driver's version."""
+    if not facts.nvswitch:
+        return Check("fabric manager", "ok", "no NVSwitch: not needed")
+    version = facts.driver.fabric_manager
+    unit = facts.machine.units.get("nvidia-fabricmanager.service")
+    if version and facts.driver.version and version != facts.driver.version:
+        return Check(
+            "fabric manager",
+            "blocker",
+            f"{version} beside driver {facts.driver.version}: CUDA will say error 802",
+            f"install nvidia-fabricmanager of version {facts.driver.version}",
+        )
+    if facts.driver.smi == "ok" and (unit is None or unit.active != "active"):
+        return Check(
+            "fabric manager",
+            "blocker",
+            "not running on a box with NVSwitch: CUDA will say error 802",
+            "systemctl enable --now nvidia-fabricmanager",
+        )
+    return Check("fabric manager", "ok", version or "comes with the driver")
+
+
+def xid(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """No hardware error in the kernel's log."""
+    bad = [one for one in facts.kernel_log.xids if one.code in _HARDWARE_XIDS]
+    if bad:
+        return Check(
+            "xid",
+            "warning",
+            f"Xid {bad[-1].code} at {bad[-1].pci}: the card or its link is at fault",
+            "reboot; if it comes again hand the box back",
+            "NVIDIA XID Errors",
+        )
+    if not facts.kernel_log.readable:
+        return Check("xid", "ok", "kernel log not readable")
+    return Check("xid", "ok", f"{len(facts.kernel_log.xids)} Xid, none of hardware")
+
+
+def ecc(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """No uncorrectable memory error since the driver was loaded."""
+    for card in facts.gpus:
+        if card.ecc_errors:
+            return Check(
+                "ecc",
+                "warning",
+                f"GPU {card.index}: {card.ecc_errors} uncorrectable errors",
+                "reboot; if they come again hand the box back",
+            )
+    return Check("ecc", "ok", "no uncorrectable errors")
+
+
+def mig(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """MIG divides a card; a model sees one slice, or none."""
+    for card in facts.gpus:
+        if card.mig:
+            slices = ", ".join(card.mig_devices) or "no slice made"
+            return Check(
+                "mig",
+                "warning" if card.mig_devices else "blocker",
+                f"GPU {card.index} has MIG on: {slices}",
+                f"nvidia-smi -i {card.index} -mig 0 for the whole card",
+            )
+    return Check("mig", "ok", "off")
+
+
+def processes(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """Nobody else holds the cards' memory."""
+    for card in facts.gpus:
+        others = [p for p in card.processes if "vllm" not in p.name.lower()]
+        if others:
+            held = f"{others[0].memory_mib} MiB" if others[0].memory_mib else "memory"
+            return Check(
+                "gpu memory",
+                "warning",
+                f"GPU {card.index}: {others[0].name} ({others[0].pid}) holds {held}",
+                "stop it before deploy, or lower serve.gpu_memory_utilization",
+            )
+    return Check("gpu memory", "ok", "no other process")
+
+
+def persistence(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+    """Without persistence each start loads the driver's state anew."""
+    if any(card.persistence is False for card in facts.gpus):
+        return Check("persistence", "warning", "off", "systemctl enable --now nvidia-persistenced")
+    return Check("persistence", "ok", "on" if facts.gpus else "no driver yet")

@@ -1,0 +1,98 @@
+"""The facts about NVIDIA's cards and their driver, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PciDevice:
+    """One NVIDIA device on the PCI bus.
+
+    kind: `gpu`, `nvswitch` or `other` (a card's sound or USB part). driver: `nvidia`, `nouveau`,
+    `vfio-pci`, or empty when none is bound.
+    """
+
+    address: str
+    kind: str
+    device: str
+    name: str = ""
+    driver: str = ""
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    """A process that holds memory of a card. memory_mib: None where the driver does not tell."""
+
+    pid: int
+    name: str
+    memory_mib: int | None
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One card as nvidia-smi sees it. Memory in MiB; capability `9.0`; ecc_errors uncorrected."""
+
+    index: int
+    name: str
+    uuid: str
+    memory_total_mib: int | None = None
+    memory_used_mib: int | None = None
+    capability: str = ""
+    pci: str = ""
+    persistence: bool | None = None
+    mig: bool | None = None
+    mig_devices: tuple[str, ...] = ()
+    ecc: bool | None = None
+    ecc_errors: int | None = None
+    processes: tuple[GpuProcess, ...] = ()
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The NVIDIA driver.
+
+    version: what nvidia-smi reports, else the loaded module's; empty when no driver is loaded.
+    cuda: the newest CUDA that it serves, `13.0`.
+    loaded: version of the loaded module. on_disk: of the module that a reboot would load.
+    open_module: the loaded module is NVIDIA's open one.
+    smi: `ok`, `missing` (no such program), or `failed`, with its words in `error`.
+    route: where its packages came from: `none`, `ubuntu`, `debian`, `nvidia` (NVIDIA's own
+        repository), `runfile`, `mixed` (two of these), or `foreign` (it works, yet nothing on this
+        box installed it: a container, or a prepared image).
+    mismatch: user space and the loaded module are of different versions.
+    """
+
+    version: str = ""
+    cuda: str = ""
+    loaded: str = ""
+    on_disk: str = ""
+    open_module: bool = False
+    smi: str = "missing"
+    error: str = ""
+    route: str = "none"
+    routes: tuple[str, ...] = ()
+    mismatch: bool = False
+    uvm: bool = False
+    device_nodes: tuple[str, ...] = ()
+    nouveau_loaded: bool = False
+    nouveau_blacklisted: bool = False
+    fabric_manager: str = ""
+
+
+@dataclass(frozen=True)
+class Xid:
+    """One Xid error. code: NVIDIA's number. pci: the card, `0000:00:06`."""
+
+    code: int
+    pci: str
+    line: str
+
+
+@dataclass(frozen=True)
+class KernelLog:
+    """The last 20 Xid errors, and other complaints about a driver. readable: it could be read."""
+
+    xids: tuple[Xid, ...] = ()
+    complaints: tuple[str, ...] = ()
+    readable: bool = True

@@ -1,0 +1,157 @@
+"""Reading the cards: the PCI bus, nvidia-smi, the driver and where it came from."""
+
+from __future__ import annotations
+
+import re
+
+from onecard.facts.cards import CARDS, NVSWITCHES
+from onecard.facts.hardware import Driver, Gpu, GpuProcess, PciDevice
+from onecard.facts.lines import Lines, whole
+from onecard.facts.model import Package
+
+# What belongs to the driver itself; the container toolkit and CUDA's libraries come from
+# NVIDIA's repository on many a box whose driver is the distribution's.
+_DRIVER_PACKAGE = re.compile(
+    r"^(nvidia-(driver|open|dkms|kernel|utils|compute-utils|headless|firmware|fabricmanager"
+    r"|persistenced|modprobe|smi|alternative)(-|$)|libnvidia-(compute|cfg1|gl)(-|$)|libcuda1$|cuda-drivers"
+    r"|linux-(modules|objects|signatures)-nvidia-)"
+)
+# These have one version scheme across drivers, or sit harmlessly beside another route's driver.
+_NEUTRAL = re.compile(r"^nvidia-(modprobe|alternative|persistenced)")
+_PROC_VERSION = re.compile(r"(?:Kernel Module(?: for \S+)?)\s+(?P<version>\d[\d.]+)")
+_MISMATCH = re.compile(r"Driver/library version mismatch")
+
+
+def read_pci(told: Lines) -> tuple[PciDevice, ...]:
+    """Read NVIDIA's devices on the PCI bus."""
+    names = {}
+    for line in told.all("lspci"):
+        fields = re.findall(r'"([^"]*)"', line)
+        if len(fields) > 2:
+            bracket = re.search(r"\[(.*)\]", fields[2])
+            names[line.split(" ", 1)[0]] = bracket[1] if bracket else fields[2]
+    devices = []
+    for line in told.all("device"):
+        address, code, device, *driver = line.split(" ")
+        kind = (
+            "gpu" if code.startswith("03") else "nvswitch" if code.startswith("0680") else "other"
+        )
+        known = CARDS.get(device, ("", ""))[0] or NVSWITCHES.get(device, "")
+        name = known or names.get(address, "")
+        devices.append(PciDevice(address, kind, device, name, driver[0] if driver else ""))
+    return tuple(devices)
+
+
+def read_gpus(told: Lines, pci: tuple[PciDevice, ...]) -> tuple[Gpu, ...]:
+    """Read `nvidia-smi --query-gpu`, the processes, and MIG's slices. None when it failed."""
+    if told.one("exit") != "0":
+        return ()
+    processes: dict[str, list[GpuProcess]] = {}
+    for line in told.all("app"):
+        fields = [field.strip() for field in line.split(",", 3)]
+        if len(fields) == 4 and fields[1].isdigit():
+            processes.setdefault(fields[0], []).append(
+                GpuProcess(int(fields[1]), fields[3], whole(fields[2]))
+            )
+    rows = [line for line in told.all("gpu") if line.split(",", 1)[0].strip().isdigit()]
+    slices = _slices(told.all("list"))
+    return tuple(_gpu(row, pci, processes, slices) for row in rows)
+
+
+def _slices(listed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Read `nvidia-smi -L`: each card's line, then the lines of its MIG slices."""
+    slices: dict[str, tuple[str, ...]] = {}
+    card = ""
+    for line in listed:
+        found = re.search(r"UUID: ((?:GPU|MIG)-[^)]+)\)", line)
+        if found and line.startswith("GPU "):
+            card = found[1]
+        elif found and line.startswith("MIG "):
+            slices[card] = (*slices.get(card, ()), f"{line.split()[1]} {found[1]}")
+    return slices
+
+
+def _gpu(
+    row: str,
+    pci: tuple[PciDevice, ...],
+    processes: dict[str, list[GpuProcess]],
+    slices: dict[str, tuple[str, ...]],
+) -> Gpu:
+    fields = [field.strip() for field in row.split(",")] + [""] * 12
+    index, name, uuid, _, total, used, bus, persistence, capability, mig, ecc, errors = fields[:12]
+    return Gpu(
+        index=int(index),
+        name=name,
+        uuid=uuid,
+        memory_total_mib=whole(total),
+        memory_used_mib=whole(used),
+        capability=capability if re.fullmatch(r"\d+\.\d+", capability) else _known(bus, pci),
+        pci=bus.lower()[4:] if len(bus) == len("00000000:00:06.0") else bus.lower(),
+        persistence=_switch(persistence),
+        mig=_switch(mig),
+        mig_devices=slices.get(uuid, ()),
+        ecc=_switch(ecc),
+        ecc_errors=whole(errors),
+        processes=tuple(processes.get(uuid, ())),
+    )
+
+
+def _known(bus: str, pci: tuple[PciDevice, ...]) -> str:
+    """Return the capability of the card at a bus address by its PCI device number."""
+    for device in pci:
+        if bus.lower().endswith(device.address.lower()):
+            return CARDS.get(device.device, ("", ""))[1]
+    return ""
+
+
+def _switch(text: str) -> bool | None:
+    return {"Enabled": True, "Disabled": False}.get(text)
+
+
+def read_driver(told: Lines, gpus: tuple[Gpu, ...], installed: tuple[Package, ...]) -> Driver:
+    """Read the driver: loaded, on disk, in user space, and its route."""
+    proc = " ".join(told.all("proc"))
+    found = _PROC_VERSION.search(proc)
+    loaded = told.one("loaded") or (found["version"] if found else "")
+    row = next((line for line in told.all("gpu") if line.split(",")[0].strip().isdigit()), "")
+    reported = row.split(",")[3].strip() if gpus else ""
+    said = " ".join(told.all("gpu"))
+    smi = "missing" if not told.yes("smi") else "ok" if gpus else "failed"
+    routes = _routes(told, installed)
+    if routes:
+        route = routes[0] if len(routes) == 1 else "mixed"
+    else:
+        route = "foreign" if loaded or smi == "ok" else "none"
+    modules = told.all("module")
+    manager = re.search(r"(\d+\.[\d.]+)", told.one("fabric_manager"))
+    return Driver(
+        version=reported or loaded,
+        cuda=told.one("cuda"),
+        loaded=loaded,
+        on_disk=told.one("on_disk"),
+        open_module="Open Kernel Module" in proc,
+        smi=smi,
+        error=said[:300] if smi == "failed" else "",
+        route=route,
+        routes=routes,
+        mismatch=bool(_MISMATCH.search(said)),
+        uvm="nvidia_uvm" in modules,
+        device_nodes=told.all("node"),
+        nouveau_loaded="nouveau" in modules,
+        nouveau_blacklisted=bool(told.all("blacklist")),
+        fabric_manager=manager[1] if manager else "",
+    )
+
+
+def _routes(told: Lines, installed: tuple[Package, ...]) -> tuple[str, ...]:
+    """Return the routes by which parts of the driver were installed, sorted."""
+    routes = {
+        package.origin
+        for package in installed
+        if package.origin
+        and _DRIVER_PACKAGE.match(package.name)
+        and not _NEUTRAL.match(package.name)
+    }
+    if told.yes("runfile"):
+        routes.add("runfile")
+    return tuple(sorted(routes))

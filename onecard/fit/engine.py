@@ -1,0 +1,53 @@
+"""What changed between vLLM releases in how the KV cache is counted.
+
+Read in the wheels of 0.17.0, 0.20.2, 0.22.0, 0.25.1, 0.26.0, 0.28.0, 0.29.0 and 0.33.0
+(v1/core/kv_cache_utils.py, v1/core/kv_cache_planning.py, v1/kv_cache_interface.py,
+config/model.py) and, for 0.25.1 and 0.32.0, checked against logs of real starts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The rules of one generation of vLLM.
+
+    state_blocks: blocks that a request takes in each group of Gated DeltaNet layers. 2 in mamba
+        cache mode `align`, which prefix caching brings (on by default for such models from 0.26).
+    batches_in_flight: batches of max_num_batched_tokens that a sliding-window layer must hold
+        beside its window (from 0.26: two, with asynchronous scheduling).
+    reserves_null_block: the start-up check sets one block aside (from 0.29).
+    counts_graphs: the memory of CUDA graphs is estimated and set aside before the KV cache is
+        sized (from 0.21).
+    """
+
+    name: str
+    state_blocks: int = 1
+    batches_in_flight: int = 1
+    reserves_null_block: bool = False
+    counts_graphs: bool = True
+
+
+VLLM_0_17 = Engine("vLLM up to 0.20", counts_graphs=False)
+VLLM_0_21 = Engine("vLLM 0.21 to 0.25")
+VLLM_0_26 = Engine("vLLM 0.26 to 0.28", state_blocks=2, batches_in_flight=2)
+VLLM_0_29 = Engine(
+    "vLLM 0.29 and later", state_blocks=2, batches_in_flight=2, reserves_null_block=True
+)
+
+
+def engine_for(version: str) -> Engine:
+    """The rules of a release such as `0.25.1` or `0.34.0.dev12+g1234`; of the newest when the
+    version is empty or not a number."""
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match is None:
+        return VLLM_0_29
+    release = (int(match[1]), int(match[2]))
+    if release < (0, 21):
+        return VLLM_0_17
+    if release < (0, 26):
+        return VLLM_0_21
+    return VLLM_0_26 if release < (0, 29) else VLLM_0_29

@@ -1,0 +1,52 @@
+"""What only a person can answer: passwords, passphrases, and whether a host key is the right one."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+import threading
+from collections.abc import Mapping
+
+from onecard.secret import Secret
+
+_ONE_AT_A_TIME = threading.Lock()  # several hosts are worked on at once; questions are not
+
+
+class Prompts:
+    """Answers from the environment, else from the terminal, else None.
+
+    ONECARD_SSH_PASSWORD and ONECARD_SUDO_PASSWORD answer for every host of the run.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+
+    def ssh_password(self, login: str) -> Secret | None:
+        """Return the password of `user@address`."""
+        return self._hidden("ONECARD_SSH_PASSWORD", f"Password of {login}: ")
+
+    def passphrase(self, login: str) -> Secret | None:
+        """Return the passphrase of the private key that is offered to `user@address`."""
+        return self._hidden("ONECARD_KEY_PASSPHRASE", f"Passphrase of the key for {login}: ")
+
+    def sudo_password(self, login: str) -> Secret | None:
+        """Return the password that sudo on the box wants."""
+        return self._hidden("ONECARD_SUDO_PASSWORD", f"sudo password on {login}: ")
+
+    def accepts(self, question: str) -> bool:
+        """Ask a yes-or-no question; no terminal means no."""
+        if not sys.stdin.isatty():
+            return False
+        with _ONE_AT_A_TIME:
+            sys.stderr.write(f"{question} [yes/no] ")
+            sys.stderr.flush()
+            return sys.stdin.readline().strip().lower() == "yes"
+
+    def _hidden(self, variable: str, question: str) -> Secret | None:
+        if value := self._environment.get(variable):
+            return Secret(value)
+        if not sys.stdin.isatty():
+            return None
+        with _ONE_AT_A_TIME:
+            return Secret(getpass.getpass(question, stream=sys.stderr))

@@ -1,0 +1,106 @@
+"""Kernel settings and modules."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onecard.resources.base import Differences, Resource, State, Value, fields
+from onecard.resources.files import File
+from onecard.script import Answer
+
+
+@dataclass(frozen=True)
+class Sysctl(Resource):
+    """Kernel settings, in force now and kept over a reboot.
+
+    values: key (`net.core.somaxconn`) and value, in pairs.
+    """
+
+    values: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        return f"sysctl {' '.join(key for key, _ in self.values)}"
+
+    def probe(self) -> str:
+        keys = shlex.join(key for key, _ in self.values)
+        return (
+            f"for key in {keys}; do "
+            "printf '%s=%s\\n' $key \"$(cat /proc/sys/$(echo $key | tr . /) 2>/dev/null)\"; done\n"
+            + self._file.digest_probe("kept")
+        )
+
+    def read(self, answer: Answer) -> State:
+        return {key: " ".join(value.split()) for key, value in fields(answer.output).items()}
+
+    def desired(self) -> State:
+        return {**dict(self.values), "kept": self._file.digest}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        lines = [self._file.write()] if "kept" in differences else []
+        lines += [
+            f"sysctl -q -w {shlex.quote(f'{key}={value}')}"
+            for key, value in self.values
+            if key in differences
+        ]
+        return "\n".join(lines)
+
+    @property
+    def _file(self) -> File:
+        text = "".join(f"{key} = {value}\n" for key, value in self.values)
+        return File("/etc/sysctl.d/60-onecard.conf", content="# Kept by onecard.\n" + text)
+
+
+@dataclass(frozen=True)
+class KernelModules(Resource):
+    """Modules that are loaded, now and at each boot, and modules that a boot must not load.
+
+    A blacklisted module that is loaded now leaves with the next reboot; it is not pulled from
+    under whatever uses it.
+    """
+
+    load: tuple[str, ...] = ()
+    blacklist: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"kernel modules {' '.join((*self.load, *self.blacklist))}"
+
+    def probe(self) -> str:
+        lines = [
+            f"[ ! -e /sys/module/{module.replace('-', '_')} ] || echo {module}=loaded"
+            for module in self.load
+        ]
+        return "\n".join(lines + [file.digest_probe(key) for key, file in self._files.items()])
+
+    def read(self, answer: Answer) -> State:
+        return fields(answer.output)
+
+    def desired(self) -> State:
+        loaded: dict[str, Value] = {module: "loaded" for module in self.load}
+        return loaded | {key: file.digest for key, file in self._files.items()}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        lines = [file.write() for key, file in self._files.items() if key in differences]
+        lines += [f"modprobe {shlex.quote(name)}" for name in self.load if name in differences]
+        return "\n".join(lines)
+
+    @property
+    def _files(self) -> Mapping[str, File]:
+        files = {}
+        if self.load:
+            text = "".join(f"{module}\n" for module in self.load)
+            files["load file"] = File("/etc/modules-load.d/onecard.conf", content=text)
+        if self.blacklist:
+            text = "".join(
+                f"blacklist {module}\noptions {module} modeset=0\n" for module in self.blacklist
+            )
+            files["blacklist file"] = File(
+                "/etc/modprobe.d/onecard-blacklist.conf",
+                content=text,
+                # The initial RAM disk has a copy of this file, and it is read first.
+                after="if command -v update-initramfs >/dev/null; then update-initramfs -u; fi",
+            )
+        return files

@@ -1,0 +1,190 @@
+"""Virtual environments and what is installed in them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from onecard.resources.base import ABSENT, Differences, Resource, State, Value, fields
+from onecard.script import Answer
+
+
+def normalised(name: str) -> str:
+    """Return a distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@dataclass(frozen=True)
+class Venv(Resource):
+    """A virtual environment made with `interpreter`, broken or outdated ones made anew.
+
+    version: the interpreter's `major.minor`, as the facts tell it.
+    """
+
+    path: str
+    version: str
+    interpreter: str = "python3"
+
+    @property
+    def name(self) -> str:
+        return f"venv {self.path}"
+
+    def probe(self) -> str:
+        python = shlex.quote(f"{self.path}/bin/python")
+        ask = "import sys, pip; print('version=%d.%d' % sys.version_info[:2])"
+        return f'[ ! -x {python} ] || {python} -I -c "{ask}" || true'
+
+    def read(self, answer: Answer) -> State:
+        return fields(answer.output) or ABSENT
+
+    def desired(self) -> State:
+        return {"version": self.version}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        path = shlex.quote(self.path)
+        return f"{shlex.quote(self.interpreter)} -m venv --clear {path}"
+
+
+@dataclass(frozen=True)
+class PythonPackages(Resource):
+    """Distributions in a virtual environment.
+
+    packages: requirements, `name` (any version will do) or `name==version`.
+    installer: `pip`, or `uv` (which has to be on the environment's own path).
+    options: further arguments of `install`, verbatim, such as `--no-deps`.
+    fallback: options that are added when the configured indexes do not have it.
+    """
+
+    venv: str
+    packages: tuple[str, ...]
+    installer: str = "pip"
+    options: tuple[str, ...] = ()
+    fallback: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"python packages {' '.join(self.packages)}"
+
+    def probe(self) -> str:
+        # The folder names tell name and version without starting an interpreter; pip writes RECORD
+        # last, so that an install that was cut off does not count.
+        return (
+            f"for record in {shlex.quote(self.venv)}/lib/python3*/site-packages/*.dist-info/RECORD; "
+            'do record=${record%/RECORD}; echo "${record##*/}"; done'
+        )
+
+    def read(self, answer: Answer) -> State:
+        installed = {}
+        for line in answer.output.splitlines():
+            name, _, version = line.removesuffix(".dist-info").rpartition("-")
+            installed[normalised(name)] = version
+        state: dict[str, Value] = {}
+        for name, version in self._wanted.items():
+            if name in installed:
+                state[name] = installed[name] if version else "installed"
+        return state
+
+    def desired(self) -> State:
+        return {name: version or "installed" for name, version in self._wanted.items()}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        wanted = [text for text in self.packages if normalised(text.split("==")[0]) in differences]
+        install = shlex.join((*self._installer, *self.options, "--", *wanted))
+        if not self.fallback:
+            return install
+        again = shlex.join((*self._installer, *self.options, *self.fallback, "--", *wanted))
+        return f"{install} || {again}"
+
+    @property
+    def _wanted(self) -> Mapping[str, str]:
+        pairs = (text.partition("==") for text in self.packages)
+        return {normalised(name): version for name, _, version in pairs}
+
+    @property
+    def _installer(self) -> tuple[str, ...]:
+        python = f"{self.venv}/bin/python"
+        if self.installer == "uv":
+            return (f"{self.venv}/bin/uv", "pip", "install", "--python", python)
+        return (python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check")
+
+
+_MISSING_REQUIREMENTS = """
+import importlib.metadata as metadata, sys
+from pip._vendor.packaging.requirements import Requirement
+skipped = set(sys.argv[2].split())
+try:
+    requirements = metadata.requires(sys.argv[1]) or []
+except metadata.PackageNotFoundError:
+    sys.exit(3)
+for text in requirements:
+    requirement = Requirement(text)
+    if requirement.name in skipped:
+        continue
+    if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+        continue
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        version = ""
+    if not version or not requirement.specifier.contains(version, prereleases=True):
+        extras = "[" + ",".join(sorted(requirement.extras)) + "]" if requirement.extras else ""
+        print(requirement.name + extras + str(requirement.specifier))
+"""
+
+
+@dataclass(frozen=True)
+class PythonRequirements(Resource):
+    """Everything that an installed distribution asks for, but for some that are left out on purpose.
+
+    constraints: requirements that no install may change, such as `torch==2.13.0+cpu`.
+    """
+
+    accepts: ClassVar[Mapping[int, str]] = MappingProxyType(
+        {
+            0: "answered",
+            3: "the distribution is not installed",
+            126: "no virtual environment",
+            127: "no virtual environment",
+        }
+    )
+
+    venv: str
+    of: str
+    skipped: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"python requirements of {self.of}"
+
+    def probe(self) -> str:
+        return shlex.join(self._ask)
+
+    def read(self, answer: Answer) -> State:
+        if answer.code != 0:
+            return ABSENT
+        return {"missing": " ".join(answer.output.split())}
+
+    def desired(self) -> State:
+        return {"missing": ""}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        # Asked again at that moment: the distribution itself may have arrived just before.
+        pip = f"{shlex.quote(self.venv)}/bin/python -m pip install --no-input"
+        constraints = "\n".join(self.constraints)
+        return (
+            "list=$(mktemp -d)\n"
+            f"{shlex.join(self._ask)} >$list/requirements\n"
+            f"cat >$list/constraints <<'@end'\n{constraints}\n@end\n"
+            f"{pip} --disable-pip-version-check -c $list/constraints -r $list/requirements\n"
+            "rm -r $list"
+        )
+
+    @property
+    def _ask(self) -> tuple[str, ...]:
+        python = f"{self.venv}/bin/python"
+        return (python, "-c", _MISSING_REQUIREMENTS, self.of, " ".join(self.skipped))

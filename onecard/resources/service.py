@@ -1,0 +1,86 @@
+"""systemd services."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from onecard.resources.base import Differences, Resource, State, Value, fields
+from onecard.script import Answer
+
+CONFIGURATION = "ONECARD_CONFIGURATION"
+
+
+def configuration(*texts: str) -> str:
+    """Return a short fingerprint of the files that a service runs with.
+
+    It goes into the unit as an environment variable, so that the running process itself says which
+    configuration it was started with: a restart that is owed is seen in the box's state, also when
+    the run that owed it died.
+    """
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Service(Resource):
+    """A service's state.
+
+    configuration: what the running process must have been started with; empty for any.
+    start_timeout: seconds that systemd may take to call it started. Readiness is another matter.
+    """
+
+    accepts: ClassVar[Mapping[int, str]] = MappingProxyType({0: "answered"})
+
+    unit: str
+    enabled: bool = True
+    running: bool = True
+    configuration: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"service {self.unit}"
+
+    def probe(self) -> str:
+        unit = shlex.quote(self.unit)
+        return (
+            f"systemctl show {unit} -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID\n"
+            f"pid=$(systemctl show {unit} -p MainPID --value)\n"
+            f'[ "${{pid:-0}}" = 0 ] || tr "\\0" "\\n" <"/proc/$pid/environ" | grep ^{CONFIGURATION}= '
+            "|| true"
+        )
+
+    def read(self, answer: Answer) -> State:
+        shown = fields(answer.output)
+        state: dict[str, Value] = {
+            "enabled": shown.get("UnitFileState") in ("enabled", "static", "alias"),
+            "running": shown.get("ActiveState") in ("active", "activating", "reloading"),
+            "reload pending": shown.get("NeedDaemonReload") == "yes",
+        }
+        if self.configuration:
+            state["configuration"] = shown.get(CONFIGURATION)
+        return state
+
+    def desired(self) -> State:
+        state: dict[str, Value] = {
+            "enabled": self.enabled,
+            "running": self.running,
+            "reload pending": False,
+        }
+        if self.configuration and self.running:
+            state["configuration"] = self.configuration
+        return state
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        unit = shlex.quote(self.unit)
+        lines = ["systemctl daemon-reload"]
+        if "enabled" in differences:
+            lines.append(f"systemctl {'enable' if self.enabled else 'disable'} -q {unit}")
+        if "configuration" in differences:
+            lines += [f"systemctl reset-failed {unit} || true", f"systemctl restart {unit}"]
+        elif "running" in differences:
+            lines.append(f"systemctl {'start' if self.running else 'stop'} {unit}")
+        return "\n".join(lines)

@@ -1,0 +1,178 @@
+"""Starting and stopping one systemd-nspawn container as a detached process."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from onecard.errors import SandboxError
+from onecard.sandbox import cgroup
+from onecard.sandbox.names import Labels
+from onecard.sandbox.network import delete_interface
+from onecard.sandbox.process import Process, leader
+from onecard.sandbox.system import environment, mounts_below, run, succeeds, wait_until
+
+_STOP_SECONDS = 15.0
+_KILL_SECONDS = 5.0
+_NSPAWN_RUN = Path("/run/systemd/nspawn")
+
+
+@dataclass(frozen=True)
+class Container:
+    """A tree and the names to boot it under.
+
+    folder: holds `root`, `console.log` and `pid`. read_only: bound at the same path.
+    writable: place in the box -> folder on this computer.
+    """
+
+    name: str
+    folder: Path
+    labels: Labels
+    read_only: Sequence[Path] = ()
+    writable: Mapping[str, Path] | None = None
+
+    @property
+    def machine(self) -> str:
+        """The machine name."""
+        return self.labels.machine(self.name)
+
+    @property
+    def supervisor(self) -> Process | None:
+        """The nspawn process that was started, if it still runs."""
+        with suppress(FileNotFoundError, ValueError):
+            pid, started = map(int, (self.folder / "pid").read_text().split())
+            process = Process(pid, started)
+            return process if process.alive() else None
+        return None
+
+    @property
+    def leader(self) -> Process | None:
+        """The box's PID 1, if the box runs."""
+        supervisor = self.supervisor
+        return leader(supervisor) if supervisor else None
+
+
+def nspawn_command(container: Container) -> list[str]:
+    """Return systemd-nspawn's argv."""
+    command = [
+        "systemd-nspawn", "--quiet", f"--directory={container.folder / 'root'}", "--boot",
+        "--register=no", "--keep-unit", f"--machine={container.machine}",
+        f"--hostname={container.name}", f"--network-bridge={container.labels.bridge}",
+        "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
+    ]  # fmt: skip
+    command += [f"--bind-ro={_escaped(path)}" for path in container.read_only]
+    writable = container.writable or {}
+    return command + [f"--bind={_escaped(path)}:{place}" for place, path in writable.items()]
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("\\", "\\\\").replace(":", "\\:")
+
+
+def launch_script(container: Container, groups: Sequence[Path], systemd: bool) -> str:
+    """Return shell text that writes PID and start time to `pid` and becomes the container.
+
+    systemd: PID 1 of the controller is systemd, which then makes a delegated scope for the box;
+    otherwise the shell enters `groups` first.
+    """
+    lines = ["set -e"]
+    for group in [] if systemd else groups:
+        quoted = shlex.quote(str(group))
+        lines += [f"mkdir -p {quoted}", f"echo $$ >{quoted}/cgroup.procs"]
+    pid = shlex.quote(str(container.folder / "pid"))
+    lines += [
+        "read -r stat </proc/$$/stat",
+        "set -- $stat",
+        f"echo $$ ${{22}} >{pid}.new",
+        f"mv {pid}.new {pid}",
+    ]
+    scope = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"]
+    scope += [f"--unit=onecard-{container.machine}"]
+    # /tmp of a real box is on its disk; as a tmpfs it would be a tenth of the memory.
+    lines.append("export SYSTEMD_NSPAWN_TMPFS_TMP=0")
+    lines.append("exec " + shlex.join([*(scope if systemd else []), *nspawn_command(container)]))
+    return "\n".join(lines) + "\n"
+
+
+def start(container: Container) -> None:
+    """Start the container detached from this terminal and session. Raises SandboxError."""
+    systemd = Path("/run/systemd/system").is_dir()
+    script = launch_script(container, cgroup.groups(container.machine), systemd)
+    (container.folder / "pid").unlink(missing_ok=True)
+    with (container.folder / "console.log").open("ab") as console:
+        subprocess.run(
+            ["setsid", "--fork", "sh", "-c", script],
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            env=environment(),
+            cwd="/",
+            check=True,
+        )
+    if not wait_until((container.folder / "pid").exists, 10.0, 0.01):
+        raise SandboxError(f"box {container.name} did not start", detail=console_tail(container))
+
+
+def is_ready(container: Container, address: str) -> bool:
+    """Tell whether sshd greets and systemd is done booting. Raises SandboxError when it died."""
+    if container.supervisor is None:
+        raise SandboxError(
+            f"box {container.name} ended while it booted", detail=console_tail(container)
+        )
+    pid_one = container.leader
+    return pid_one is not None and greets(address) and booted(pid_one)
+
+
+def greets(address: str, port: int = 22) -> bool:
+    """Tell whether an SSH server sends its banner (RFC 4253, 4.2)."""
+    try:
+        with socket.create_connection((address, port), timeout=1.0) as connection:
+            connection.settimeout(2.0)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def booted(pid_one: Process) -> bool:
+    """Tell whether the box's systemd says `running` or `degraded`."""
+    ask = "case $(systemctl is-system-running) in running|degraded) ;; *) exit 1 ;; esac"
+    return succeeds([*enter_command(pid_one), "/bin/sh", "-c", ask])
+
+
+def enter_command(pid_one: Process) -> list[str]:
+    """Return the argv prefix that runs a command in the box's namespaces."""
+    return ["nsenter", f"--target={pid_one.pid}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+
+
+def console_tail(container: Container) -> str:
+    """Return the end of what the box wrote to its console."""
+    log = container.folder / "console.log"
+    return log.read_text(errors="replace")[-1500:].strip() if log.exists() else ""
+
+
+def stop(container: Container) -> None:
+    """Power the container off, by force after a deadline, and clear what nspawn left."""
+    supervisor, pid_one = container.supervisor, container.leader
+    if supervisor:
+        # nspawn turns this into an orderly power-off of the box.
+        supervisor.send(signal.SIGTERM)
+        if not wait_until(lambda: not supervisor.alive(), _STOP_SECONDS, 0.05):
+            if pid_one:
+                pid_one.send(signal.SIGKILL)
+            supervisor.send(signal.SIGKILL)
+            if not wait_until(lambda: not supervisor.alive(), _KILL_SECONDS):
+                raise SandboxError(f"box {container.name}: process {supervisor.pid} does not end")
+    cgroup.remove(container.machine)
+    delete_interface(container.labels.interface(container.name))
+    for point in mounts_below((container.folder / "root").resolve()):
+        run(["umount", "--lazy", point])
+    for place in ("propagate", "unix-export"):
+        with suppress(OSError):
+            (_NSPAWN_RUN / place / container.machine).rmdir()
+    (container.folder / "pid").unlink(missing_ok=True)

@@ -1,0 +1,175 @@
+"""What a box takes from the controller: release, apt, pip, certificates, proxies, name servers."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from onecard.errors import SandboxError
+from onecard.sandbox import pip_settings
+from onecard.sandbox.sources import Source, parse_deb822, parse_list, vendor_sources
+from onecard.sandbox.system import run
+
+BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
+_APT_SETTING = re.compile(
+    r"^Acquire::("
+    r"https?::.*|ftp::Proxy.*|.*::Timeout|Retries|Check-Valid-Until|Check-Date|ForceIPv[46]"
+    r"|Languages.*|IndexTargets::deb::[^:]+::DefaultEnabled"
+    r") "
+)
+_APT_NOT_CARRIED = ("Proxy-Auto-Detect", "ProxyAutoDetect", "::User-Agent")
+
+
+@dataclass(frozen=True)
+class Controller:
+    """The settings of this computer that its boxes share.
+
+    architecture: Debian's name for it. apt_settings: lines of an apt.conf. bundle: PEM text.
+    environment: variables for every session in the box. files: further files, path -> bytes.
+    binds: folders that boxes read at the same path. resolv_conf: text of /etc/resolv.conf.
+    """
+
+    distribution: str
+    codename: str
+    architecture: str
+    sources: tuple[Source, ...]
+    apt_settings: str
+    pip_conf: str
+    bundle: str
+    environment: Mapping[str, str]
+    files: Mapping[str, bytes]
+    binds: tuple[Path, ...]
+    resolv_conf: str
+
+
+def read_controller() -> Controller:
+    """Read them from this computer. Raises SandboxError when it is no Debian or Ubuntu."""
+    release = _os_release(Path("/etc/os-release").read_text())
+    distribution, codename = release.get("ID", ""), release.get("VERSION_CODENAME", "")
+    if distribution not in ("debian", "ubuntu") or not codename:
+        raise SandboxError(
+            f"the sandbox needs Debian or Ubuntu on this computer, not {distribution or 'unknown'}"
+        )
+    sources = vendor_sources(_all_sources(Path("/etc/apt")), codename)
+    apt_settings = apt_lines(run(["apt-config", "dump"]))
+    options = pip_settings.parse_config_list(
+        run([sys.executable, "-m", "pip", "config", "list"], extra={"PYTHONWARNINGS": "ignore"})
+    )
+    bundle = _bundle([Path(BUNDLE), *_certificate_files(options)])
+    options = {name: (BUNDLE if name[1] == "cert" else value) for name, value in options.items()}
+    return Controller(
+        distribution=distribution,
+        codename=codename,
+        architecture=run(["dpkg", "--print-architecture"]).strip(),
+        sources=tuple(sources),
+        apt_settings=apt_settings,
+        pip_conf=pip_settings.render(options),
+        bundle=bundle,
+        environment=carried_environment(os.environ),
+        files=_named_files(sources, apt_settings),
+        binds=tuple(
+            pip_settings.outermost(
+                [
+                    *pip_settings.local_folders(options),
+                    *(Path(f) for source in sources for f in source.folders if Path(f).is_dir()),
+                ]
+            )
+        ),
+        resolv_conf=resolv_conf(
+            *(p.read_text() for p in _RESOLVERS if p.is_file()),
+        ),
+    )
+
+
+# The second is systemd-resolved's list of the true servers behind its local stub.
+_RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+
+
+def _os_release(text: str) -> dict[str, str]:
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {key: value.strip("\"'") for key, _, value in pairs}
+
+
+def _all_sources(apt: Path) -> list[Source]:
+    lists = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))]
+    found = [source for path in lists if path.is_file() for source in parse_list(path.read_text())]
+    for path in sorted((apt / "sources.list.d").glob("*.sources")):
+        found += parse_deb822(path.read_text())
+    return found
+
+
+def apt_lines(dump: str) -> str:
+    """Return the lines of `apt-config dump` that say how archives are reached and checked."""
+    kept = [
+        line
+        for line in dump.splitlines()
+        if _APT_SETTING.match(line)
+        and not line.endswith(' "";')
+        and not any(word in line for word in _APT_NOT_CARRIED)
+    ]
+    return "".join(line + "\n" for line in kept)
+
+
+def carried_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for a box: proxies as they are, CA files as the box's own bundle."""
+    carried = {name: BUNDLE for name in _CA_VARIABLES if environment.get(name)}
+    for lower in _PROXY_VARIABLES:
+        for name in (lower, lower.upper()):
+            if environment.get(name):
+                carried[name] = environment[name]
+    return carried
+
+
+def _certificate_files(options: pip_settings.Options) -> list[Path]:
+    named = [os.environ.get(name, "") for name in _CA_VARIABLES]
+    named += [value for (_, key), value in options.items() if key == "cert"]
+    return [Path(name) for name in dict.fromkeys(named) if name]
+
+
+def _bundle(paths: list[Path]) -> str:
+    real = dict.fromkeys(path.resolve() for path in paths if path.is_file())
+    return "\n".join(path.read_text(errors="replace") for path in real)
+
+
+def _named_files(sources: list[Source], apt_settings: str) -> dict[str, bytes]:
+    """Keyrings, apt's credentials, and the files that apt's TLS settings name."""
+    names = [source.keyring for source in sources]
+    names += [name for name in re.findall(r'"(/[^"]+)"', apt_settings) if name != BUNDLE]
+    names += ["/etc/apt/auth.conf", *map(str, sorted(Path("/etc/apt/auth.conf.d").glob("*.conf")))]
+    found = {}
+    for name in dict.fromkeys(names):
+        with suppress(OSError):
+            found[name] = Path(name).read_bytes()
+    return found
+
+
+def resolv_conf(*candidates: str) -> str:
+    """Return the first resolv.conf text whose servers a box can reach, loopback ones left out.
+
+    Raises SandboxError when every server is on the controller's loopback.
+    """
+    for text in candidates:
+        lines = [line for line in text.splitlines() if line and line[0] not in "#;"]
+        kept = [line for line in lines if not _loopback_server(line)]
+        if any(line.startswith("nameserver") for line in kept):
+            return "\n".join(kept) + "\n"
+    raise SandboxError(
+        "/etc/resolv.conf names no server outside the loopback, so a box could resolve no name: "
+        "add a nameserver line with a reachable address"
+    )
+
+
+def _loopback_server(line: str) -> bool:
+    words = line.split()
+    if words[:1] != ["nameserver"] or len(words) == 1:
+        return False
+    return ipaddress.ip_address(words[1].partition("%")[0]).is_loopback

@@ -1,0 +1,119 @@
+"""pydantic's findings about settings, in plain words and one line each."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from onecard.connection_keys import ALL_NAMES
+from onecard.errors import UsageError
+from onecard.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+Location = tuple["str | int", ...]
+
+_LONGEST_VALUE = 60
+
+_NOT_A = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "model_type": "a mapping of settings",
+    "model_attributes_type": "a mapping of settings",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "is not more than"),
+    "greater_than_equal": ("ge", "is less than"),
+    "less_than": ("lt", "is not less than"),
+    "less_than_equal": ("le", "is more than"),
+}
+
+
+def explain(error: ValidationError) -> list[tuple[Location, str]]:
+    """Return each finding as (path to the key, words); a value is shown, cut to 60 characters."""
+    return [(finding["loc"], _words(finding)) for finding in error.errors(include_url=False)]
+
+
+def is_about_several(finding: ErrorDetails) -> bool:
+    """Tell whether a finding is about keys together, which one block alone cannot be blamed for."""
+    value = finding["input"]
+    return finding["type"] in {"value_error", "assertion_error"} and isinstance(
+        value, (dict, BaseModel)
+    )
+
+
+def raise_first(problems: Sequence[str]) -> None:
+    """Raise UsageError with the first problem and the number of further ones, if there is any."""
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UsageError(problems[0] + more)
+
+
+def dotted(location: Location) -> str:
+    """Return `serve.extra_args[0]` for ("serve", "extra_args", 0)."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _words(finding: ErrorDetails) -> str:
+    kind, value, context = finding["type"], finding["input"], finding.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "no such setting" + _suggestion(finding["loc"])
+    if kind in _NOT_A:
+        if value is None:
+            return f"has no value; it must be {_NOT_A[kind]}"
+        quotes = isinstance(value, (int, float)) and kind == "string_type"
+        return f"{_show(value)} is not {_NOT_A[kind]}" + ("; put it in quotes" if quotes else "")
+    if kind in _BOUNDS:
+        key, words = _BOUNDS[kind]
+        return f"{_show(value)} {words} {context[key]}"
+    if kind == "literal_error":
+        return f"{_show(value)} is not {str(context['expected']).replace(chr(39), '')}"
+    if kind == "string_pattern_mismatch":
+        return f"{_show(value)} is not allowed here; it must match {context['pattern']}"
+    message = finding["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return message if isinstance(value, (dict, BaseModel)) else f"{_show(value)}: {message}"
+
+
+def _show(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
+
+
+def _suggestion(location: Location) -> str:
+    """Return the nearest valid name, also when the key belongs one level deeper or higher."""
+    key, parents = str(location[-1]), location[:-1]
+    everywhere = _paths(Settings)
+    prefix = dotted(parents) + "." if parents else ""
+    here = [path[len(prefix) :] for path in everywhere if path.startswith(prefix)]
+    here = [name for name in here if "." not in name] + ([] if parents else list(ALL_NAMES))
+    moved = [path for path in everywhere if path.rpartition(".")[2] == key]
+    near = difflib.get_close_matches(key, here, n=1) or moved
+    if near:
+        return f'; did you mean "{near[0]}"?'
+    return f"; valid here: {', '.join(here)}" if parents else "; see inventory/group_vars/all.yml"
+
+
+def _paths(model: type[BaseModel], prefix: str = "") -> list[str]:
+    paths: list[str] = []
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        paths.append(path)
+        inner: Any = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            paths.extend(_paths(inner, path + "."))
+    return paths

@@ -1,0 +1,323 @@
+"""The wire: the one module that imports fabric and paramiko.
+
+It opens one SSH connection for each host and run, checks the host's key, starts commands on it,
+forwards ports, and turns every exception of those libraries into the project's own error tree.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fabric
+import invoke.exceptions
+import paramiko
+from fabric.exceptions import GroupException, InvalidV1Env, NothingToDo
+
+from onecard.errors import (
+    AuthenticationError,
+    CommandError,
+    HostKeyError,
+    OnecardError,
+    UnreachableError,
+    UsageError,
+)
+from onecard.host import Host
+from onecard.prompts import Prompts
+
+USER_KNOWN_HOSTS = Path("~/.ssh/known_hosts")
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """A host's public key: the name that known_hosts files it under, and the key itself."""
+
+    name: str
+    key: paramiko.PKey
+
+    @property
+    def fingerprint(self) -> str:
+        """Return it as `ssh-keygen -lf` prints it: algorithm and SHA256."""
+        return f"{self.key.get_name()} {self.key.fingerprint}"
+
+
+class _UnknownKey(paramiko.SSHException):
+    """No known_hosts file vouches for the key that the host showed."""
+
+    def __init__(self, host_key: HostKey) -> None:
+        super().__init__(host_key.fingerprint)
+        self.host_key = host_key
+
+
+class _Refuse(paramiko.MissingHostKeyPolicy):
+    def missing_host_key(self, client: Any, hostname: str, key: paramiko.PKey) -> None:
+        raise _UnknownKey(HostKey(hostname, key))
+
+
+class _ChannelPipe:
+    """A command running on the box, as session.Pipe wants it."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+
+    def write(self, data: bytes) -> None:
+        with translated(""):
+            self._channel.sendall(data)
+
+    def read(self, timeout: float) -> bytes | None:
+        self._channel.settimeout(timeout)
+        try:
+            return self._channel.recv(65536)
+        except TimeoutError:
+            return None
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class Wire:
+    """One host's SSH connection.
+
+    known_hosts: the project's own file; the user's `~/.ssh/known_hosts` is read behind it.
+    """
+
+    def __init__(self, host: Host, known_hosts: Path, prompts: Prompts) -> None:
+        self._host = host
+        self._known_hosts = known_hosts
+        self._prompts = prompts
+        with translated(host.name):
+            self._connection = _connection(host)
+
+    @property
+    def login(self) -> str:
+        """Return `user@address` as `~/.ssh/config` and the inventory make it."""
+        return f"{self._connection.user}@{self._connection.host}"
+
+    def connect(self) -> None:
+        """Log in: check the host key, then offer the agent's keys, key files and a password.
+
+        Raises HostKeyError, AuthenticationError or UnreachableError within connect_timeout.
+        """
+        with translated(self._host.name):
+            try:
+                self._open()
+            except _UnknownKey as unknown:
+                self._ask_about(unknown.host_key)
+                self._open()
+
+    def pipe(self, command: str) -> _ChannelPipe:
+        """Start a command on the box; its standard error is joined to its standard output."""
+        with translated(self._host.name):
+            channel = self._connection.transport.open_session(
+                timeout=self._host.connection.connect_timeout
+            )
+            channel.set_combine_stderr(True)
+            channel.exec_command(command)
+            return _ChannelPipe(channel)
+
+    @contextmanager
+    def tunnel(self, port: int, address: str = "127.0.0.1") -> Iterator[int]:
+        """Forward a free port of this computer's 127.0.0.1 to the box's port; yield the former."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            local: int = probe.getsockname()[1]
+        with (
+            translated(self._host.name),
+            self._connection.forward_local(
+                local, port, remote_host=address, local_host="127.0.0.1"
+            ),
+        ):
+            yield local
+
+    def close(self) -> None:
+        """Close the connection and those that it jumps through."""
+        connection = self._connection
+        while isinstance(connection, fabric.Connection):
+            connection.close()
+            connection = connection.gateway
+
+    def _open(self) -> None:
+        for connection in self._hops():
+            client = connection.client
+            client.set_missing_host_key_policy(_Refuse())
+            # paramiko looks in the "system" keys first: the project's word goes before the user's,
+            # since rental companies hand the same address to many boxes.
+            if self._known_hosts.exists():
+                client.load_system_host_keys(str(self._known_hosts))
+            if USER_KNOWN_HOSTS.expanduser().exists():
+                client.load_host_keys(str(USER_KNOWN_HOSTS.expanduser()))
+        try:
+            self._connection.open()
+        except paramiko.PasswordRequiredException:
+            self._retry_with("passphrase", self._prompts.passphrase)
+        except paramiko.AuthenticationException:
+            self._retry_with("password", self._prompts.ssh_password)
+        self._connection.transport.set_keepalive(15)
+
+    def _retry_with(self, argument: str, ask: Callable[[str], Any]) -> None:
+        answer = ask(self.login)
+        if answer is None:
+            raise  # noqa: PLE0704  # called from an except clause: nobody can be asked
+        self._connection.connect_kwargs[argument] = answer.reveal()
+        try:
+            self._connection.open()
+        finally:
+            del self._connection.connect_kwargs[argument]
+
+    def _hops(self) -> Iterator[Any]:
+        connection = self._connection
+        while isinstance(connection, fabric.Connection):
+            yield connection
+            connection = connection.gateway
+
+    def _ask_about(self, host_key: HostKey) -> None:
+        question = (
+            f"{self._host.name} ({host_key.name}) shows a host key that nobody vouched for yet:\n"
+            f"  {host_key.fingerprint}\nTrust it and go on?"
+        )
+        if not self._prompts.accepts(question):
+            raise HostKeyError(
+                f"{self._host.name}: unknown host key {host_key.fingerprint}; compare it with your "
+                f"provider's console, then: invoke trust --host {self._host.name}"
+            )
+        remember(self._known_hosts, host_key)
+
+
+def shown_host_key(host: Host, known_hosts: Path) -> HostKey:
+    """Return the key that the host shows now, without logging in to it.
+
+    A host on the way to it (ProxyJump) must be known already. Raises as Wire.connect does.
+    """
+    with translated(host.name):
+        connection = _connection(host)
+        for hop in _gateways(connection):
+            hop.client.set_missing_host_key_policy(_Refuse())
+            if known_hosts.exists():
+                hop.client.load_system_host_keys(str(known_hosts))
+            if USER_KNOWN_HOSTS.expanduser().exists():
+                hop.client.load_host_keys(str(USER_KNOWN_HOSTS.expanduser()))
+        connection.client.set_missing_host_key_policy(_Refuse())
+        try:
+            connection.open()
+        except _UnknownKey as unknown:
+            return unknown.host_key
+        finally:
+            for each in (connection, *_gateways(connection)):
+                each.close()
+        raise UnreachableError(f"{host.name}: the host showed no key")
+
+
+def known_host_keys(host: Host, known_hosts: Path) -> list[HostKey]:
+    """Return the keys that the project's file, else the user's, holds for a host. Reads files."""
+    with translated(host.name):
+        connection = _connection(host)
+        name = (
+            connection.host if connection.port == 22 else f"[{connection.host}]:{connection.port}"
+        )  # noqa: PLR2004
+        for path in (known_hosts, USER_KNOWN_HOSTS.expanduser()):
+            keys = paramiko.HostKeys(str(path)).lookup(name) if path.exists() else None
+            if keys:
+                return [HostKey(name, key) for key in keys.values()]
+    return []
+
+
+def remember(known_hosts: Path, host_key: HostKey) -> None:
+    """Write a key into the project's known_hosts, in place of any other that it had for the host."""
+    lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
+    kept = [line for line in lines if line.split(" ")[0] != host_key.name]
+    kept.append(f"{host_key.name} {host_key.key.get_name()} {host_key.key.get_base64()}")
+    known_hosts.parent.mkdir(parents=True, exist_ok=True)
+    known_hosts.write_text("\n".join(kept) + "\n")
+
+
+def _connection(host: Host) -> Any:
+    wanted = host.connection
+    keywords: dict[str, Any] = {"banner_timeout": wanted.connect_timeout}
+    if wanted.key_file is not None:
+        if not wanted.key_file.exists():
+            raise UsageError(f"{host.name}: key_file {wanted.key_file} does not exist")
+        keywords["key_filename"] = str(wanted.key_file)
+    gateway = None
+    for hop in filter(None, wanted.proxy_jump.split(",")):
+        gateway = fabric.Connection(
+            hop, gateway=gateway, connect_timeout=wanted.connect_timeout, connect_kwargs=keywords
+        )
+    return fabric.Connection(
+        wanted.address,
+        user=wanted.user or None,
+        port=wanted.port,
+        gateway=gateway,
+        connect_timeout=wanted.connect_timeout,
+        connect_kwargs=dict(keywords, auth_timeout=wanted.connect_timeout),
+    )
+
+
+def _gateways(connection: Any) -> list[Any]:
+    found = []
+    while isinstance(connection.gateway, fabric.Connection):
+        connection = connection.gateway
+        found.append(connection)
+    return found
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn what fabric, paramiko, invoke and sockets raise into the project's error tree."""
+    try:
+        yield
+    except OnecardError:
+        raise
+    except FOREIGN as error:
+        raise translate(error, name) from error
+
+
+FOREIGN: tuple[type[Exception], ...] = (
+    paramiko.SSHException,
+    OSError,  # socket.timeout, socket.gaierror, NoValidConnectionsError and kin
+    EOFError,  # paramiko's word for a peer that hung up
+    *(
+        found
+        for found in vars(invoke.exceptions).values()
+        if isinstance(found, type) and issubclass(found, Exception)
+    ),
+    GroupException,
+    InvalidV1Env,
+    NothingToDo,
+)
+
+
+def translate(error: Exception, name: str) -> OnecardError:
+    """Return the error of the project's tree that says in one line what `error` means."""
+    prefix = f"{name}: " if name else ""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, paramiko.BadHostKeyException):
+        shown, expected = HostKey(name, error.key), HostKey(name, error.expected_key)
+        return HostKeyError(
+            f"{prefix}the host key has changed: expected {expected.fingerprint}, the box shows "
+            f"{shown.fingerprint}. If the box was rebuilt: invoke trust --host {name} --replace"
+        )
+    if isinstance(error, _UnknownKey):
+        return HostKeyError(
+            f"{prefix}unknown host key {error.host_key.fingerprint} of {error.host_key.name}; "
+            "run on a terminal to be asked, or: invoke trust --host HOST"
+        )
+    if isinstance(error, (paramiko.PasswordRequiredException, paramiko.AuthenticationException)):
+        return AuthenticationError(
+            f"{prefix}the box refused the login ({text}); check user and key_file, or set "
+            "ONECARD_SSH_PASSWORD"
+        )
+    if isinstance(error, (paramiko.ConfigParseError, paramiko.CouldNotCanonicalize)):
+        return UsageError(f"{prefix}~/.ssh/config: {text}")
+    if isinstance(error, (invoke.exceptions.Failure, invoke.exceptions.WatcherError)):
+        return CommandError(f"{prefix}{text}")
+    if isinstance(error, socket.gaierror):
+        return UnreachableError(f"{prefix}the name does not resolve ({text}); check its address")
+    if isinstance(error, TimeoutError):
+        return UnreachableError(f"{prefix}no answer within connect_timeout; is the box up?")
+    if isinstance(error, (OSError, EOFError, paramiko.SSHException)):
+        return UnreachableError(f"{prefix}{text}")
+    return OnecardError(f"{prefix}{type(error).__name__}: {text}")

@@ -1,0 +1,92 @@
+"""A real HTTP proxy that strips every picture from chat requests: the server it fronts is blind."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+HOP_BY_HOP = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
+
+
+def without_pictures(body: bytes) -> bytes:
+    """Return the chat request `body` with only the text parts of its messages."""
+    request = json.loads(body)
+    for message in request.get("messages", ()):
+        if isinstance(message.get("content"), list):
+            message["content"] = [p for p in message["content"] if p.get("type") == "text"]
+    return json.dumps(request).encode()
+
+
+class BlindProxy:
+    """Serves on a free port of 127.0.0.1 while entered; `url` says where."""
+
+    def __init__(self, upstream: str, timeout_s: float = 120.0) -> None:
+        self.stripped = 0
+        self._upstream = urlsplit(upstream).netloc
+        self._timeout_s = timeout_s
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> BlindProxy:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self._pass_on(None)
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.path == "/v1/chat/completions":
+                    blind = without_pictures(body)
+                    proxy.stripped += len(blind) < len(body) - 1000
+                    body = blind
+                self._pass_on(body)
+
+            def _pass_on(self, body: bytes | None) -> None:
+                upstream = http.client.HTTPConnection(proxy._upstream, timeout=proxy._timeout_s)
+                try:
+                    kept = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
+                    upstream.request(self.command, self.path, body, kept)
+                    answer = upstream.getresponse()
+                    self.send_response(answer.status)
+                    for name, value in answer.getheaders():
+                        if name.lower() not in HOP_BY_HOP | {"date", "server"}:
+                            self.send_header(name, value)
+                    self.send_header("Transfer-Encoding", "chunked")
+                    self.end_headers()
+                    while piece := answer.read1(65536):
+                        self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                    self.wfile.write(b"0\r\n\r\n")
+                finally:
+                    upstream.close()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing: the test's output is its own."""
+
+        return Handler

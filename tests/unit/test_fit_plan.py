@@ -1,0 +1,337 @@
+"""KV blocks, requests and contexts, against what real starts logged."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from onecard.errors import PreflightError, UsageError
+from onecard.fit import (
+    Plan,
+    check_ctx,
+    compare,
+    cpu_node,
+    engine_for,
+    explain,
+    find_gpu,
+    find_model,
+    parse_config,
+    plan,
+    render,
+    render_explain,
+    reported_gpu,
+    table,
+)
+from onecard.fit.shape import GIB
+
+A100 = find_gpu("A100-80GB")
+H200_AT_51 = replace(find_gpu("H200"), usable_gib=71.3 / 0.9)  # --gpu-memory-utilization 0.51
+QWEN = find_model("Qwen/Qwen3.5-27B").shape
+
+
+def tiny(value_heads: int) -> Any:
+    """The small model of the CPU logs: one full-attention layer and three of Gated DeltaNet."""
+    text = {
+        "model_type": "qwen3_5_text",
+        "vocab_size": 640,
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 4,
+        "full_attention_interval": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 64,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": value_heads,
+        "linear_key_head_dim": 64,
+        "linear_value_head_dim": 64,
+        "linear_conv_kernel_dim": 4,
+        "max_position_embeddings": 262144,
+    }
+    return parse_config({"model_type": "qwen3_5", "text_config": text, "tie_word_embeddings": True})
+
+
+# KV GiB, ctx -> blocks, tokens logged, concurrency: starts on an H200 with vLLM 0.25.1. The last
+# one failed after logging them, with "exceeds available Mamba cache blocks (313)".
+GPU_LOGS = [
+    (17.21, 65536, 359, 270_430, "4.13"),
+    (17.21, 4096, 359, 163_384, "39.89"),
+    (14.98, 4096, 313, 142_449, "34.78"),
+]
+
+
+@pytest.mark.parametrize(("kv", "ctx", "blocks", "tokens", "times"), GPU_LOGS)
+def test_a_gpu_start_is_met_exactly(
+    kv: float, ctx: int, blocks: int, tokens: int, times: str
+) -> None:
+    planned = plan(QWEN, A100, ctx, kv_gib=kv)
+    assert (planned.block_tokens, planned.blocks) == (784, blocks)
+    assert (planned.logged_tokens, f"{planned.concurrency:.2f}") == (tokens, times)
+
+
+def test_the_posts_figure_is_what_old_builds_print() -> None:
+    planned = plan(QWEN, A100, 262144, kv_gib=18.3)
+    assert (planned.blocks, planned.old_logged_tokens) == (382, 74_480)
+    assert planned.max_request_tokens == 296_352
+    assert (planned.request_blocks, planned.fits) == (338, True)
+    shown = {line.figure: line.formula for line in explain(planned)}
+    assert "74,480; one request may have 296,352" in shown["tokens, as old builds log"]
+
+
+# cpu-0.32.0-ok.log, -api-key.log, -len-262144-ok.log. The last two served a model with four value
+# heads, whose blocks are twice as large.
+CPU_LOGS = [
+    (2, 0.25, 4096, 128, 441_505, "107.79"),
+    (4, 0.25, 4096, 256, 381_300, "93.09"),
+    (4, 1.0, 262144, 256, 2_084_935, "7.95"),
+]
+
+
+@pytest.mark.parametrize(("heads", "kv", "ctx", "block", "tokens", "times"), CPU_LOGS)
+def test_a_cpu_start_is_met_exactly(
+    *, heads: int, kv: float, ctx: int, block: int, tokens: int, times: str
+) -> None:
+    planned = plan(tiny(heads), cpu_node(16.71), ctx, kv_gib=kv, engine=engine_for("0.32.0"))
+    assert planned.block_tokens == block
+    assert (planned.logged_tokens, f"{planned.concurrency:.2f}") == (tokens, times)
+
+
+def test_the_longest_context_is_the_one_vllm_names_when_it_refuses() -> None:
+    """cpu-0.32.0-kv-too-small-262144.log: "the estimated maximum model length is 203008"."""
+    planned = plan(
+        tiny(4), cpu_node(16.71), 262144, kv_gib=104857600 / GIB, engine=engine_for("0.32.0")
+    )
+    assert (planned.fits, planned.max_ctx) == (False, 203_008)
+    with pytest.raises(PreflightError, match="the largest that starts is --ctx 203008"):
+        check_ctx(planned)
+
+
+def test_fp8_doubles_the_block_and_keeps_the_number_of_blocks() -> None:
+    planned = plan(QWEN, A100, 65536, kv_dtype="fp8", kv_gib=17.21)
+    assert (planned.block_tokens, planned.blocks, planned.bytes_per_token) == (1568, 359, 32_768)
+
+
+def test_prefix_caching_takes_two_states_in_newer_builds() -> None:
+    assert [engine_for(v).state_blocks for v in ("0.25.1", "0.26.0", "0.33.0", "")] == [1, 2, 2, 2]
+    newer = plan(QWEN, A100, 65536, kv_gib=17.21, engine=engine_for("0.34.0.dev3+g12"))
+    assert newer.request_blocks == 84 + 6
+
+
+def test_plain_attention_has_blocks_of_16_and_one_group() -> None:
+    llama = find_model("meta-llama/Llama-3.1-8B-Instruct").shape
+    planned = plan(llama, A100, 4096, kv_gib=10)
+    assert planned.block_tokens == 16
+    assert planned.bytes_per_token == 131_072  # 2 * 8 * 128 * 2 * 32 layers
+    assert planned.blocks == 10 * GIB // (131_072 * 16)
+    assert planned.old_logged_tokens == planned.blocks * 16
+    assert planned.max_request_tokens == (planned.blocks - 1) * 16
+
+
+# Layers of full and sliding attention, layers a group, groups: vLLM's
+# _get_kv_cache_groups_uniform_page_size worked through by hand.
+GEMMA = [
+    ("google/gemma-3-1b-it", 4, 22, 4, 7),
+    ("google/gemma-3-4b-it", 5, 29, 5, 7),
+    ("google/gemma-3-12b-it", 8, 40, 8, 6),
+    ("google/gemma-3-27b-it", 10, 52, 10, 7),
+]
+
+
+@pytest.mark.parametrize(("name", "full", "sliding", "size", "groups"), GEMMA)
+def test_sliding_layers_share_the_pool_in_groups(
+    name: str, full: int, sliding: int, size: int, groups: int
+) -> None:
+    shape = find_model(name).shape
+    planned = plan(shape, A100, 32768, kv_gib=10, max_num_batched_tokens=2048)
+    assert (shape.count("full_attention"), shape.count("sliding_attention")) == (full, sliding)
+    assert (planned.layout.group_layers, planned.layout.groups) == (size, groups)
+    window = -(-(shape.window - 1 + 2048) // 16) + 1
+    assert planned.request_blocks == 2048 + (groups - 1) * window
+
+
+def test_layer_counts_that_hardly_differ_are_padded_not_split() -> None:
+    """vLLM's own example: 12 sliding and 13 full layers become two groups of 13."""
+    kinds = ["sliding_attention", "full_attention"] * 12 + ["full_attention"]
+    shape = replace(find_model("google/gemma-3-4b-it").shape, layers=tuple(kinds))
+    planned = plan(shape, A100, 4096, kv_gib=1)
+    assert (planned.layout.group_layers, planned.layout.groups) == (13, 2)
+
+
+# max_num_seqs, max_num_batched_tokens, KV GiB logged on the H200 held to 71.3 GiB.
+MEASURED = [(256, 2048, 17.21), (1024, 8192, 14.98)]
+
+
+@pytest.mark.parametrize(("seqs", "batched", "logged"), MEASURED)
+def test_the_estimate_is_near_the_measured_runs(seqs: int, batched: int, logged: float) -> None:
+    planned = plan(QWEN, H200_AT_51, 4096, max_num_seqs=seqs, max_num_batched_tokens=batched)
+    assert planned.kv_available_gib == pytest.approx(logged, abs=0.3)
+    assert planned.kv_low_gib < logged < planned.kv_high_gib
+    assert any("an estimate" in line.formula for line in explain(planned))
+
+
+def test_the_posts_card_lies_within_the_band() -> None:
+    planned = plan(QWEN, A100, 4096)
+    assert planned.kv_low_gib < 18.3 < planned.kv_high_gib
+    assert (planned.max_num_seqs, planned.max_num_batched_tokens) == (256, 2048)
+
+
+def test_more_sequences_than_blocks_are_refused_with_the_number_that_fits() -> None:
+    """h200-0.25.1-max-num-seqs-fail.log: "Please lower max_num_seqs to at most 313"."""
+    planned = plan(QWEN, H200_AT_51, 4096, kv_gib=14.98, max_num_seqs=1024)
+    assert not planned.fits
+    with pytest.raises(PreflightError, match=r"313 fits.*use --max-num-seqs 313"):
+        check_ctx(planned)
+    assert plan(QWEN, H200_AT_51, 4096, kv_gib=14.98, max_num_seqs=313).fits
+    assert plan(QWEN, H200_AT_51, 4096, kv_gib=14.98, max_num_seqs=1024, graphs=False).fits
+
+
+def test_a_context_above_the_model_is_refused() -> None:
+    planned = plan(QWEN, find_gpu("H200"), 300_000)
+    assert (planned.fits, planned.max_ctx) == (False, 262_144)
+    with pytest.raises(PreflightError, match="no more than 262,144 tokens"):
+        check_ctx(planned)
+
+
+def test_weights_above_the_card_say_what_is_missing() -> None:
+    planned = plan(QWEN, find_gpu("L4"), 4096)
+    assert (planned.fits, planned.blocks, planned.max_ctx) == (False, 0, 0)
+    with pytest.raises(PreflightError, match="GiB more than the budget"):
+        check_ctx(planned)
+
+
+def test_a_plan_that_fits_is_let_through() -> None:
+    check_ctx(plan(QWEN, A100, 65536))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tp": 5}, "use one of 1, 2, 4, 8"),
+        ({"tp": 0}, "--tp 0"),
+        ({"ctx": 0}, "--ctx 0"),
+        ({"util": 1.2}, "--util 1.2"),
+        ({"quant": "wild"}, "--quant wild is unknown"),
+    ],
+)
+def test_a_wrong_flag_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan(QWEN, A100, **{"ctx": 4096, **arguments})
+
+
+def test_cards_share_kv_heads_and_states() -> None:
+    two = plan(QWEN, A100, 65536, tp=2, kv_gib=17.21)
+    assert (two.block_tokens, two.bytes_per_token) == (784, 32_768)
+    assert two.blocks == pytest.approx(2 * 359, abs=1)
+    eight = plan(QWEN, A100, 65536, tp=8, kv_gib=17.21)
+    assert eight.bytes_per_token == 16_384  # four KV heads on eight cards: one whole head each
+
+
+def test_longer_contexts_and_larger_pools_only_move_one_way() -> None:
+    """Seeded draws: concurrency falls with ctx, all capacities grow with util and KV memory."""
+    draw = random.Random(7)
+    names = ("Qwen/Qwen3.5-27B", "google/gemma-3-27b-it", "Qwen/Qwen3-VL-8B-Instruct")
+    for _ in range(60):
+        shape = find_model(draw.choice(names)).shape
+        low, high = sorted(draw.sample(range(1, 200_000), 2))
+        kv = draw.uniform(1, 60)
+        shorter, longer = (plan(shape, A100, ctx, kv_gib=kv) for ctx in (low, high))
+        assert shorter.concurrency >= longer.concurrency
+        assert shorter.fits or not longer.fits
+        assert shorter.max_request_tokens == longer.max_request_tokens
+        more = plan(shape, A100, low, kv_gib=kv + draw.uniform(0.1, 5))
+        assert more.blocks >= shorter.blocks
+        assert more.max_request_tokens >= shorter.max_request_tokens
+        small, large = sorted(draw.uniform(0.1, 1) for _ in range(2))
+        less, rest = (plan(shape, A100, low, util=util) for util in (small, large))
+        assert less.kv_available_gib <= rest.kv_available_gib
+        assert less.max_ctx <= rest.max_ctx
+
+
+def test_the_longest_request_is_the_longest() -> None:
+    draw = random.Random(11)
+    for name in ("Qwen/Qwen3.5-9B", "google/gemma-3-4b-it", "Qwen/Qwen2.5-VL-7B-Instruct"):
+        for _ in range(20):
+            planned = plan(find_model(name).shape, A100, 4096, kv_gib=draw.uniform(0.5, 40))
+            most = planned.max_request_tokens
+            assert planned.layout.request_blocks(most) <= planned.blocks - 1
+            assert planned.layout.request_blocks(most + 1) > planned.blocks - 1
+
+
+def test_json_has_exactly_the_promised_keys() -> None:
+    shown = json.loads(json.dumps(plan(QWEN, A100, 65536, model="m", kv_gib=17.21).to_json()))
+    assert shown == {
+        "model": "m",
+        "gpu": "A100-80GB",
+        "ctx": 65536,
+        "weights_gib": 50.96,
+        "kv_available_gib": 17.21,
+        "block_tokens": 784,
+        "blocks": 359,
+        "bytes_per_token": 65536,
+        "max_request_tokens": 278_320,
+        "concurrency": 4.13,
+        "fits": True,
+        "max_ctx": 262_144,
+    }
+
+
+def test_the_table_and_the_formulas_are_shown() -> None:
+    def make(ctx: int) -> Plan:
+        return plan(QWEN, A100, ctx, kv_gib=17.21, model="Qwen/Qwen3.5-27B")
+
+    out = StringIO()
+    console = Console(file=out, width=200)
+    plans = table(make)
+    render(plans, console)
+    render_explain(plans[1], console)
+    shown = out.getvalue()
+    for figure in ("270,430", "4.13x", "359 / 87", "16 * ceil(3,207,168", "69,776"):
+        assert figure in shown
+    assert [planned.ctx for planned in plans] == [4096, 65536, 131072, 262144]
+
+
+def test_a_start_is_compared_with_its_plan() -> None:
+    planned = plan(QWEN, A100, 65536, kv_gib=17.21)
+    rows = compare(planned, {"weights_gib": 51.1, "tokens": 270_430, "another": 1})
+    assert [row.figure for row in rows] == ["weights", "KV cache size"]
+    assert rows[0].difference == pytest.approx(0.14, abs=0.01)
+    assert rows[1].difference == 0
+
+
+def test_unknown_names_come_with_suggestions() -> None:
+    assert find_gpu("NVIDIA A100-SXM4-80GB") == A100
+    assert find_gpu("nvidia h200").memory_mib == 143_771
+    with pytest.raises(UsageError, match=r"A100-90GB.*did you mean A100-80GB"):
+        find_gpu("A100-90GB")
+    with pytest.raises(UsageError, match=r"did you mean .*Qwen/Qwen3.5-27B"):
+        find_model("Qwen/Qwen3.5-72B")
+
+
+def test_a_card_outside_the_catalogue_is_taken_as_the_driver_reports_it() -> None:
+    card = reported_gpu("NVIDIA RTX 6000", 49140, "8.9")
+    assert card.usable_gib == pytest.approx(47.03)
+    assert (card.default_max_num_seqs, card.kernel_block) == (256, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "seqs", "batched"),
+    [("A100-80GB", 256, 2048), ("H100-80GB", 1024, 8192), ("B200", 1024, 16384), ("L4", 256, 2048)],
+)
+def test_defaults_follow_the_class_of_card(name: str, seqs: int, batched: int) -> None:
+    card = find_gpu(name)
+    assert (card.default_max_num_seqs, card.default_max_num_batched_tokens) == (seqs, batched)
+
+
+def test_every_card_has_less_usable_than_reported() -> None:
+    folder = Path(__file__).parents[2] / "onecard" / "data"
+    assert (folder / "gpus.yml").exists()
+    for name in ("A100-80GB", "A100-40GB", "H100", "H200", "L40S", "L4", "RTX-4090", "B200"):
+        card = find_gpu(name)
+        assert 0.93 < card.usable_gib / (card.memory_mib / 1024) < 1
