@@ -19,9 +19,9 @@ _TORCH = "https://download.pytorch.org/whl"
 _CUDA_13_DRIVER = 580
 _CUDA_12_DRIVER = 525
 _OLDEST_VLLM = (0, 17)
-_CUDA_13_VLLM = (0, 26)
+# 0.17 is known to be CUDA 12, 0.20.2 and later CUDA 13; what lies between is taken for CUDA 13.
+_CUDA_13_VLLM = (0, 18)
 _OLDEST_CARD = (7, 5)
-_BLACKWELL = (10, 0)
 _OLDEST_PYTHON, _PYTHON_LIMIT, _DEFAULT_PYTHON = (3, 11), (3, 15), "3.12"
 
 
@@ -69,18 +69,17 @@ def match(
     if release and release < _OLDEST_VLLM:
         return NoMatch(f"vllm {version} does not know Qwen3.5; pin vllm.version 0.17.0 or later")
     branch = next(iter(version_key(driver_version)), 0)
-    cuda_12_build = bool(release) and release < _CUDA_13_VLLM
     if branch < _CUDA_12_DRIVER:
         return _too_old(branch, _CUDA_12_DRIVER, "CUDA 12")
-    if branch < _CUDA_13_DRIVER and not cuda_12_build:
-        return _too_old(branch, _CUDA_13_DRIVER, "CUDA 13")
-    if cuda_12_build:
-        # Kernels for Blackwell came with CUDA 12.8, whose own driver branch is 570.
-        if card >= _BLACKWELL and branch < 570:
-            return _too_old(branch, 570, "Blackwell")
-        backend = "cu129" if release >= (0, 18) else "cu128"
-    else:
+    if release and release < _CUDA_13_VLLM:
+        backend = "cu128"
+    elif branch >= _CUDA_13_DRIVER:
         backend = "cu130"
+    elif channel == "nightly":
+        # Only nightly is built for both; a release's and a commit's wheel is CUDA 13 alone.
+        backend = "cu129"
+    else:
+        return _too_old(branch, _CUDA_13_DRIVER, "a CUDA 13 wheel")
     return Match(backend, _indexes(channel, version, backend), python, uv_python)
 
 

@@ -217,7 +217,7 @@ def known_host_keys(host: Host, known_hosts: Path) -> list[HostKey]:
         connection = _connection(host)
         name = (
             connection.host if connection.port == 22 else f"[{connection.host}]:{connection.port}"
-        )  # noqa: PLR2004
+        )
         for path in (known_hosts, USER_KNOWN_HOSTS.expanduser()):
             keys = paramiko.HostKeys(str(path)).lookup(name) if path.exists() else None
             if keys:

@@ -17,6 +17,8 @@ READY = "Application startup complete."
 _NEW_PROCESS = ("█  version ", "vLLM API server version")
 _SYSTEMD_START = re.compile(r"systemd\[\d+\]: Start(?:ing|ed) ")
 _SYSTEMD_STOP = re.compile(r"systemd\[\d+\]: Stopp(?:ing|ed) ")
+# A unit may have restarted for weeks; what lies before the newest runs is looked at as one.
+_MOST_RUNS = 50
 _TOLD_TO_GO = "[shutdown] API server: shutdown triggered"
 _ARGUMENTS = {
     "model": re.compile(r"'model': '([^']{1,200})'"),
@@ -92,7 +94,7 @@ class Log:
                 for number in self.find(": Start", whole)
                 if _SYSTEMD_START.search(self.lines[number])
             }
-        edges = sorted(begins)[1:]
+        edges = sorted(begins)[1:][-_MOST_RUNS:]
         return [
             self._run(first, end)
             for first, end in zip([0, *edges], [*edges, len(self)], strict=True)

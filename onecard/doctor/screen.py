@@ -29,15 +29,16 @@ def render(facts: Facts, checks: tuple[Check, ...], console: Console) -> None:
         table.add_row(status, check.name, Text(check.message))
     console.print(table)
     for check in [one for one in checks if one.status != "ok"][:12]:
-        line = Text(f"{check.name}: {check.fix}")
-        console.print(line, no_wrap=True, overflow="ellipsis", highlight=False)
+        fix = Text(f"{check.name}: {check.fix}")
+        console.print(fix, no_wrap=True, overflow="ellipsis", highlight=False)
 
 
 def _summary(facts: Facts) -> list[str]:
     driver = facts.driver
     lines = [
         f"{facts.os.name or 'unknown'}, kernel {facts.kernel.release}, {facts.kernel.arch}",
-        f"{facts.memory.cpus} CPUs, {facts.memory.total_gib:.0f} GiB, Python {facts.python.version}",
+        f"{facts.memory.cpus} CPUs, {facts.memory.total_gib:.0f} GiB memory, "
+        f"Python {facts.python.version or 'none'}",
     ]
     for gpu in facts.gpus[:8]:
         used = f"{gpu.memory_used_mib} of {gpu.memory_total_mib} MiB used"

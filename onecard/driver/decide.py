@@ -19,7 +19,9 @@ CLEAN_UP = (
     "remove one route (apt-get purge '*nvidia*' 'libnvidia*' 'cuda-drivers*', nvidia-uninstall for"
     " a runfile), reboot, then provision again; or set driver.source none to keep it"
 )
-_FLAVOURS = ("generic-hwe", "generic", "aws", "azure", "gcp", "oracle", "nvidia", "lowlatency")
+_FLAVOURS = ("generic", "aws", "azure", "gcp", "oracle", "lowlatency")
+# The kernel that a release came with; a later generic one is of its enablement (HWE) stack.
+_FIRST_KERNELS = {"22.04": "5.15", "24.04": "6.8"}
 
 
 def decide(facts: Facts, setting: DriverSettings) -> DriverPlan:
@@ -70,6 +72,11 @@ def _not_good_enough(facts: Facts, setting: DriverSettings, branch: int) -> Driv
             f"purge them first (apt-get purge '*nvidia*' 'libnvidia*'), or set driver.source "
             f"{driver.route if driver.route != 'debian' else 'none'}",
         )
+    if route == "ubuntu" and facts.kernel.release.rsplit("-", 1)[-1] not in _FLAVOURS:
+        return _refuse(
+            f"Ubuntu has no driver modules for the kernel {facts.kernel.release}",
+            "install linux-generic and boot it, or set driver.source none",
+        )
     if facts.kernel.secure_boot and route == "nvidia":
         return _refuse(
             "Secure Boot is on and NVIDIA's repository has no modules signed for it",
@@ -118,13 +125,12 @@ def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
 def _install(facts: Facts, setting: DriverSettings, route: str, why: str) -> DriverPlan:
     branch = setting.branch
     release = facts.kernel.release
-    blackwell = route == "nvidia"
     if route == "ubuntu":
-        packages = (
+        packages: tuple[str, ...] = (
             f"linux-headers-{release}",
             f"linux-modules-nvidia-{branch}-server-open-{release}",
             f"linux-modules-nvidia-{branch}-server-open-{_flavour(facts)}",
-            f"nvidia-headless-no-dkms-{branch}-server-open",
+            f"nvidia-driver-{branch}-server-open",
             f"nvidia-utils-{branch}-server",
         )
         repository: tuple[str, ...] = ()
@@ -147,7 +153,7 @@ def _install(facts: Facts, setting: DriverSettings, route: str, why: str) -> Dri
         blacklist_nouveau=facts.driver.nouveau_loaded or not facts.driver.nouveau_blacklisted,
         persistence=True,
         # A module cannot be swapped while it, or nouveau, holds the card.
-        reboot=bool(facts.driver.loaded) or facts.driver.nouveau_loaded or blackwell,
+        reboot=bool(facts.driver.loaded) or facts.driver.nouveau_loaded,
     )
 
 
@@ -172,7 +178,10 @@ def _route(facts: Facts, setting: DriverSettings) -> str:
 def _flavour(facts: Facts) -> str:
     """Return the kernel meta package's flavour, so that the next kernel brings its module too."""
     flavour = facts.kernel.release.rsplit("-", 1)[-1]
-    return flavour if flavour in _FLAVOURS else "generic"
+    first = _FIRST_KERNELS.get(facts.os.version, "")
+    if flavour == "generic" and first and not facts.kernel.release.startswith(first + "."):
+        return f"generic-hwe-{facts.os.version}"
+    return flavour
 
 
 def _supported(facts: Facts) -> bool:

@@ -17,9 +17,11 @@ class DriverPlan:
     action: `leave`, `install`, `reboot` (installed already, a reboot loads it) or `refuse`.
     reason, fix: one line each; fix is empty unless something is for the user to do.
     route: `ubuntu` or `nvidia` for `install`. repository: commands that add an apt source.
-    packages: exact names for apt, in one transaction. fabric_manager: needs it (NVSwitch).
-    fabric_package: its name; its version is pinned to the driver's when the plan runs.
-    holds: package name patterns to hold. blacklist_nouveau: file and initramfs to write.
+    packages: exact names for apt, in one transaction.
+    fabric_package: Fabric Manager, where NVSwitch is; empty elsewhere. version_from: the package
+    whose version it gets when the plan runs. fabric_unit: its service.
+    blacklist_nouveau: write the file and the initramfs. persistence: enable nvidia-persistenced.
+    reboot: the new driver serves only after a reboot.
     """
 
     action: Literal["leave", "install", "reboot", "refuse"]
@@ -37,13 +39,16 @@ class DriverPlan:
 
     def commands(self) -> tuple[str, ...]:
         """Return the shell commands, in order, without the reboot. Run as root under `sh -e`."""
+        blacklist = (
+            [f"printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' >{BLACKLIST_FILE}"]
+            if self.blacklist_nouveau
+            else []
+        )
+        if self.action == "reboot" and blacklist:
+            return (*blacklist, "update-initramfs -u")
         if self.action != "install":
             return ()
-        steps = [*self.repository, f"{_APT} update"]
-        if self.blacklist_nouveau:
-            steps.append(
-                f"printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' >{BLACKLIST_FILE}"
-            )
+        steps = [*self.repository, f"{_APT} update", *blacklist]
         steps.append(f"{_APT} install --no-install-recommends {' '.join(self.packages)}")
         if self.fabric_package:
             steps += self._fabric()

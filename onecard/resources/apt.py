@@ -59,7 +59,7 @@ class AptPackages(Resource):
 
     def desired(self) -> State:
         return {
-            **{package: "installed" for package in self.packages},
+            **dict.fromkeys(self.packages, "installed"),
             **{f"hold {package}": True for package in self.holds},
         }
 

@@ -79,7 +79,7 @@ class KernelModules(Resource):
         return fields(answer.output)
 
     def desired(self) -> State:
-        loaded: dict[str, Value] = {module: "loaded" for module in self.load}
+        loaded: dict[str, Value] = dict.fromkeys(self.load, "loaded")
         return loaded | {key: file.digest for key, file in self._files.items()}
 
     def fix(self, differences: Differences, actual: State) -> str:

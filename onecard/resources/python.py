@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Mapping
@@ -20,13 +21,9 @@ def normalised(name: str) -> str:
 
 @dataclass(frozen=True)
 class Venv(Resource):
-    """A virtual environment made with `interpreter`, broken or outdated ones made anew.
-
-    version: the interpreter's `major.minor`, as the facts tell it.
-    """
+    """A virtual environment of `interpreter`; one that is broken or of another Python is made anew."""
 
     path: str
-    version: str
     interpreter: str = "python3"
 
     @property
@@ -35,18 +32,58 @@ class Venv(Resource):
 
     def probe(self) -> str:
         python = shlex.quote(f"{self.path}/bin/python")
-        ask = "import sys, pip; print('version=%d.%d' % sys.version_info[:2])"
-        return f'[ ! -x {python} ] || {python} -I -c "{ask}" || true'
+        ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+        return (
+            f'echo wanted=$({shlex.quote(self.interpreter)} -I -c "{ask}" 2>/dev/null)\n'
+            f"[ ! -x {python} ] || ! {python} -I -c 'import pip' 2>/dev/null "
+            f'|| echo is=$({python} -I -c "{ask}")'
+        )
 
     def read(self, answer: Answer) -> State:
-        return fields(answer.output) or ABSENT
+        told = fields(answer.output)
+        # Before python3 itself is installed there is nothing that the environment could differ from.
+        return {"usable": True} if told.get("is") and told["is"] == told["wanted"] else ABSENT
 
     def desired(self) -> State:
-        return {"version": self.version}
+        return {"usable": True}
 
     def fix(self, differences: Differences, actual: State) -> str:
-        path = shlex.quote(self.path)
-        return f"{shlex.quote(self.interpreter)} -m venv --clear {path}"
+        return f"{shlex.quote(self.interpreter)} -m venv --clear {shlex.quote(self.path)}"
+
+
+@dataclass(frozen=True)
+class PythonHeader(Resource):
+    """A C file that includes Python.h compiles with the environment's own paths.
+
+    That is what Triton does at a server's first start, minutes after everything else went well; it
+    cannot be mended here, only told in time.
+    """
+
+    venv: str
+
+    @property
+    def name(self) -> str:
+        return f"Python.h for {self.venv}"
+
+    def probe(self) -> str:
+        paths = "import sysconfig; print(sysconfig.get_path('include'))"
+        return (
+            f'include=$({shlex.quote(self.venv)}/bin/python -I -c "{paths}") || exit 0\n'
+            "echo '#include <Python.h>' | cc -x c -fsyntax-only -I\"$include\" - && echo compiles"
+            " || true"
+        )
+
+    def read(self, answer: Answer) -> State:
+        return {"compiles": True} if "compiles" in answer.output else ABSENT
+
+    def desired(self) -> State:
+        return {"compiles": True}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        return "true  # proved by looking again"
+
+    def advice(self) -> str:
+        return "install the headers of the venv's own Python (python3-dev, or python3.X-dev)"
 
 
 @dataclass(frozen=True)
@@ -188,3 +225,41 @@ class PythonRequirements(Resource):
     def _ask(self) -> tuple[str, ...]:
         python = f"{self.venv}/bin/python"
         return (python, "-c", _MISSING_REQUIREMENTS, self.of, " ".join(self.skipped))
+
+
+@dataclass(frozen=True)
+class Block(Resource):
+    """Lines at the end of a file of an installed package, between two marks."""
+
+    accepts: ClassVar[Mapping[int, str]] = MappingProxyType({0: "answered", 2: "no such file"})
+
+    path: str
+    content: str
+
+    @property
+    def name(self) -> str:
+        return f"block in {self.path}"
+
+    def probe(self) -> str:
+        return f"sed -n '/^{_BEGIN}$/,/^{_END}$/p' {shlex.quote(self.path)}"
+
+    def read(self, answer: Answer) -> State:
+        lines = answer.output.splitlines()
+        return {"sha256": _digest("\n".join(lines[1:-1]))} if lines else ABSENT
+
+    def desired(self) -> State:
+        return {"sha256": _digest(self.content.strip("\n"))}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        path, text = shlex.quote(self.path), self.content.strip("\n")
+        return (
+            f"sed -i '/^{_BEGIN}$/,/^{_END}$/d' {path}\n"
+            f"cat >>{path} <<'@end'\n{_BEGIN}\n{text}\n{_END}\n@end"
+        )
+
+
+_BEGIN, _END = "# --- onecard begin", "# --- onecard end"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,13 +9,14 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from onecard.errors import SandboxError
 from onecard.sandbox import cgroup
 from onecard.sandbox.names import Labels
 from onecard.sandbox.network import delete_interface
-from onecard.sandbox.process import Process, leader
+from onecard.sandbox.process import Process, children, leader
 from onecard.sandbox.system import environment, mounts_below, run, succeeds, wait_until
 
 _STOP_SECONDS = 15.0
@@ -44,7 +45,7 @@ class Container:
 
     @property
     def supervisor(self) -> Process | None:
-        """The nspawn process that was started, if it still runs."""
+        """The process that keeps systemd-nspawn, if it still runs."""
         with suppress(FileNotFoundError, ValueError):
             pid, started = map(int, (self.folder / "pid").read_text().split())
             process = Process(pid, started)
@@ -76,27 +77,43 @@ def _escaped(path: Path) -> str:
 
 
 def launch_script(container: Container, groups: Sequence[Path], systemd: bool) -> str:
-    """Return shell text that writes PID and start time to `pid` and becomes the container.
+    """Return the shell text that keeps the container: it notes PID and start time in `pid`.
 
-    systemd: PID 1 of the controller is systemd, which then makes a delegated scope for the box;
-    otherwise the shell enters `groups` first.
+    A reboot inside ends systemd-nspawn with exit code 133 when it runs with --keep-unit, asking
+    its manager for a restart (systemd-nspawn(1), "Exit status"); the loop is that manager.
+    SIGTERM powers the container off. systemd: PID 1 of the controller is systemd, which then
+    makes a delegated scope for the box; otherwise the container enters `groups`.
     """
-    lines = ["set -e"]
-    for group in [] if systemd else groups:
-        quoted = shlex.quote(str(group))
-        lines += [f"mkdir -p {quoted}", f"echo $$ >{quoted}/cgroup.procs"]
+    nspawn = nspawn_command(container)
+    enter = []
+    if systemd:
+        scope = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"]
+        nspawn = [*scope, f"--unit=onecard-{container.machine}", *nspawn]
+    else:
+        for group in groups:
+            quoted = shlex.quote(str(group))
+            enter += [f"mkdir -p {quoted}", f"sh -c 'echo $PPID' >{quoted}/cgroup.procs"]
     pid = shlex.quote(str(container.folder / "pid"))
-    lines += [
+    lines = [
         "read -r stat </proc/$$/stat",
         "set -- $stat",
-        f"echo $$ ${{22}} >{pid}.new",
-        f"mv {pid}.new {pid}",
+        f"echo $$ ${{22}} >{pid}.new && mv {pid}.new {pid} || exit 1",
+        # /tmp of a real box is on its disk; as a tmpfs it would be a tenth of the memory.
+        "export SYSTEMD_NSPAWN_TMPFS_TMP=0",
+        "stopping= child=",
+        "trap 'stopping=1; kill -TERM $child 2>/dev/null' TERM",
+        'while [ -z "$stopping" ]; do',
+        "(",
+        "trap - TERM",
+        *enter,
+        "exec " + shlex.join(nspawn),
+        ") &",
+        "child=$!",
+        "wait $child; code=$?",
+        "while kill -0 $child 2>/dev/null; do wait $child; code=$?; done",
+        "[ $code = 133 ] || break",
+        "done",
     ]
-    scope = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"]
-    scope += [f"--unit=onecard-{container.machine}"]
-    # /tmp of a real box is on its disk; as a tmpfs it would be a tenth of the memory.
-    lines.append("export SYSTEMD_NSPAWN_TMPFS_TMP=0")
-    lines.append("exec " + shlex.join([*(scope if systemd else []), *nspawn_command(container)]))
     return "\n".join(lines) + "\n"
 
 
@@ -158,16 +175,11 @@ def console_tail(container: Container) -> str:
 
 def stop(container: Container) -> None:
     """Power the container off, by force after a deadline, and clear what nspawn left."""
-    supervisor, pid_one = container.supervisor, container.leader
+    supervisor = container.supervisor
     if supervisor:
-        # nspawn turns this into an orderly power-off of the box.
         supervisor.send(signal.SIGTERM)
         if not wait_until(lambda: not supervisor.alive(), _STOP_SECONDS, 0.05):
-            if pid_one:
-                pid_one.send(signal.SIGKILL)
-            supervisor.send(signal.SIGKILL)
-            if not wait_until(lambda: not supervisor.alive(), _KILL_SECONDS):
-                raise SandboxError(f"box {container.name}: process {supervisor.pid} does not end")
+            _kill(supervisor)
     cgroup.remove(container.machine)
     delete_interface(container.labels.interface(container.name))
     for point in mounts_below((container.folder / "root").resolve()):
@@ -176,3 +188,16 @@ def stop(container: Container) -> None:
         with suppress(OSError):
             (_NSPAWN_RUN / place / container.machine).rmdir()
     (container.folder / "pid").unlink(missing_ok=True)
+
+
+def _kill(supervisor: Process) -> None:
+    nspawns = list(children(supervisor.pid))
+    pid_one = leader(supervisor)
+    for process in [supervisor, *([pid_one] if pid_one else []), *nspawns]:
+        process.send(signal.SIGKILL)
+        if not wait_until(partial(_gone, process), _KILL_SECONDS):
+            raise SandboxError(f"process {process.pid} of a sandbox box does not end: reboot")
+
+
+def _gone(process: Process) -> bool:
+    return not process.alive()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import sys
@@ -35,7 +34,7 @@ class Controller:
 
     architecture: Debian's name for it. apt_settings: lines of an apt.conf. bundle: PEM text.
     environment: variables for every session in the box. files: further files, path -> bytes.
-    binds: folders that boxes read at the same path. resolv_conf: text of /etc/resolv.conf.
+    binds: folders that boxes read at the same path.
     """
 
     distribution: str
@@ -48,17 +47,11 @@ class Controller:
     environment: Mapping[str, str]
     files: Mapping[str, bytes]
     binds: tuple[Path, ...]
-    resolv_conf: str
 
 
 def read_controller() -> Controller:
     """Read them from this computer. Raises SandboxError when it is no Debian or Ubuntu."""
-    release = _os_release(Path("/etc/os-release").read_text())
-    distribution, codename = release.get("ID", ""), release.get("VERSION_CODENAME", "")
-    if distribution not in ("debian", "ubuntu") or not codename:
-        raise SandboxError(
-            f"the sandbox needs Debian or Ubuntu on this computer, not {distribution or 'unknown'}"
-        )
+    distribution, codename = parse_release(Path("/etc/os-release").read_text())
     sources = vendor_sources(_all_sources(Path("/etc/apt")), codename)
     apt_settings = apt_lines(run(["apt-config", "dump"]))
     options = pip_settings.parse_config_list(
@@ -84,19 +77,19 @@ def read_controller() -> Controller:
                 ]
             )
         ),
-        resolv_conf=resolv_conf(
-            *(p.read_text() for p in _RESOLVERS if p.is_file()),
-        ),
     )
 
 
-# The second is systemd-resolved's list of the true servers behind its local stub.
-_RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
-
-
-def _os_release(text: str) -> dict[str, str]:
+def parse_release(text: str) -> tuple[str, str]:
+    """Return (`debian` or `ubuntu`, codename) from os-release(5). Raises SandboxError."""
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {key: value.strip("\"'") for key, _, value in pairs}
+    fields = {key: value.strip("\"'") for key, _, value in pairs}
+    distribution, codename = fields.get("ID", ""), fields.get("VERSION_CODENAME", "")
+    if distribution not in ("debian", "ubuntu") or not codename:
+        raise SandboxError(
+            f"the sandbox needs Debian or Ubuntu on this computer, not {distribution or 'unknown'}"
+        )
+    return distribution, codename
 
 
 def _all_sources(apt: Path) -> list[Source]:
@@ -150,26 +143,3 @@ def _named_files(sources: list[Source], apt_settings: str) -> dict[str, bytes]:
         with suppress(OSError):
             found[name] = Path(name).read_bytes()
     return found
-
-
-def resolv_conf(*candidates: str) -> str:
-    """Return the first resolv.conf text whose servers a box can reach, loopback ones left out.
-
-    Raises SandboxError when every server is on the controller's loopback.
-    """
-    for text in candidates:
-        lines = [line for line in text.splitlines() if line and line[0] not in "#;"]
-        kept = [line for line in lines if not _loopback_server(line)]
-        if any(line.startswith("nameserver") for line in kept):
-            return "\n".join(kept) + "\n"
-    raise SandboxError(
-        "/etc/resolv.conf names no server outside the loopback, so a box could resolve no name: "
-        "add a nameserver line with a reachable address"
-    )
-
-
-def _loopback_server(line: str) -> bool:
-    words = line.split()
-    if words[:1] != ["nameserver"] or len(words) == 1:
-        return False
-    return ipaddress.ip_address(words[1].partition("%")[0]).is_loopback

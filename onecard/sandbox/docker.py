@@ -21,7 +21,7 @@ from onecard.errors import SandboxError
 from onecard.sandbox import docker_commands as commands
 from onecard.sandbox.certificates import certificates
 from onecard.sandbox.container import greets
-from onecard.sandbox.controller import Controller, read_controller
+from onecard.sandbox.controller import BUNDLE, Controller, read_controller
 from onecard.sandbox.driver import Box, BoxState
 from onecard.sandbox.entries import Entry, write_entries
 from onecard.sandbox.furnish import (
@@ -112,19 +112,21 @@ class DockerDriver:
             raise
 
     def _ensure_image(self, controller: Controller) -> str:
-        text = commands.dockerfile(controller)
+        recipe = commands.dockerfile(controller)
         files = {
             **base_files(controller),
             **certificate_files(certificates(controller.bundle)),
+            BUNDLE: TreeFile(controller.bundle.encode()),
         }
-        content = text.encode() + archive(files)
+        content = (recipe + commands.SETUP).encode() + archive(files)
         image = commands.image(self._labels, hashlib.sha256(content).hexdigest()[:8])
         if succeeds(["docker", "image", "inspect", image]):
             return image
         begun = time.monotonic()
         self._say(f"sandbox: building the image {image}, once")
         with tempfile.TemporaryDirectory() as context:
-            (Path(context) / "Dockerfile").write_text(text)
+            (Path(context) / "Dockerfile").write_text(recipe)
+            (Path(context) / "setup.sh").write_text(commands.SETUP)
             (Path(context) / "files.tar").write_bytes(archive(files))
             run(commands.build(self._labels, image, context), timeout=_BUILD_SECONDS)
         self._say(f"sandbox: image ready ({time.monotonic() - begun:.1f} s)")

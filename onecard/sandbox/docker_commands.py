@@ -7,12 +7,18 @@ from pathlib import Path
 
 from onecard.sandbox.controller import Controller
 from onecard.sandbox.driver import BoxState
-from onecard.sandbox.furnish import PACKAGES, SETUP
+from onecard.sandbox.furnish import PACKAGES
+from onecard.sandbox.furnish import SETUP as COMMON_SETUP
 from onecard.sandbox.names import Labels
 
 # Bound into every container by the engine, so they cannot be copied over.
 ENGINE_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 _LABEL = "onecard.project"
+# The engine gives the network, so the box has no networkd of its own.
+SETUP = COMMON_SETUP + (
+    "systemctl disable systemd-networkd.service\n"
+    "systemctl mask systemd-networkd.service systemd-networkd.socket\n"
+)
 
 
 def container(labels: Labels, name: str) -> str:
@@ -26,27 +32,17 @@ def image(labels: Labels, digest: str) -> str:
 
 
 def dockerfile(controller: Controller) -> str:
-    """Return the recipe: the controller's own release, its packages, and `files.tar` over it.
-
-    The engine gives the network, so systemd-networkd is masked after the common set-up.
-    """
-    setup = "\n".join(
-        [
-            *SETUP.splitlines(),
-            "systemctl disable systemd-networkd.service",
-            "systemctl mask systemd-networkd.service systemd-networkd.socket",
-        ]
-    )
+    """Return the recipe. Its context holds `files.tar` and `setup.sh` (SETUP below)."""
     return (
         f"FROM {controller.distribution}:{controller.codename}\n"
         "ENV DEBIAN_FRONTEND=noninteractive container=docker\n"
-        # The archive is signed; its TLS can be checked once ca-certificates is there.
-        "RUN apt-get update && apt-get install -y --no-install-recommends "
-        f"{' '.join(PACKAGES)}\n"
-        f"RUN <<'SETUP'\n{setup}\nSETUP\n"
-        "RUN rm -f /etc/apt/sources.list.d/*\n"
+        # The controller's archive and certificates are there before the first download.
+        "RUN rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*\n"
         "ADD files.tar /\n"
-        "RUN update-ca-certificates\n"
+        "RUN apt-get update && apt-get install -y --no-install-recommends "
+        f"-o Dpkg::Options::=--force-confold {' '.join(PACKAGES)}\n"
+        "COPY setup.sh /tmp/setup.sh\n"
+        "RUN sh /tmp/setup.sh && rm /tmp/setup.sh && update-ca-certificates\n"
         "STOPSIGNAL SIGRTMIN+3\n"
         'CMD ["/sbin/init"]\n'
     )

@@ -9,7 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onecard.sandbox.controller import BUNDLE, Controller
+from onecard.sandbox.controller import Controller
 from onecard.sandbox.sources import render
 
 PACKAGES = (
@@ -128,9 +128,3 @@ def certificate_files(added: Mapping[str, str]) -> dict[str, TreeFile]:
 
 def _text(content: str) -> TreeFile:
     return TreeFile(content.encode())
-
-
-__all__ = [
-    "ADMIN", "BUNDLE", "PACKAGES", "SETUP", "Identity", "TreeFile", "base_files", "box_files",
-    "certificate_files", "network_files",
-]  # fmt: skip

@@ -25,6 +25,7 @@ from onecard.sandbox.furnish import ADMIN, Identity, base_files, box_files, netw
 from onecard.sandbox.keys import fresh_key_pair
 from onecard.sandbox.names import Labels, unique
 from onecard.sandbox.network import Network
+from onecard.sandbox.resolver import read_resolv_conf
 from onecard.sandbox.subnet import address_of, next_host
 from onecard.sandbox.system import (
     Say,
@@ -118,7 +119,7 @@ class NspawnDriver:
         started: list[str] = []
         try:
             subnet = self._subnet() if any(map(self._running, self._names())) else None
-            subnet = subnet or self._network.choose(controller.resolv_conf, self._subnet())
+            subnet = subnet or self._network.choose(read_resolv_conf(), self._subnet())
             write_atomically(self._state / "subnet", f"{subnet}\n")
             self._network.up(subnet)
             begun = time.monotonic()
@@ -165,7 +166,7 @@ class NspawnDriver:
         machine.stop(container)
         address = f"{address_of(subnet, self._record(name).host)}/24"
         gateway = str(address_of(subnet, 1))
-        files = network_files(address, gateway, controller.resolv_conf)
+        files = network_files(address, gateway, read_resolv_conf())
         write_files(container.folder / "root", files)
         (self._cache / "pip-cache").mkdir(parents=True, exist_ok=True)
         machine.start(container)

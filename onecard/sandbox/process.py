@@ -70,13 +70,21 @@ def children(pid: int) -> Iterator[Process]:
 
 
 def leader(supervisor: Process) -> Process | None:
-    """Return the box's PID 1: the supervisor's child that is 1 in a PID namespace of its own."""
+    """Return the box's PID 1: below the supervisor's child, 1 in a PID namespace of its own."""
     if not supervisor.alive():
         return None
-    for child in children(supervisor.pid):
-        with suppress(OSError):
-            for line in (_PROC / str(child.pid) / "status").read_text().splitlines():
-                numbers = line.split()
-                if numbers[:1] == ["NSpid:"] and len(numbers) > 2 and numbers[-1] == "1":
+    for nspawn in children(supervisor.pid):
+        for child in children(nspawn.pid):
+            with suppress(OSError):
+                if is_namespace_init((_PROC / str(child.pid) / "status").read_text()):
                     return child
     return None
+
+
+def is_namespace_init(status: str) -> bool:
+    """Tell from /proc/PID/status whether the process is PID 1 of a namespace below this one."""
+    for line in status.splitlines():
+        name, *numbers = line.split()
+        if name == "NSpid:":
+            return len(numbers) > 1 and numbers[-1] == "1"
+    return False

@@ -31,7 +31,9 @@ class BlindProxy:
         self._timeout_s = timeout_s
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -86,7 +88,7 @@ class BlindProxy:
                 finally:
                     upstream.close()
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 """Say nothing: the test's output is its own."""
 
         return Handler

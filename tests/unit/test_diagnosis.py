@@ -66,7 +66,7 @@ STARTED = "Nov 23 08:31:09 gpu-1 systemd[1]: Started vllm.service - vLLM.\n"
 
 
 def read(name: str, coat: str = "") -> str:
-    text = (LOGS / name).read_text(encoding="utf-8")
+    text = (LOGS / name).read_bytes().decode()  # carriage returns of progress bars kept
     return "".join(coat + line + "\n" for line in text.split("\n")) if coat else text
 
 
@@ -384,7 +384,7 @@ def test_a_wrong_rule_is_named_with_its_file(tmp_path: Path, change: str, word: 
         "example": "example: 'something'",
         "source": "source: 'here'",
     }
-    rule[change.split(":")[0]] = change
+    rule[change.split(":", maxsplit=1)[0]] = change
     body = "\n    ".join(rule.values())
     (tmp_path / "mine.yml").write_text(f"rules:\n  - id: my-rule\n    {body}\n", encoding="utf-8")
     with pytest.raises(UsageError) as caught:
@@ -397,6 +397,13 @@ def test_a_wrong_rule_is_named_with_its_file(tmp_path: Path, change: str, word: 
 
 def test_an_empty_directory_and_a_double_id_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no diagnosis rules"):
+        load_rules(tmp_path)
+    rule = (
+        "  - {id: twice, stage: run, patterns: [something], cause: A cause that is long,"
+        " fix: mend it, example: something, source: here}\n"
+    )
+    (tmp_path / "mine.yml").write_text("rules:\n" + rule * 2, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"mine\.yml: rule twice: the id is taken"):
         load_rules(tmp_path)
 
 

@@ -1,0 +1,154 @@
+"""What every task shares: exit codes, one line for an error, which host, JSON or a table.
+
+Imported by tasks.py for `invoke --list` too, so nothing heavy is imported at the top.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invoke import Exit
+from invoke.parser import parser as invoke_parser
+
+from onecard.errors import OnecardError, UsageError
+
+if TYPE_CHECKING:
+    from onecard.host import Host
+    from onecard.inventory import Inventory
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# Invoke leaves with 1 for a flag that it does not know; here 1 means that the work failed and 2
+# that the command line is wrong. Its parser raises by this name.
+invoke_parser.ParseError = lambda message, context=None: Exit(message=message, code=2)
+
+
+def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Turn what a task's function returns or raises into an exit code and one line of error.
+
+    A returned number other than 0 is the exit code. A traceback is shown only under --debug.
+    """
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **flags: Any) -> None:
+        try:
+            code = function(*arguments, **flags)
+        except OnecardError as error:
+            if debugging():
+                raise
+            show_error(error.message, error.detail)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            show_error("interrupted; what had begun on the box may go on: run the same again")
+            code = 1
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        except Exception as error:
+            if debugging():
+                raise
+            kind = type(error).__name__
+            show_error(f"unexpected {kind}: {error}; run it with --debug to see where")
+            code = 1
+        if code:
+            raise Exit(code=code)
+
+    return run
+
+
+def debugging() -> bool:
+    """Tell whether --debug was given, before or behind the task."""
+    return "--debug" in sys.argv or "-d" in sys.argv
+
+
+def show_error(message: str, detail: str = "") -> None:
+    """Print one line, and the detail indented below it, on standard error."""
+    print(f"error: {message}", file=sys.stderr)
+    for line in detail.splitlines():
+        print(f"    {line}", file=sys.stderr)
+
+
+def print_json(value: object) -> None:
+    """Print the one JSON document that --json promises."""
+    json.dump(value, sys.stdout, indent=2)
+    print()
+
+
+def inventory_folder() -> Path:
+    """Return ONECARD_INVENTORY, else the project's own inventory/."""
+    return Path(os.environ.get("ONECARD_INVENTORY") or PROJECT / "inventory").absolute()
+
+
+def known_hosts() -> Path:
+    """Return the project's file of host keys."""
+    return inventory_folder() / "known_hosts"
+
+
+def load_inventory() -> Inventory:
+    """Return the inventory. Raises UsageError."""
+    from onecard.inventory import load
+
+    return load(inventory_folder())
+
+
+def chosen_hosts(requested: str | None) -> tuple[Host, ...]:
+    """Return the hosts that a task is for, after saying on standard error which and why."""
+    from onecard.selection import read_pin, select
+
+    selection = select(load_inventory(), requested or None, os.environ, read_pin(PROJECT))
+    names = ", ".join(host.name for host in selection.hosts)
+    print(f"host: {names} ({selection.reason})", file=sys.stderr)
+    return selection.hosts
+
+
+def chosen_host(requested: str | None) -> Host:
+    """Return the one host that a task is for. Raises UsageError for several."""
+    hosts = chosen_hosts(requested)
+    if len(hosts) != 1:
+        names = ", ".join(host.name for host in hosts)
+        raise UsageError(f"--host: this works on one host at a time, not on {names}")
+    return hosts[0]
+
+
+def with_flags(host: Host, flags: Mapping[str, tuple[str, str | None]]) -> Host:
+    """Return the host with flags put over its settings.
+
+    flags: `--ctx` -> (path of the setting, the text given, None when not given).
+    Raises UsageError naming the flag.
+    """
+    from onecard.override import override
+
+    values: dict[str, object] = {}
+    origins = {}
+    for flag, (path, text) in flags.items():
+        if text is not None:
+            values[path] = number_or_text(text)
+            origins[path] = flag
+    return override(host, values, origins) if values else host
+
+
+def number_or_text(text: str) -> int | float | str:
+    """Return what YAML would make of a flag's text, numbers alone."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def positive(flag: str, text: str) -> int:
+    """Return a flag's whole number. Raises UsageError naming the flag."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise UsageError(f'{flag}: "{text}" is not a whole number of at least 1')
+    return number

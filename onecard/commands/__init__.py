@@ -1,0 +1,1 @@
+"""What each task does, one module a family: thin, between flags and the parts."""

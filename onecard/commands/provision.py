@@ -1,0 +1,46 @@
+"""`invoke provision` and `invoke plan`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from onecard import cli
+from onecard.console import HostConsole, progress_console, recap
+from onecard.host import Host
+from onecard.provision import provision as provision_hosts
+from onecard.report import HostReport
+
+
+def provision(requested: str, *, check: bool, diff: bool, as_json: bool) -> int:
+    """Bring the hosts to what their roles want; return the worst exit code."""
+    reports = _run(requested, check=check, diff=diff, as_json=as_json, command="provision")
+    return max(report.exit_code for report in reports)
+
+
+def plan(requested: str, *, diff: bool, exit_code: bool, as_json: bool) -> int:
+    """Say what would change. Return 4 when something would and `exit_code` asks for it."""
+    reports = _run(requested, check=True, diff=diff, as_json=as_json, command="plan")
+    worst = max(report.exit_code for report in reports)
+    return worst or (4 if exit_code and any(report.changed for report in reports) else 0)
+
+
+def _run(
+    requested: str, *, check: bool, diff: bool, as_json: bool, command: str
+) -> list[HostReport]:
+    hosts = cli.chosen_hosts(requested)
+    console = progress_console()
+
+    def make_console(host: Host) -> HostConsole:
+        return HostConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=diff)
+
+    reports = provision_hosts(
+        hosts, cli.known_hosts(), make_console, command=command, check=check
+    )
+    for report in reports:
+        if report.error:
+            cli.show_error(f"{report.host}: {report.error}", report.detail)
+    if as_json:
+        cli.print_json({"hosts": [report.to_json() for report in reports]})
+    else:
+        recap(reports, Console(highlight=False), check=check)
+    return reports

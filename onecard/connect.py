@@ -1,0 +1,67 @@
+"""From a host to a root shell on it: wire, prompts and session put together."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from onecard.host import Host
+from onecard.prompts import Prompts
+from onecard.session import Session
+from onecard.wire import Wire
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A host with its open connection and its root shell."""
+
+    host: Host
+    wire: Wire
+    session: Session
+
+    def another_session(self) -> Session:
+        """Open a second shell over the same connection, for what runs beside the first."""
+        return _session(self.host, self.wire, Prompts())
+
+
+@contextmanager
+def connected(host: Host, known_hosts: Path) -> Iterator[Connected]:
+    """Log in to a host and open the shell; close both at the end.
+
+    Raises HostKeyError, AuthenticationError, UnreachableError.
+    """
+    prompts = Prompts()
+    wire = Wire(host, known_hosts, prompts)
+    try:
+        wire.connect()
+        session = _session(host, wire, prompts)
+        try:
+            yield Connected(host, wire, session)
+        finally:
+            session.close()
+    finally:
+        wire.close()
+
+
+def holder(command: str) -> str:
+    """Return who we are, for whoever finds the box locked."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"`invoke {command}` of {who} (pid {os.getpid()}) since {now}"
+
+
+def _session(host: Host, wire: Wire, prompts: Prompts) -> Session:
+    settings = host.connection
+    return Session(
+        wire.pipe,
+        become=settings.become,
+        ask_password=lambda: prompts.sudo_password(wire.login),
+        command_timeout=settings.command_timeout,
+        idle_timeout=settings.idle_timeout,
+    )

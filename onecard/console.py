@@ -1,0 +1,145 @@
+"""What a person sees while hosts are worked on: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+
+from onecard.engine import Reporter
+from onecard.facts import Facts
+from onecard.job import StepResult
+from onecard.plan import Item, Plan
+from onecard.report import HostReport
+
+STYLES = {
+    "ok": "green",
+    "changed": "yellow",
+    "failed": "bold red",
+    "unreachable": "bold red",
+}
+
+
+def progress_console() -> Console:
+    """Return the console for progress: standard error, so that standard output stays clean."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+class HostConsole(Reporter):
+    """Tells one host's progress.
+
+    live: only when a single host is worked on; several would write over each other's line.
+    show_plan: list each change and its keys; diff: also the lines of files that change.
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(
+        self,
+        console: Console,
+        host: str,
+        *,
+        live: bool = True,
+        show_plan: bool = False,
+        diff: bool = False,
+    ) -> None:
+        self._console = console
+        self._host = host
+        self._show_plan, self._diff = show_plan or diff, diff
+        self._status = Status("", console=console) if live and console.is_terminal else None
+        self._began = time.monotonic()
+        self._heartbeat = time.monotonic()
+
+    def say(self, text: str, style: str = "") -> None:
+        """Print one line about this host."""
+        with self._lock:
+            self._console.print(f"[dim]{self._host}[/]  {escape(text)}", style=style or None)
+
+    def facts(self, facts: Facts) -> None:
+        cards = ", ".join(gpu.name for gpu in facts.gpus) or "no NVIDIA driver at work"
+        self.say(
+            f"{facts.os.name or facts.os.id} {facts.kernel.arch}, Python "
+            f"{facts.python.version or 'none'}, {facts.memory.cpus} CPUs, "
+            f"{facts.memory.total_gib:.0f} GiB memory, {cards}"
+        )
+
+    def planned(self, plan: Plan) -> None:
+        if not plan.changes:
+            self.say(f"{len(plan.items)} resources in order")
+            return
+        self.say(f"{len(plan.changes)} of {len(plan.items)} resources to change")
+        if self._show_plan:
+            self._list(plan.changes)
+
+    def _list(self, changes: Iterable[Item]) -> None:
+        for item in changes:
+            self.say(f"{item.role}: {item.resource.name}", "yellow")
+            for difference in item.differences.values():
+                self.say(f"    {difference}")
+            lines = item.resource.explain(item.differences, item.actual) if self._diff else ()
+            for line in lines:
+                style = {"+": "green", "-": "red"}.get(line[:1], "dim")
+                self.say(f"    {line}", style)
+
+    def begin(self, item: Item) -> None:
+        self._began = self._heartbeat = time.monotonic()
+        self._live(item, "")
+
+    def line(self, item: Item, text: str) -> None:
+        self._live(item, text.strip())
+        if self._status is None and time.monotonic() - self._heartbeat > 15:
+            self._heartbeat = time.monotonic()
+            elapsed = time.monotonic() - self._began
+            self.say(f"... {_short(item)} {elapsed:.0f} s: {text.strip()[:100]}")
+
+    def end(self, result: StepResult) -> None:
+        if self._status is not None:
+            self._status.stop()
+        word = "changed" if result.code == 0 else "failed"
+        self.say(
+            f"{result.item.role:<8}{word:<9}{result.seconds:7.1f} s  {_short(result.item)}",
+            STYLES[word],
+        )
+
+    def _live(self, item: Item, text: str) -> None:
+        if self._status is None:
+            return
+        elapsed = time.monotonic() - self._began
+        line = f"{item.role}: {_short(item)}  {elapsed:.0f} s  [dim]{escape(text[:60])}[/]"
+        self._status.update(line)
+        self._status.start()
+
+
+def recap(reports: Iterable[HostReport], console: Console, *, check: bool = False) -> None:
+    """Print the table that every provision ends with, and each host's error."""
+    reports = list(reports)
+    table = Table(title="Recap", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("host", "role", "status"):
+        table.add_column(name)
+    for name in ("ok", "to change" if check else "changed", "failed", "seconds"):
+        table.add_column(name, justify="right")
+    for report in reports:
+        for role in report.roles:
+            cells = (str(role.ok), str(role.changed), str(role.failed), f"{role.seconds:.1f}")
+            table.add_row("", role.name, _styled(role.status), *cells, style="dim")
+        counts = (str(report.ok), str(report.changed), str(report.failed))
+        trips = f"{report.round_trips} round trips"
+        table.add_row(
+            report.host, trips, _styled(report.status), *counts, f"{report.seconds:.1f}"
+        )
+    console.print(table)
+
+
+def _styled(status: str) -> str:
+    return f"[{STYLES[status]}]{status}[/]"
+
+
+def _short(item: Item) -> str:
+    name = item.resource.name
+    return name if len(name) <= 60 else name[:57] + "..."

@@ -1,0 +1,98 @@
+"""Runs a plan's changes on the box as one job that outlives a dropped connection.
+
+The job writes to a log on the box and inherits the session's lock; what we do is watch the log. If
+the connection breaks, the job goes on and keeps the lock until it ends; the next run sees what it
+did, because states are read from the box and not remembered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from onecard.plan import Item, StepEvent, job_script, read_event
+from onecard.session import Request, Session
+
+FOLDER = "/run/onecard"
+_STAGE = f"{FOLDER}/stage"
+_TAIL_LINES = 30
+
+
+@dataclass
+class StepResult:
+    """How one change went. code None: it was not reached. output: the end of what it printed."""
+
+    item: Item
+    code: int | None = None
+    seconds: float = 0.0
+    output: list[str] = field(default_factory=list)
+
+
+class Watcher:
+    """What wants to know how the job gets on; each method may be left as it is."""
+
+    def begin(self, item: Item) -> None:
+        """Note that a change is being made."""
+
+    def line(self, item: Item, text: str) -> None:
+        """Note a line that its commands printed."""
+
+    def end(self, result: StepResult) -> None:
+        """Note that the change was made, or failed."""
+
+
+def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list[StepResult]:
+    """Make the changes, in order, up to the first that fails; one round trip for all of them."""
+    results = [StepResult(item) for item in changes]
+    started = time.monotonic()
+    current: StepResult | None = None
+
+    def on_event(event: StepEvent) -> None:
+        nonlocal current, started
+        if event.kind == "begin":
+            current, started = results[event.index], time.monotonic()
+            watcher.begin(current.item)
+        elif event.kind == "end" and current is not None:
+            current.code, current.seconds = event.code, time.monotonic() - started
+            watcher.end(current)
+            current = None
+
+    def on_line(text: str) -> None:
+        event = read_event(text)
+        if event is not None:
+            on_event(event)
+        elif current is not None:
+            # A progress bar rewrites its line with carriage returns: keep what is visible last.
+            visible = text.rstrip("\r").rpartition("\r")[2]
+            current.output = [*current.output, visible][-_TAIL_LINES:]
+            watcher.line(current.item, visible)
+
+    session.ask(_requests(changes), on_line=on_line)
+    return results
+
+
+def stop_after_current_step(run: Callable[[str], object]) -> None:
+    """Tell the job on the box to end before its next change. run: runs a script on the box."""
+    run(f"touch {FOLDER}/stop")
+
+
+def _requests(changes: Sequence[Item]) -> list[Request]:
+    uploads = [upload for item in changes for upload in item.resource.uploads()]
+    script = job_script(changes, f"{FOLDER}/stop")
+    folders = sorted({upload.path.rpartition("/")[0] for upload in uploads})
+    prepare = f"rm -rf {FOLDER} && mkdir -p -m 0700 {FOLDER}"
+    for folder in folders:
+        prepare += f" && mkdir -p -- '{folder}'"
+    watch = (
+        f"setsid sh {FOLDER}/job >{FOLDER}/log 2>&1 </dev/null & job=$!\n"
+        # The script may hold a secret file's content: it goes once it has been read.
+        f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job; code=$?\n"
+        f"rm -f {FOLDER}/job; exit $code"
+    )
+    return [
+        Request.run(prepare),
+        *(Request("put", upload.read(), upload.path) for upload in uploads),
+        Request("put", script.encode(), f"{FOLDER}/job"),
+        Request.run(watch),
+    ]

@@ -1,0 +1,94 @@
+"""What a run did to each host, in numbers: the recap's and the JSON's source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class RoleReport:
+    """One role on one host. seconds: spent on its changes; 0 when it was in order."""
+
+    name: str
+    ok: int = 0
+    changed: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """Return `ok`, `changed` or `failed`."""
+        return "failed" if self.failed else "changed" if self.changed else "ok"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "ok": self.ok,
+            "changed": self.changed,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 2),
+        }
+
+
+@dataclass
+class HostReport:
+    """One host.
+
+    round_trips: answers waited for after the login.
+    error: one line when the run could not be finished; detail: further lines of it; exit_code: 0 when all went well.
+    pending: with --check, the changes that would be made; `changed` counts them.
+    """
+
+    host: str
+    roles: list[RoleReport] = field(default_factory=list)
+    seconds: float = 0.0
+    round_trips: int = 0
+    error: str = ""
+    detail: str = ""
+    exit_code: int = 0
+    pending: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> int:
+        """Return how many resources were in order."""
+        return sum(role.ok for role in self.roles)
+
+    @property
+    def changed(self) -> int:
+        """Return how many resources were mended (with --check: would be)."""
+        return sum(role.changed for role in self.roles)
+
+    @property
+    def failed(self) -> int:
+        """Return how many resources could not be mended."""
+        return sum(role.failed for role in self.roles)
+
+    @property
+    def status(self) -> str:
+        """Return `ok`, `changed`, `failed` or `unreachable`."""
+        if self.exit_code == 3:
+            return "unreachable"
+        if self.error or self.failed:
+            return "failed"
+        return "changed" if self.changed else "ok"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        shown: dict[str, Any] = {
+            "host": self.host,
+            "status": self.status,
+            "changed": self.changed,
+            "ok": self.ok,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 2),
+            "round_trips": self.round_trips,
+            "roles": [role.to_json() for role in self.roles],
+        }
+        if self.error:
+            shown["error"] = self.error
+        if self.pending:
+            shown["pending"] = self.pending
+        return shown

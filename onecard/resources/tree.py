@@ -1,0 +1,71 @@
+"""A folder of this computer, copied to the box."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from onecard.errors import UsageError
+from onecard.resources.base import Differences, Resource, State, Upload
+from onecard.script import Answer
+
+
+@dataclass(frozen=True)
+class Tree(Resource):
+    """The files of `source`, each compared by its SHA-256; what else lies in `path` stays there."""
+
+    path: str
+    source: Path
+
+    @property
+    def name(self) -> str:
+        return f"folder {self.path}"
+
+    def probe(self) -> str:
+        path = shlex.quote(self.path)
+        return f"[ ! -d {path} ] || (cd {path} && find . -type f -exec sha256sum {{}} +)"
+
+    def read(self, answer: Answer) -> State:
+        pairs = (line.split("  ./", 1) for line in answer.output.splitlines())
+        return {name: digest for digest, name in pairs}
+
+    def desired(self) -> State:
+        files = self._files()
+        if not files:
+            raise UsageError(f"model.source: the folder {self.source} is empty or not there")
+        return {name: _digest(path) for name, path in files.items()}
+
+    def uploads(self) -> tuple[Upload, ...]:
+        return tuple(
+            Upload(f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}", path)
+            for name, path in self._files().items()
+        )
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        lines = []
+        for name in differences:
+            staged = f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}"
+            target = shlex.quote(f"{self.path}/{name}")
+            lines += [
+                f"install -D -m 0644 {staged} {target}.onecard-new",
+                f"mv -fT {target}.onecard-new {target}",
+            ]
+        return "\n".join([*lines, f"rm -rf {shlex.quote(self._stage)}"])
+
+    @property
+    def _stage(self) -> str:
+        return f"{self.path}.onecard-new"
+
+    def _files(self) -> dict[str, Path]:
+        found = (path for path in sorted(self.source.rglob("*")) if path.is_file())
+        return {path.relative_to(self.source).as_posix(): path for path in found}
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

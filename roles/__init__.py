@@ -1,0 +1,34 @@
+"""What a box should look like. One module a role: data, no SSH.
+
+A role is a module with `desired(host, facts) -> tuple[Resource, ...]`. `provision` applies those
+named in PROVISION, in this order; `deploy` applies `serve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+
+from onecard.facts import Facts
+from onecard.host import Host
+from onecard.plan import RolePlan
+
+PROVISION = ("base", "python", "torch", "vllm", "client", "model")
+DEPLOY = ("serve",)
+
+
+def wanted(names: Sequence[str], host: Host, facts: Facts) -> tuple[RolePlan, ...]:
+    """Return the plan of each named role for this host."""
+    return tuple(
+        RolePlan(name, import_module(f"roles.{name}").desired(host, facts)) for name in names
+    )
+
+
+def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
+    """Return everything that `provision` wants on this host."""
+    return wanted(PROVISION, host, facts)
+
+
+def deploy(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
+    """Return everything that `deploy` wants on this host."""
+    return wanted(DEPLOY, host, facts)

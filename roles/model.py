@@ -1,0 +1,36 @@
+"""The model's files on the box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onecard import layout
+from onecard.facts import Facts
+from onecard.host import Host
+from onecard.resources.base import Resource
+from onecard.resources.hub import HubModel
+from onecard.resources.tree import Tree
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def folder(host: Host) -> str:
+    """Return where the model lies on the box."""
+    source = host.settings.model.source
+    name = Path(source).name if local(host) else source.replace("/", "--")
+    return f"{layout.MODELS}/{name}"
+
+
+def local(host: Host) -> Path | None:
+    """Return the model's folder on this computer, None for a model of the hub."""
+    source = host.settings.model.source
+    return (PROJECT / source).resolve() if source.startswith(("./", "/", "../")) else None
+
+
+def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
+    """Return a copy of the local folder, or the hub's repository at its revision."""
+    source = local(host)
+    if source is not None:
+        return (Tree(folder(host), source),)
+    model = host.settings.model
+    return (HubModel(folder(host), model.source, model.revision, layout.VENV),)

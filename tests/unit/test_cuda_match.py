@@ -1,0 +1,58 @@
+"""Driver, card, Python, channel -> builds. Sources: see onecard/cuda_match.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from onecard.cuda_match import Channel, Match, NoMatch, match
+
+TORCH = "https://download.pytorch.org/whl/"
+NIGHTLY = "https://wheels.vllm.ai/nightly/"
+
+
+@pytest.mark.parametrize(
+    ("driver", "capability", "python", "channel", "version", "backend", "first", "made_with"),
+    [
+        ("580.159.04", "9.0", "3.12.3", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
+        ("590.1", "12.0", "3.13.1", "nightly", "", "cu130", NIGHTLY + "cu130", "3.13"),
+        ("535.247", "8.0", "3.12.3", "nightly", "", "cu129", NIGHTLY + "cu129", "3.12"),
+        ("580.95.05", "8.0", "3.10.12", "release", "", "cu130", TORCH + "cu130", "3.12"),
+        ("580.95.05", "8.0", "3.12.3", "release", "0.33.0", "cu130", TORCH + "cu130", "3.12"),
+        ("535.247", "8.0", "3.12.3", "release", "0.17.0", "cu128", TORCH + "cu128", "3.12"),
+        ("580.1", "8.9", "3.15.0", "commit", "abc", "cu130", "https://wheels.vllm.ai/abc", "3.12"),
+        ("", "", "3.11.2", "nightly", "", "cpu", NIGHTLY + "cpu", "3.11"),
+        ("580.1", "", "", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
+    ],
+)
+def test_match(  # noqa: PLR0917 - one parameter a column
+    driver: str,
+    capability: str,
+    python: str,
+    channel: Channel,
+    version: str,
+    backend: str,
+    first: str,
+    made_with: str,
+) -> None:
+    found = match(driver, capability, python, channel, version)
+    assert isinstance(found, Match), found
+    assert (found.torch_backend, found.indexes[0], found.python) == (backend, first, made_with)
+    assert found.uv_python == (not python.startswith(made_with))
+
+
+@pytest.mark.parametrize(
+    ("driver", "capability", "channel", "version", "words"),
+    [
+        ("535.247", "8.0", "release", "", "needs driver >= 580; run provision with driver.branch 580 or pin vllm 0.17.0"),
+        ("570.1", "8.0", "release", "0.20.2", "needs driver >= 580"),
+        ("535.247", "8.0", "commit", "abc", "needs driver >= 580"),
+        ("470.1", "8.0", "nightly", "", "needs driver >= 525"),
+        ("580.1", "7.0", "nightly", "", "capability 7.0 is too old"),
+        ("580.1", "8.0", "release", "0.16.0", "pin vllm.version 0.17.0"),
+    ],
+)  # fmt: skip
+def test_no_match(driver: str, capability: str, channel: Channel, version: str, words: str) -> None:
+    found = match(driver, capability, "3.12.3", channel, version)
+    assert isinstance(found, NoMatch), found
+    assert words in found.reason
+    assert "\n" not in found.reason

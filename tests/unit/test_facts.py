@@ -1,0 +1,182 @@
+"""Facts from real answers: this project's capture of a container, and an H200's nvidia-smi."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from onecard.facts import PROBES, Listener, Lock, read_facts, to_json
+from onecard.script import Answer, compose, parse
+
+HERE = Path(__file__).parent / "fixtures" / "facts"
+
+
+def answers(**outputs: str) -> dict[str, Answer]:
+    return {name: Answer(output) for name, output in outputs.items()}
+
+
+def h200(**extra: str) -> dict[str, Answer]:
+    """What the probes print on the H200, its columns taken from the captured table."""
+    header, row = csv.reader(io.StringIO((HERE / "h200-query.csv").read_text()))
+    told = {
+        name.strip().split(" ")[0]: value.strip() for name, value in zip(header, row, strict=True)
+    }
+    columns = (
+        "index name uuid driver_version memory.total memory.used pci.bus_id persistence_mode"
+        " compute_cap mig.mode.current ecc.mode.current ecc.errors.uncorrected.volatile.total"
+    )
+    gpu = ", ".join(told[column].removesuffix(" MiB") for column in columns.split())
+    proc = (HERE / "h200-proc-version.txt").read_text()
+    lines = [f"proc={line}" for line in proc.splitlines()]
+    lines += ["module=nvidia", "module=nvidia_uvm", "smi=yes", f"gpu={gpu}", "exit=0", "cuda=13.0"]
+    lines += [extra.get("more", "")]
+    pci = "device=0000:00:06.0 030200 2335 nvidia\nbus=yes\n"
+    return answers(nvidia="\n".join(lines), pci=pci, packages=extra.get("packages", ""))
+
+
+def test_captured_container() -> None:
+    told = json.loads((HERE / "debian12-container.json").read_text())
+    facts = read_facts({name: Answer(**answer) for name, answer in told.items()})
+    assert (facts.os.id, facts.os.version, facts.os.codename) == ("debian", "12", "bookworm")
+    assert facts.kernel.arch == "x86_64"
+    assert facts.machine.container.kind == "docker"
+    assert not facts.machine.container.kernel
+    assert not facts.machine.systemd
+    assert facts.memory.avx512
+    assert facts.memory.cpus == 2
+    assert facts.disk("/var/lib") is not None
+    assert facts.python.libc == "2.36"
+    assert facts.driver.smi == "missing"
+    assert any(one.process == "vllm" for one in facts.network.listeners)
+    json.dumps(to_json(facts))
+
+
+def test_h200() -> None:
+    facts = read_facts(h200())
+    (gpu,) = facts.gpus
+    assert (gpu.name, gpu.memory_total_mib, gpu.capability) == ("NVIDIA H200", 143771, "9.0")
+    assert (gpu.persistence, gpu.mig, gpu.ecc, gpu.ecc_errors) == (True, False, True, 0)
+    assert gpu.pci == "0000:00:06.0"
+    driver = facts.driver
+    assert (driver.version, driver.loaded, driver.cuda) == ("580.159.04", "580.159.04", "13.0")
+    assert driver.open_module
+    assert driver.route == "foreign"
+    assert facts.pci[0].name == "H200 SXM 141GB"
+
+
+def test_processes_and_slices() -> None:
+    uuid = "GPU-90d4c1e1-98c3-592b-ddb3-2c5dcf43bb64"
+    more = (
+        f"app={uuid}, 4242, 70000, /usr/bin/python3\n"
+        f"list=GPU 0: NVIDIA H200 (UUID: {uuid})\n"
+        "list=MIG 1g.18gb     Device  0: (UUID: MIG-aa)\n"
+    )
+    (gpu,) = read_facts(h200(more=more)).gpus
+    assert [(p.pid, p.memory_mib) for p in gpu.processes] == [(4242, 70000)]
+    assert gpu.mig_devices == ("1g.18gb MIG-aa",)
+
+
+UBUNTU = "nvidia=nvidia-utils-580-server|580.95.05-0ubuntu0.24.04.2|Ubuntu Core Developers <ubuntu-devel-discuss@lists.ubuntu.com>\n"
+NVIDIA = "nvidia=nvidia-open|580.95.05-1ubuntu1|NVIDIA Corporation <cudatools@nvidia.com>\n"
+TOOLKIT = "nvidia=nvidia-container-toolkit|1.17|NVIDIA CORPORATION <cudatools@nvidia.com>\n"
+
+
+@pytest.mark.parametrize(
+    ("packages", "more", "route"),
+    [
+        (UBUNTU, "", "ubuntu"),
+        (NVIDIA, "", "nvidia"),
+        (UBUNTU + TOOLKIT, "", "ubuntu"),
+        (UBUNTU + NVIDIA, "", "mixed"),
+        (UBUNTU, "runfile=yes", "mixed"),
+        ("", "runfile=yes", "runfile"),
+    ],
+)
+def test_route(packages: str, more: str, route: str) -> None:
+    assert read_facts(h200(packages=packages, more=more)).driver.route == route
+
+
+def test_mismatch() -> None:
+    said = (
+        "smi=yes\ngpu=Failed to initialize NVML: Driver/library version mismatch\nexit=18\n"
+        "loaded=580.95.05\n"
+    )
+    driver = read_facts(answers(nvidia=said)).driver
+    assert (driver.smi, driver.mismatch, driver.version) == ("failed", True, "580.95.05")
+
+
+def test_old_driver_without_capability_column() -> None:
+    row = "gpu=0, A100, GPU-1, 470.10, 81920, 0, 00000000:00:06.0, Enabled\nexit=0\nsmi=yes\n"
+    pci = "device=0000:00:06.0 030200 20b2 nvidia\n"
+    assert read_facts(answers(nvidia=row, pci=pci)).gpus[0].capability == "8.0"
+
+
+def test_pci_kinds() -> None:
+    pci = "device=0000:05:00.0 068000 1af1 nvidia\ndevice=0000:06:00.1 040300 10f0 \nbus=yes\n"
+    facts = read_facts(answers(pci=pci))
+    assert [device.kind for device in facts.pci] == ["nvswitch", "other"]
+    assert facts.nvswitch
+
+
+@pytest.mark.parametrize(
+    ("images", "newer"),
+    [
+        (("6.8.0-45-generic", "6.8.0-90-generic", "6.8.0-99-generic"), "6.8.0-99-generic"),
+        (("6.8.0-90-generic", "6.17.0-5-aws"), ""),
+        (("6.8.0-99-generic",), ""),
+    ],
+)
+def test_newer_kernel(images: tuple[str, ...], newer: str) -> None:
+    told = "release=6.8.0-90-generic\n" + "".join(f"image={image}\n" for image in images)
+    assert read_facts(answers(kernel=told)).kernel.newer == newer
+
+
+def test_packages() -> None:
+    told = (
+        "hold=nvidia-utils\nunfinished=libc6\njournal=0001\n"
+        "lock=/var/lib/dpkg/lock-frontend 812 unattended-upgr\n"
+    )
+    packages = read_facts(answers(packages=told)).packages
+    assert packages.locks == (Lock("/var/lib/dpkg/lock-frontend", 812, "unattended-upgr"),)
+    assert packages.unattended_running
+    assert packages.journal
+    assert packages.unfinished == ("libc6",)
+
+
+def test_xid() -> None:
+    line = "[ 12.3] NVRM: Xid (PCI:0000:3b:00): 79, pid=1, GPU has fallen off the bus."
+    (xid,) = read_facts(answers(kernel_log=f"line={line}\n")).kernel_log.xids
+    assert (xid.code, xid.pci) == (79, "0000:3b:00")
+
+
+def test_listeners_without_ss() -> None:
+    told = "tcp=0100007F:1F40\ntcp=00000000000000000000000001000000:0016\n"
+    assert read_facts(answers(network=told)).network.listeners == (
+        Listener("::1", 22),
+        Listener("127.0.0.1", 8000),
+    )
+
+
+def test_units_and_clock() -> None:
+    told = (
+        "epoch=1000\nsystemd=yes\nId=nvidia-fabricmanager.service\nLoadState=loaded\n"
+        "ActiveState=active\nUnitFileState=enabled\n\nId=apt-daily.service\nLoadState=not-found\n"
+    )
+    machine = read_facts(answers(system=told), now=400.0).machine
+    assert machine.clock_skew == 600.0
+    assert machine.units["nvidia-fabricmanager.service"].active == "active"
+    assert not machine.units["apt-daily.service"].found
+
+
+def test_probes_answer_here() -> None:
+    done = subprocess.run(
+        ["sh", "-s"], input=compose(PROBES), capture_output=True, text=True, timeout=60, check=True
+    )
+    found = parse(done.stdout, PROBES)
+    assert {name: answer.code for name, answer in found.items()} == dict.fromkeys(PROBES, 0)
+    assert read_facts(found).kernel.release
