@@ -15,7 +15,14 @@ HOST = "host, group, glob, comma list, or user@address[:port]"
 JSON = "print one JSON document on standard output, and nothing else"
 
 
-@task(help={"host": HOST, "check": "change nothing, say what would change", "diff": "show files' lines that change", "json": JSON})
+@task(
+    help={
+        "host": HOST,
+        "check": "change nothing, say what would change",
+        "diff": "show files' lines that change",
+        "json": JSON,
+    }
+)
 @cli.task_body
 def provision(c, host="", check=False, diff=False, json=False):
     """Install everything the server needs; safe to run again."""
@@ -24,7 +31,14 @@ def provision(c, host="", check=False, diff=False, json=False):
     return run.provision(host, check=check, diff=diff, as_json=json)
 
 
-@task(help={"host": HOST, "diff": "show files' lines that change", "exit_code": "leave with 4 when changes are pending", "json": JSON})
+@task(
+    help={
+        "host": HOST,
+        "diff": "show files' lines that change",
+        "exit_code": "leave with 4 when changes are pending",
+        "json": JSON,
+    }
+)
 @cli.task_body
 def plan(c, host="", diff=False, exit_code=False, json=False):
     """Say what `provision` would change, and change nothing."""
@@ -46,7 +60,17 @@ def plan(c, host="", diff=False, exit_code=False, json=False):
     }
 )
 @cli.task_body
-def deploy(c, host="", ctx=None, model=None, port=None, max_num_seqs=None, gpu_memory_utilization=None, check=False, json=False):
+def deploy(
+    c,
+    host="",
+    ctx=None,
+    model=None,
+    port=None,
+    max_num_seqs=None,
+    gpu_memory_utilization=None,
+    check=False,
+    json=False,
+):
     """Start the server with this configuration and wait until it has answered a picture question."""
     from onecard.commands import deploy as run
 
@@ -60,7 +84,14 @@ def deploy(c, host="", ctx=None, model=None, port=None, max_num_seqs=None, gpu_m
     return run.deploy(host, flags, check=check, as_json=json)
 
 
-@task(help={"host": HOST, "cases": "YAML file of questions (default: those that fit the model)", "repeats": "times each case is asked", "json": JSON})
+@task(
+    help={
+        "host": HOST,
+        "cases": "YAML file of questions (default: those that fit the model)",
+        "repeats": "times each case is asked",
+        "json": JSON,
+    }
+)
 @cli.task_body
 def smoke(c, host="", cases="", repeats="3", json=False):
     """Ask the running server picture questions with known answers; report right, wrong, latency."""
@@ -78,7 +109,13 @@ def status(c, host="", json=False):
     return run.status(host, as_json=json)
 
 
-@task(help={"host": HOST, "follow": "go on with new lines until Ctrl-C", "lines": "how many to begin with"})
+@task(
+    help={
+        "host": HOST,
+        "follow": "go on with new lines until Ctrl-C",
+        "lines": "how many to begin with",
+    }
+)
 @cli.task_body
 def logs(c, host="", follow=False, lines="100"):
     """Print the server's journal."""
@@ -156,11 +193,34 @@ def diagnose(c, log="", host="", json=False):
     }
 )
 @cli.task_body
-def fit(c, model="Qwen/Qwen3.5-27B", gpu="A100-80GB", ctx="65536", util="0.90", kv_dtype="auto", kv_gib="", tp="1", quant="", explain=False, json=False):
+def fit(
+    c,
+    model="Qwen/Qwen3.5-27B",
+    gpu="A100-80GB",
+    ctx="65536",
+    util="0.90",
+    kv_dtype="auto",
+    kv_gib="",
+    tp="1",
+    quant="",
+    explain=False,
+    json=False,
+):
     """Say what a card holds of a model, before any download."""
     from onecard.commands import fit as run
 
-    return run.fit(model, gpu, ctx=ctx, util=util, kv_dtype=kv_dtype, kv_gib=kv_gib, tp=tp, quant=quant, explain=explain, as_json=json)
+    return run.fit(
+        model,
+        gpu,
+        ctx=ctx,
+        util=util,
+        kv_dtype=kv_dtype,
+        kv_gib=kv_gib,
+        tp=tp,
+        quant=quant,
+        explain=explain,
+        as_json=json,
+    )
 
 
 @task(help={"json": JSON})
@@ -217,7 +277,9 @@ def shell(c, name="box1"):
     return run.shell(name)
 
 
-@task(help={"name": "name of the box; without it, all of them", "caches": "also the cached base tree"})
+@task(
+    help={"name": "name of the box; without it, all of them", "caches": "also the cached base tree"}
+)
 @cli.task_body
 def down(c, name="", caches=False):
     """Remove sandbox boxes: processes, mounts, networks and files."""

@@ -25,9 +25,9 @@ class Connected:
     wire: Wire
     session: Session
 
-    def another_session(self) -> Session:
+    def another_session(self, idle_timeout: float | None = None) -> Session:
         """Open a second shell over the same connection, for what runs beside the first."""
-        return _session(self.host, self.wire, Prompts())
+        return _session(self.host, self.wire, Prompts(), idle_timeout)
 
 
 @contextmanager
@@ -56,12 +56,14 @@ def holder(command: str) -> str:
     return f"`invoke {command}` of {who} (pid {os.getpid()}) since {now}"
 
 
-def _session(host: Host, wire: Wire, prompts: Prompts) -> Session:
+def _session(
+    host: Host, wire: Wire, prompts: Prompts, idle_timeout: float | None = None
+) -> Session:
     settings = host.connection
     return Session(
         wire.pipe,
         become=settings.become,
         ask_password=lambda: prompts.sudo_password(wire.login),
         command_timeout=settings.command_timeout,
-        idle_timeout=settings.idle_timeout,
+        idle_timeout=idle_timeout or settings.idle_timeout,
     )

@@ -1,4 +1,4 @@
-"""What a person sees while hosts are worked on: a live line on a terminal, plain lines elsewhere."""
+"""What a person sees while hosts are worked on: a live line on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -80,9 +80,10 @@ class HostConsole(Reporter):
     def _list(self, changes: Iterable[Item]) -> None:
         for item in changes:
             self.say(f"{item.role}: {item.resource.name}", "yellow")
-            for difference in item.differences.values():
-                self.say(f"    {difference}")
             lines = item.resource.explain(item.differences, item.actual) if self._diff else ()
+            for difference in item.differences.values():
+                if not (lines and difference.key == "sha256"):
+                    self.say(f"    {difference}")
             for line in lines:
                 style = {"+": "green", "-": "red"}.get(line[:1], "dim")
                 self.say(f"    {line}", style)
@@ -130,9 +131,7 @@ def recap(reports: Iterable[HostReport], console: Console, *, check: bool = Fals
             table.add_row("", role.name, _styled(role.status), *cells, style="dim")
         counts = (str(report.ok), str(report.changed), str(report.failed))
         trips = f"{report.round_trips} round trips"
-        table.add_row(
-            report.host, trips, _styled(report.status), *counts, f"{report.seconds:.1f}"
-        )
+        table.add_row(report.host, trips, _styled(report.status), *counts, f"{report.seconds:.1f}")
     console.print(table)
 
 

@@ -144,7 +144,7 @@ def _raise_for(results: Sequence[StepResult], left: dict[str, str]) -> None:
         output = "\n".join(result.output)
         if result.code not in (0, None):
             raise CommandError(
-                f"{result.item.role}: {name}: its commands ended with exit code {result.code}{hint}",
+                f"{result.item.role}: {name}: its commands ended with code {result.code}{hint}",
                 output,
             )
         if name in left and result.code == 0:

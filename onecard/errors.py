@@ -1,9 +1,9 @@
 """The one error tree.
 
     OnecardError                 exit 1   anything below that has no code of its own
-    ├── UsageError               exit 2   a flag, a file or a setting is wrong; nothing was contacted
+    ├── UsageError               exit 2   a flag, a file or a setting is wrong; nothing contacted
     ├── UnreachableError         exit 3   no conversation with the box could be started or kept up
-    │   ├── HostKeyError                  the box is not who it was, or nobody vouched for it yet
+    │   ├── HostKeyError                  the box is not who it was, or not vouched for yet
     │   └── AuthenticationError           the box answered and refused us
     ├── ProbeError               exit 1   the box answered, but not what the question allows
     ├── BusyError                exit 1   another run holds the lock on the box

@@ -1,4 +1,4 @@
-"""What only a person can answer: passwords, passphrases, and whether a host key is the right one."""
+"""What only a person can answer: passwords, passphrases, and whether a host key is right."""
 
 from __future__ import annotations
 

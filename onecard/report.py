@@ -38,7 +38,8 @@ class HostReport:
     """One host.
 
     round_trips: answers waited for after the login.
-    error: one line when the run could not be finished; detail: further lines of it; exit_code: 0 when all went well.
+    error: one line when the run could not be finished; detail: further lines of it.
+    exit_code: 0 when all went well.
     pending: with --check, the changes that would be made; `changed` counts them.
     """
 

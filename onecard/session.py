@@ -23,13 +23,15 @@ LOCK_FILE = "/run/lock/onecard.lock"
 HOLDER_FILE = "/run/lock/onecard.holder"
 
 # The password of sudo is asked for by name, so that a second question means that it was wrong.
+# A script that ends early, or a file that cannot be written, leaves its rest in the pipe: `cat` reads
+# it away, or it would be taken for the next request.
 _BOOT = r"""
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 umask 022
 echo "@nonce@ ready"
 while IFS=' ' read -r verb length; do
   case $verb in
-    run) head -c "$length" | sh; code=$? ;;
+    run) head -c "$length" | { sh; code=$?; cat >/dev/null; exit "$code"; }; code=$? ;;
     lock)
       holder=$(head -c "$length")
       exec 9>>@lock@
@@ -40,7 +42,7 @@ while IFS=' ' read -r verb length; do
       fi ;;
     put)
       IFS= read -r path
-      head -c "$length" >"$path"; code=$? ;;
+      head -c "$length" | { cat >"$path"; code=$?; cat >/dev/null; exit "$code"; }; code=$? ;;
     *) exit 64 ;;
   esac
   printf '\n%s %s\n' "@nonce@" "$code"

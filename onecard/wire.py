@@ -6,9 +6,10 @@ forwards ports, and turns every exception of those libraries into the project's 
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,12 @@ from onecard.errors import (
 )
 from onecard.host import Host
 from onecard.prompts import Prompts
+from onecard.tunnel import forwarded
 
 USER_KNOWN_HOSTS = Path("~/.ssh/known_hosts")
+
+# paramiko reports what it raises a second time, through logging, as a traceback on the terminal.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -119,37 +124,25 @@ class Wire:
             channel.exec_command(command)
             return _ChannelPipe(channel)
 
-    @contextmanager
-    def tunnel(self, port: int, address: str = "127.0.0.1") -> Iterator[int]:
-        """Forward a free port of this computer's 127.0.0.1 to the box's port; yield the former."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            local: int = probe.getsockname()[1]
-        with (
-            translated(self._host.name),
-            self._connection.forward_local(
-                local, port, remote_host=address, local_host="127.0.0.1"
-            ),
-        ):
-            yield local
+    def tunnel(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
+        """Forward a free port of this computer's 127.0.0.1 to the box's port; yields the former."""
+
+        def open_channel() -> paramiko.Channel:
+            with translated(self._host.name):
+                return self._connection.transport.open_channel(
+                    "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=10
+                )
+
+        return forwarded(open_channel)
 
     def close(self) -> None:
         """Close the connection and those that it jumps through."""
-        connection = self._connection
-        while isinstance(connection, fabric.Connection):
+        for connection in (self._connection, *_gateways(self._connection)):
             connection.close()
-            connection = connection.gateway
 
     def _open(self) -> None:
-        for connection in self._hops():
-            client = connection.client
-            client.set_missing_host_key_policy(_Refuse())
-            # paramiko looks in the "system" keys first: the project's word goes before the user's,
-            # since rental companies hand the same address to many boxes.
-            if self._known_hosts.exists():
-                client.load_system_host_keys(str(self._known_hosts))
-            if USER_KNOWN_HOSTS.expanduser().exists():
-                client.load_host_keys(str(USER_KNOWN_HOSTS.expanduser()))
+        for connection in (self._connection, *_gateways(self._connection)):
+            _vouch(connection.client, self._known_hosts)
         try:
             self._connection.open()
         except paramiko.PasswordRequiredException:
@@ -167,12 +160,6 @@ class Wire:
             self._connection.open()
         finally:
             del self._connection.connect_kwargs[argument]
-
-    def _hops(self) -> Iterator[Any]:
-        connection = self._connection
-        while isinstance(connection, fabric.Connection):
-            yield connection
-            connection = connection.gateway
 
     def _ask_about(self, host_key: HostKey) -> None:
         question = (
@@ -195,11 +182,7 @@ def shown_host_key(host: Host, known_hosts: Path) -> HostKey:
     with translated(host.name):
         connection = _connection(host)
         for hop in _gateways(connection):
-            hop.client.set_missing_host_key_policy(_Refuse())
-            if known_hosts.exists():
-                hop.client.load_system_host_keys(str(known_hosts))
-            if USER_KNOWN_HOSTS.expanduser().exists():
-                hop.client.load_host_keys(str(USER_KNOWN_HOSTS.expanduser()))
+            _vouch(hop.client, known_hosts)
         connection.client.set_missing_host_key_policy(_Refuse())
         try:
             connection.open()
@@ -226,7 +209,7 @@ def known_host_keys(host: Host, known_hosts: Path) -> list[HostKey]:
 
 
 def remember(known_hosts: Path, host_key: HostKey) -> None:
-    """Write a key into the project's known_hosts, in place of any other that it had for the host."""
+    """Write a key into the project's known_hosts, in place of any that it had for the host."""
     lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
     kept = [line for line in lines if line.split(" ")[0] != host_key.name]
     kept.append(f"{host_key.name} {host_key.key.get_name()} {host_key.key.get_base64()}")
@@ -254,6 +237,19 @@ def _connection(host: Host) -> Any:
         connect_timeout=wanted.connect_timeout,
         connect_kwargs=dict(keywords, auth_timeout=wanted.connect_timeout),
     )
+
+
+def _vouch(client: Any, known_hosts: Path) -> None:
+    """Have a client accept the known keys alone.
+
+    paramiko looks in the "system" keys first: the project's word goes before the user's, since
+    rental companies hand the same address to many boxes.
+    """
+    client.set_missing_host_key_policy(_Refuse())
+    if known_hosts.exists():
+        client.load_system_host_keys(str(known_hosts))
+    if USER_KNOWN_HOSTS.expanduser().exists():
+        client.load_host_keys(str(USER_KNOWN_HOSTS.expanduser()))
 
 
 def _gateways(connection: Any) -> list[Any]:

@@ -52,7 +52,6 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         "served_name": served_name(host),
         "ctx": host.settings.serve.ctx,
         "user": host.settings.user,
-        "accelerator": host.settings.accelerator,
         "command": command(host),
         "venv": layout.VENV,
         "cache": layout.CACHE,

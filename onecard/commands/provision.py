@@ -33,9 +33,7 @@ def _run(
     def make_console(host: Host) -> HostConsole:
         return HostConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=diff)
 
-    reports = provision_hosts(
-        hosts, cli.known_hosts(), make_console, command=command, check=check
-    )
+    reports = provision_hosts(hosts, cli.known_hosts(), make_console, command=command, check=check)
     for report in reports:
         if report.error:
             cli.show_error(f"{report.host}: {report.error}", report.detail)

@@ -1,0 +1,114 @@
+"""`invoke deploy`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+
+import roles
+from onecard import cli
+from onecard.connect import Connected, connected, holder
+from onecard.console import HostConsole, progress_console
+from onecard.engine import converge
+from onecard.errors import PreflightError, UnhealthyError
+from onecard.host import Host
+from onecard.layout import API_KEY, UNIT, VENV
+from onecard.phases import PhaseConsole, memory_lines
+from onecard.plan import Plan
+from onecard.questions import questions
+from onecard.ready import Ready, wait_until_ready
+from onecard.report import HostReport
+from roles.serve import served_name
+
+
+def deploy(
+    requested: str,
+    flags: Mapping[str, tuple[str, str | None]],
+    *,
+    check: bool,
+    as_json: bool,
+) -> int:
+    """Start the server as configured and wait until it has answered. Raises UnhealthyError."""
+    host = cli.with_flags(cli.chosen_host(requested), flags)
+    console = progress_console()
+    report = HostReport(host.name)
+    with connected(host, cli.known_hosts()) as box:
+        _require_provisioned(box)
+        plan = converge(
+            box.session,
+            host,
+            roles.deploy,
+            reporter=HostConsole(console, host.name, show_plan=True, diff=True),
+            report=report,
+            holder=holder("deploy"),
+            check=check,
+        )
+        if check:
+            return 0
+        ready = _wait(box, host, console)
+    _tell(host, plan, ready, as_json=as_json)
+    return 0
+
+
+def wait_for_answer(box: Connected, host: Host, console: Console, question_model: str) -> Ready:
+    """Follow a start to its first answer, showing the phases; stop the server if it fails."""
+    shown = PhaseConsole(console, host.name)
+    try:
+        return wait_until_ready(
+            box,
+            questions(question_model).cases[0],
+            deadline_s=host.settings.serve.ready_timeout,
+            on_event=shown.event,
+        )
+    except UnhealthyError:
+        # systemd would go on trying; a server that is known not to start is left stopped.
+        box.session.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}")
+        print(f"{host.name}: the server is stopped; its journal: invoke logs", file=sys.stderr)
+        raise
+    finally:
+        shown.close()
+
+
+def _wait(box: Connected, host: Host, console: Console) -> Ready:
+    return wait_for_answer(box, host, console, served_name(host))
+
+
+def _require_provisioned(box: Connected) -> None:
+    if box.session.run(f"test -x {VENV}/bin/vllm").code != 0:
+        raise PreflightError(
+            f"{box.host.name}: vLLM is not installed here yet; run: invoke provision "
+            f"--host {box.host.name}"
+        )
+
+
+def _tell(host: Host, plan: Plan, ready: Ready, *, as_json: bool) -> None:
+    serve = host.settings.serve
+    changed = bool(plan.changes)
+    if as_json:
+        cli.print_json(
+            {
+                "host": host.name,
+                "status": "changed" if changed else "ok",
+                "ctx": serve.ctx,
+                "model": served_name(host),
+                "ready_s": round(ready.seconds, 2),
+                "unit_changed": changed,
+            }
+        )
+        return
+    output = Console(highlight=False)
+    verb = "ready" if changed else "nothing to do: already serving"
+    output.print(
+        f"[green]{verb}[/]: {served_name(host)} on {host.name}, {serve.ctx:,} tokens of context, "
+        f"answered after {ready.seconds:.1f} s",
+        soft_wrap=True,
+    )
+    if facts := memory_lines(ready.tracker):
+        output.print("memory  " + ", ".join(facts))
+    output.print(
+        f"API     http://{serve.address}:{serve.port}/v1 on the box, its key in {API_KEY} there\n"
+        f"next    invoke smoke --host {host.name}",
+        soft_wrap=True,
+    )

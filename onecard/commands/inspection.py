@@ -1,0 +1,84 @@
+"""`invoke facts`, `doctor` and `diagnose`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from onecard import cli
+from onecard import doctor as checks_of
+from onecard.connect import connected
+from onecard.diagnosis import diagnose as diagnose_text
+from onecard.engine import gather
+from onecard.errors import UsageError
+from onecard.facts import Facts, to_json
+from onecard.host import Host
+from onecard.layout import UNIT
+
+
+def facts(requested: str, *, as_json: bool) -> int:
+    """Show what the box is."""
+    _, found = _facts(requested)
+    if as_json:
+        cli.print_json(to_json(found))
+    else:
+        checks_of.render(found, (), Console(highlight=False))
+    return 0
+
+
+def doctor(requested: str, *, as_json: bool) -> int:
+    """Show every check; return 1 when one is a blocker."""
+    host, found = _facts(requested)
+    checks = checks_of.checkup(found, host.settings)
+    if as_json:
+        cli.print_json(checks_of.to_json(found, checks))
+    else:
+        checks_of.render(found, checks, Console(highlight=False))
+    return 1 if checks_of.blockers(checks) else 0
+
+
+def diagnose(log: str, requested: str, *, as_json: bool) -> int:
+    """Name a log's first true error; return 1 when there is one."""
+    found = diagnose_text(_log_file(log) if log else _journal(requested))
+    if as_json:
+        cli.print_json(found.to_json())
+    elif not found.failure:
+        print(found.cause or "no error found")
+    else:
+        print(f"line {found.line_number}: {found.line.strip()}")
+        if found.rule is None:
+            print("no rule knows this error; where it stands:")
+            print("\n".join(f"    {line}" for line in found.context))
+        for title, text in (
+            ("cause", found.cause),
+            ("fix", found.fix),
+            ("type", found.command),
+            ("rule", found.rule),
+            ("source", found.source),
+        ):
+            if text:
+                print(f"{title:<8}{text}")
+    return 1 if found.failure else 0
+
+
+def _facts(requested: str) -> tuple[Host, Facts]:
+    host = cli.chosen_host(requested)
+    with connected(host, cli.known_hosts()) as box:
+        return host, gather(box.session, None)
+
+
+def _log_file(log: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if log == "-" else Path(log).read_bytes()
+    except OSError as error:
+        raise UsageError(f"--log: {log}: {error.strerror}") from error
+    # Bytes, not text: Python's newline translation would split progress bars into lines.
+    return data.decode("utf-8", "replace")
+
+
+def _journal(requested: str) -> str:
+    host = cli.chosen_host(requested)
+    with connected(host, cli.known_hosts()) as box:
+        return box.session.run(f"journalctl --no-pager -o short-iso -n 5000 -u {UNIT}").output

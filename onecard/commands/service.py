@@ -1,0 +1,101 @@
+"""`invoke status`, `logs`, `start`, `stop`, `restart`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from onecard import cli
+from onecard.commands.deploy import wait_for_answer
+from onecard.connect import connected, holder
+from onecard.console import progress_console
+from onecard.diagnosis import diagnose
+from onecard.errors import CommandError, UnhealthyError
+from onecard.layout import UNIT
+from onecard.server import ServiceState, client, service_state
+from onecard.session import Request
+
+
+def status(requested: str, *, as_json: bool) -> int:
+    """Show the server's state; return 0 when it answers, 1 when it does not."""
+    host = cli.chosen_host(requested)
+    with connected(host, cli.known_hosts()) as box:
+        state = service_state(box.session)
+        version, trouble = "", ""
+        try:
+            with client(box, state, timeout_s=10.0) as api:
+                api.health()
+                version = api.version()
+        except UnhealthyError as error:
+            trouble = error.message
+        if trouble and state.loaded:
+            trouble = _reason(box.session.run(_journal(state, 2000)).output) or trouble
+    answers = not trouble
+    shown = {
+        "host": host.name,
+        "status": "serving" if answers else state.active,
+        "model": state.model,
+        "ctx": state.ctx,
+        "port": state.port,
+        "vllm": version,
+        "since": state.since,
+        "restarts": state.restarts,
+    }
+    if trouble:
+        shown["trouble"] = trouble
+    if as_json:
+        cli.print_json(shown)
+    else:
+        output = Console(highlight=False)
+        for key, value in shown.items():
+            output.print(f"{key:<10}{value}", markup=False)
+    return 0 if answers else 1
+
+
+def logs(requested: str, *, follow: bool, lines: int) -> int:
+    """Print the journal's last lines, and go on with `follow`."""
+    host = cli.chosen_host(requested)
+    with connected(host, cli.known_hosts()) as box:
+        more = "-f" if follow else "--no-pager"
+        command = f"journalctl -u {UNIT} -n {lines} -o short-iso {more}"
+        # A quiet server is no lost connection: nothing limits how long a follower waits.
+        forever = 10.0**9
+        result = box.another_session(idle_timeout=forever).run(
+            command, on_line=lambda line: print(line, flush=True), timeout=forever
+        )
+    return 1 if result.code else 0
+
+
+def control(requested: str, verb: str) -> int:
+    """Start, stop or restart the server; the first and last wait for an answer."""
+    host = cli.chosen_host(requested)
+    with connected(host, cli.known_hosts()) as box:
+        state = service_state(box.session)
+        if not state.loaded:
+            raise UnhealthyError(f"{host.name}: no server is deployed here; run: invoke deploy")
+        commands = f"systemctl reset-failed {UNIT} 2>/dev/null; systemctl {verb} {UNIT}"
+        done = box.session.ask([Request("lock", holder(verb).encode()), Request.run(commands)])[-1]
+        if done.code != 0:
+            raise CommandError(f"{host.name}: systemctl {verb} failed", done.output)
+        if verb == "stop":
+            after = service_state(box.session)
+            if after.active not in ("inactive", "failed"):
+                raise CommandError(f"{host.name}: the server is still {after.active}")
+            print(f"{host.name}: stopped")
+            return 0
+        ready = wait_for_answer(box, host, progress_console(), state.model)
+    print(f"{host.name}: {state.model} answers after {ready.seconds:.1f} s")
+    return 0
+
+
+def _journal(state: ServiceState, lines: int) -> str:
+    return (
+        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={state.invocation} "
+        f"+ INVOCATION_ID={state.invocation}"
+    )
+
+
+def _reason(journal: str) -> str:
+    found = diagnose(journal)
+    if not found.failure:
+        return ""
+    return f"{found.cause or found.line.strip()}" + (f"; {found.fix}" if found.fix else "")

@@ -1,0 +1,42 @@
+"""`invoke smoke`."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+from onecard import cli
+from onecard.connect import connected
+from onecard.questions import questions
+from onecard.server import client, service_state
+from onecard.smoke.report import CaseResult
+from onecard.smoke.run import run_smoke
+from onecard.smoke.table import render
+
+
+def smoke(requested: str, *, cases: str, repeats: int, as_json: bool) -> int:
+    """Ask the running server; return 1 when an answer is wrong or no picture was needed."""
+    host = cli.chosen_host(requested)
+    if cases:
+        questions("", cases)  # a bad file is told before any connection
+    with connected(host, cli.known_hosts()) as box:
+        state = service_state(box.session)
+        with client(box, state) as api:
+            report = run_smoke(
+                api,
+                questions(state.model, cases),
+                host=host.name,
+                repeats=repeats,
+                on_result=_progress,
+            )
+    if as_json:
+        cli.print_json(report.to_json())
+    else:
+        render(report, Console(highlight=False))
+    return 0 if report.ok else 1
+
+
+def _progress(result: CaseResult) -> None:
+    word = "ok" if result.passed else "WRONG"
+    print(f"{result.name}: {word}", file=sys.stderr, flush=True)

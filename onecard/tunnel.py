@@ -1,0 +1,79 @@
+"""Forwards a port of this computer to one on the box, over the connection that is already open.
+
+Fabric's own forwarding ends for good at the first connection that the box refuses, which is what
+a server does until it is up; here such a connection is closed and the next one tried anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from onecard.errors import UnreachableError
+
+
+class Channel(Protocol):
+    """A byte stream to the box's port."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that `select` can wait for."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return some bytes, b"" at the end."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of `data`."""
+
+    def close(self) -> None:
+        """Close the stream."""
+
+
+@contextmanager
+def forwarded(open_channel: Callable[[], Channel]) -> Iterator[int]:
+    """Listen on a free port of 127.0.0.1; yield it. Everything is closed at the end.
+
+    open_channel: opens a stream to the box's port; raises UnreachableError when it is refused.
+    """
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(UnreachableError, OSError):
+                channel = open_channel()
+                try:
+                    _join(self.request, channel)
+                finally:
+                    channel.close()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _join(near: socket.socket, far: Channel) -> None:
+    """Carry bytes both ways until one side ends."""
+    near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while True:
+        readable, _, _ = select.select([near, far], [], [])
+        if near in readable:
+            data = near.recv(65536)
+            if not data:
+                return
+            far.sendall(data)
+        if far in readable:
+            data = far.recv(65536)
+            if not data:
+                return
+            near.sendall(data)

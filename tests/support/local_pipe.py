@@ -1,0 +1,132 @@
+"""A session's pipe to a real `sh` on this computer, kept inside one folder."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import select
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from onecard.errors import UnreachableError
+from onecard.facts import PROBES
+from onecard.job import FOLDER
+from onecard.script import compose
+from onecard.session import HOLDER_FILE, LOCK_FILE, Session
+
+
+class LocalPipe:
+    """Runs the login command. The lock, its holder and the job's folder lie in `folder`.
+
+    scripts: what to run in place of a script; requests: the (verb, payload) pairs sent so far.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        folder: Path,
+        scripts: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._scripts = scripts or {}
+        self.requests: list[tuple[str, str]] = []
+        self.command = command
+        self._process = subprocess.Popen(
+            ["sh", "-c", self._inside(command)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
+        )
+
+    def write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        rest = self._rewrite(data)
+        try:
+            while rest:
+                rest = rest[self._process.stdin.write(rest) :]
+        except BrokenPipeError as error:
+            raise UnreachableError("the shell is gone") from error
+
+    def read(self, timeout: float) -> bytes | None:
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], timeout)[0]:
+            return None
+        return os.read(self._process.stdout.fileno(), 65536)
+
+    def close(self) -> None:
+        """End the shell and what it runs in the foreground."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+    def _inside(self, text: str) -> str:
+        for path, name in ((LOCK_FILE, "lock"), (HOLDER_FILE, "holder"), (FOLDER, "job")):
+            text = text.replace(path, str(self._folder / name))
+        return text
+
+    def _rewrite(self, data: bytes) -> bytes:
+        """Return the requests with every path inside the folder; other input as it is."""
+        done = b""
+        while head := re.match(rb"(run|lock|put) (\d+)\n", data):
+            verb, length, data = head[1].decode(), int(head[2]), data[head.end() :]
+            path = b""
+            if verb == "put":
+                line, _, data = data.partition(b"\n")
+                path = self._inside(line.decode()).encode() + b"\n"
+            payload, data = data[:length], data[length:]
+            text = payload.decode("utf-8", "surrogateescape")
+            self.requests.append((verb, text))
+            text = self._inside(self._scripts.get(text, text))
+            payload = text.encode("utf-8", "surrogateescape")
+            done += f"{verb} {len(payload)}\n".encode() + path + payload
+        return done + data
+
+
+class LocalBox:
+    """This computer as a box: sessions over local pipes, with the lock and jobs in `folder`.
+
+    facts: name -> output of the facts' probes; they are not asked of this computer.
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, Mapping[str, object]] | None = None):
+        self.folder = folder
+        self.pipes: list[LocalPipe] = []
+        self._scripts: dict[str, str] = {}
+        if facts is not None:
+            frames = folder / "facts"
+            lines = [
+                f"@onecard {name} {answer['code']} {_encode(answer['output'])} "
+                for name, answer in facts.items()
+            ]
+            frames.write_text("\n".join(lines) + "\n")
+            self._scripts[compose(PROBES)] = f"cat '{frames}'"
+
+    def open(self, command: str) -> LocalPipe:
+        """Start a shell, as Session's `open_pipe`."""
+        pipe = LocalPipe(command, self.folder, self._scripts)
+        self.pipes.append(pipe)
+        return pipe
+
+    def session(self) -> Session:
+        """Return a new session; close() ends it."""
+        return Session(self.open, become=False, command_timeout=20, idle_timeout=20)
+
+    def close(self) -> None:
+        """End every shell."""
+        for pipe in self.pipes:
+            pipe.close()
+
+
+def _encode(text: object) -> str:
+    return base64.b64encode(str(text).encode()).decode()

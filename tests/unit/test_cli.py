@@ -1,0 +1,227 @@
+"""What every task shares: exit codes, one line for an error, JSON alone on standard output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from invoke import Exit
+
+from onecard import cli
+from onecard.errors import (
+    AuthenticationError,
+    BusyError,
+    CommandError,
+    DriftError,
+    HostKeyError,
+    OnecardError,
+    PreflightError,
+    UnhealthyError,
+    UnreachableError,
+    UsageError,
+)
+from onecard.report import HostReport, RoleReport
+
+PROJECT = Path(cli.PROJECT)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("4096", 4096),
+        ("-1", -1),
+        ("0.9", 0.9),
+        ("1e3", 1000.0),
+        ("Qwen/Qwen3.5-27B", "Qwen/Qwen3.5-27B"),
+        ("", ""),
+        ("true", "true"),
+        ("4096x", "4096x"),
+    ],
+)
+def test_number_or_text(text: str, value: object) -> None:
+    found = cli.number_or_text(text)
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_positive() -> None:
+    assert cli.positive("--repeats", "3") == 3
+
+
+@pytest.mark.parametrize("text", ["0", "-2", "many", "", "1.5"])
+def test_not_positive(text: str) -> None:
+    with pytest.raises(UsageError, match=f'--repeats: "{text}" is not a whole number'):
+        cli.positive("--repeats", text)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OnecardError("x"), 1),
+        (UsageError("x"), 2),
+        (UnreachableError("x"), 3),
+        (HostKeyError("x"), 3),
+        (AuthenticationError("x"), 3),
+        (BusyError("x"), 1),
+        (CommandError("x"), 1),
+        (PreflightError("x"), 1),
+        (DriftError("x"), 1),
+        (UnhealthyError("x"), 1),
+        (KeyboardInterrupt(), 1),
+        (RuntimeError("x"), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_exit_codes(
+    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @cli.task_body
+    def body() -> None:
+        raise error
+
+    with pytest.raises(Exit) as caught:
+        body()
+    assert caught.value.code == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("error: ")
+    assert shown.err.count("\n") == 1
+
+
+def test_the_detail_is_indented_below_the_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    @cli.task_body
+    def body() -> None:
+        raise CommandError("apt failed", "E: no\nE: network")
+
+    with pytest.raises(Exit):
+        body()
+    assert capsys.readouterr().err == "error: apt failed\n    E: no\n    E: network\n"
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (3, 3), (4, 4)])
+def test_a_returned_number_is_the_exit_code(returned: int | None, code: int) -> None:
+    @cli.task_body
+    def body(word: str, flag: bool = False) -> int | None:
+        assert (word, flag) == ("w", True)
+        return returned
+
+    try:
+        body("w", flag=True)
+        assert code == 0
+    except Exit as left:
+        assert left.code == code
+
+
+def test_a_task_keeps_its_name_and_words() -> None:
+    @cli.task_body
+    def provision(c: object, host: str = "") -> None:
+        """Install everything."""
+
+    assert (provision.__name__, provision.__doc__) == ("provision", "Install everything.")
+
+
+def invoke(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "invoke", *arguments],
+        cwd=PROJECT,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    folder = tmp_path_factory.mktemp("inventory")
+    # Port 1 of this computer refuses at once.
+    (folder / "hosts.yml").write_text(
+        "all: {hosts: {closed: {address: 127.0.0.1, port: 1, user: root}, "
+        "shut: {address: 127.0.0.1, port: 1, user: root}}}\n"
+    )
+    return {"ONECARD_INVENTORY": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["provision", "--host", "closd"], 2, "there is no host or group closd"),
+        (["provision", "--nonsense"], 2, "--nonsense"),
+        (["smoke", "--host", "closed", "--repeats", "0"], 2, "--repeats"),
+        (["deploy", "--host", "closed", "--ctx", "many"], 2, "--ctx"),
+        (["provision", "--host", "closed"], 3, "closed: "),
+        (["status", "--host", "closed"], 3, "closed: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_exit_codes_of_the_tasks(
+    inventory: Mapping[str, str], arguments: list[str], code: int, words: str
+) -> None:
+    done = invoke(*arguments, environment=inventory)
+    assert done.returncode == code, done.stderr
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_json_stays_one_document_when_a_host_cannot_be_reached(
+    inventory: Mapping[str, str],
+) -> None:
+    done = invoke("provision", "--host", "all", "--json", environment=inventory)
+    assert done.returncode == 3
+    shown = json.loads(done.stdout)
+    assert [(host["host"], host["status"]) for host in shown["hosts"]] == [
+        ("closed", "unreachable"),
+        ("shut", "unreachable"),
+    ]
+    assert all(host["error"] in done.stderr for host in shown["hosts"])
+
+
+def test_a_host_report_adds_up_and_is_one_json_object() -> None:
+    report = HostReport("a100-1", [RoleReport("base", 6, 2), RoleReport("model", 0, 1, 1, 2.345)])
+    report.round_trips, report.seconds, report.error = 4, 12.3456, "model failed"
+    report.exit_code = 1
+    assert json.loads(json.dumps(report.to_json())) == {
+        "host": "a100-1",
+        "status": "failed",
+        "changed": 3,
+        "ok": 6,
+        "failed": 1,
+        "seconds": 12.35,
+        "round_trips": 4,
+        "roles": [
+            {"name": "base", "status": "changed", "ok": 6, "changed": 2, "failed": 0, "seconds": 0},
+            {
+                "name": "model",
+                "status": "failed",
+                "ok": 0,
+                "changed": 1,
+                "failed": 1,
+                "seconds": 2.35,
+            },
+        ],
+        "error": "model failed",
+    }
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "error", "roles", "status"),
+    [
+        (0, "", [], "ok"),
+        (0, "", [RoleReport("base", changed=1)], "changed"),
+        (0, "", [RoleReport("base", failed=1)], "failed"),
+        (1, "locked", [], "failed"),
+        (3, "no route", [RoleReport("base", changed=1)], "unreachable"),
+    ],
+)
+def test_status_of_a_host(
+    exit_code: int, error: str, roles: list[RoleReport], status: str
+) -> None:
+    report = HostReport("a", roles, error=error, exit_code=exit_code)
+    assert report.status == status
