@@ -34,9 +34,9 @@ demo:
 	$(MAKE) venv; \
 	step() { echo; echo "\$$ invoke $$*"; $(invoke) "$$@"; }; \
 	step sandbox.up; \
-	step provision --host sandbox; \
-	step deploy --host sandbox; \
-	step smoke --host sandbox; \
+	step provision --host box1; \
+	step deploy --host box1; \
+	step smoke --host box1; \
 	echo; \
 	echo "demo: done in $$((SECONDS - started)) s"; \
 	echo "look around:  $(invoke) sandbox.shell"; \

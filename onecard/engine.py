@@ -28,7 +28,7 @@ class Reporter(Watcher):
     """What wants to know how a host gets on."""
 
     def facts(self, facts: Facts) -> None:
-        """Note the facts; raises PreflightError when they forbid the run."""
+        """Note the facts."""
 
     def planned(self, plan: Plan) -> None:
         """Note what differs."""
@@ -41,7 +41,7 @@ def gather(session: Session, holder: str | None) -> Facts:
     """
     lock = [] if holder is None else [Request("lock", holder.encode())]
     output = session.ask([*lock, Request.run(compose(PROBES))])[-1].output
-    return read_facts(parse(output, PROBES))
+    return read_facts(parse(output, PROBES), now=time.time())
 
 
 def inspect(session: Session, roles: Sequence[RolePlan]) -> Plan:
@@ -60,16 +60,19 @@ def converge(
     report: HostReport,
     holder: str,
     check: bool = False,
+    guard: Callable[[Facts], None] = lambda facts: None,
 ) -> Plan:
     """Bring a host to what its roles want, or only say what that would take.
 
     report: filled in as it goes, also when an error ends the run.
+    guard: raises PreflightError when the facts forbid the run.
     Returns the plan as it was before any change. Raises what is in errors.py.
     """
     started = time.monotonic()
     try:
         facts = gather(session, None if check else holder)
         reporter.facts(facts)
+        guard(facts)
         wanted = roles(host, facts)
         report.roles = [RoleReport(role.name) for role in wanted]
         plan = inspect(session, wanted)

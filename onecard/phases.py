@@ -24,8 +24,10 @@ class PhaseConsole:
 
     def event(self, event: Event) -> None:
         """Show one event of the tracker."""
-        if event.kind in (EventKind.PHASE, EventKind.ANSWERED):
+        if event.kind is EventKind.PHASE:
             self._print(event.at, event.phase.title)
+        elif event.kind is EventKind.ANSWERED:
+            self._print(event.at, "answered")
         elif event.kind is EventKind.PROGRESS and event.fraction is not None:
             self._bar(event)
         elif event.kind is EventKind.RESTARTED:

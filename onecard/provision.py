@@ -10,7 +10,7 @@ import roles
 from onecard.connect import connected, holder
 from onecard.console import HostConsole
 from onecard.doctor import blockers, preflight
-from onecard.engine import Reporter, converge
+from onecard.engine import converge
 from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
@@ -34,13 +34,15 @@ def provision(
 
     def one(host: Host) -> HostReport:
         report = HostReport(host.name)
+        console = make_console(host)
         try:
             with connected(host, known_hosts) as box:
                 converge(
                     box.session,
                     host,
                     roles.provision,
-                    reporter=Preflight(make_console(host), host),
+                    reporter=console,
+                    guard=lambda facts: _preflight(facts, host, console),
                     report=report,
                     holder=holder(command),
                     check=check,
@@ -54,25 +56,13 @@ def provision(
         return list(pool.map(one, hosts))
 
 
-class Preflight(Reporter):
-    """Passes everything on to a host's console, and stops the run where the facts forbid it."""
-
-    def __init__(self, console: HostConsole, host: Host) -> None:
-        self._console = console
-        self._host = host
-        self.planned = console.planned  # type: ignore[method-assign]
-        self.begin = console.begin  # type: ignore[method-assign]
-        self.line = console.line  # type: ignore[method-assign]
-        self.end = console.end  # type: ignore[method-assign]
-
-    def facts(self, facts: Facts) -> None:
-        self._console.facts(facts)
-        checks = preflight(facts, self._host.settings)
-        for check in checks:
-            if check.status == "warning":
-                self._console.say(f"warning: {check.message}; {check.fix}", "yellow")
-        found = blockers(checks)
-        if found:
-            others = "\n".join(f"{check.message}; {check.fix}" for check in found[1:])
-            first = found[0]
-            raise PreflightError(f"{first.message}; {first.fix} (nothing was changed)", others)
+def _preflight(facts: Facts, host: Host, console: HostConsole) -> None:
+    """Tell the warnings; raise PreflightError where a fact forbids the run."""
+    checks = preflight(facts, host.settings)
+    for check in checks:
+        if check.status == "warning":
+            console.say(f"warning: {check.message}; {check.fix}", "yellow")
+    found = blockers(checks)
+    if found:
+        others = "\n".join(f"{check.message}; {check.fix}" for check in found[1:])
+        raise PreflightError(f"{found[0].message}; {found[0].fix} (nothing was changed)", others)

@@ -23,8 +23,8 @@ LOCK_FILE = "/run/lock/onecard.lock"
 HOLDER_FILE = "/run/lock/onecard.holder"
 
 # The password of sudo is asked for by name, so that a second question means that it was wrong.
-# A script that ends early, or a file that cannot be written, leaves its rest in the pipe: `cat` reads
-# it away, or it would be taken for the next request.
+# A script that ends early, or a file that cannot be written, leaves its rest in the pipe: `cat`
+# reads it away, or it would be taken for the next request.
 _BOOT = r"""
 export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 umask 022

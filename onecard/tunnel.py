@@ -7,7 +7,6 @@ a server does until it is up; here such a connection is closed and the next one 
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import socketserver
 import threading
@@ -21,14 +20,14 @@ from onecard.errors import UnreachableError
 class Channel(Protocol):
     """A byte stream to the box's port."""
 
-    def fileno(self) -> int:
-        """Return a descriptor that `select` can wait for."""
-
     def recv(self, size: int, /) -> bytes:
         """Return some bytes, b"" at the end."""
 
     def sendall(self, data: bytes, /) -> None:
         """Send all of `data`."""
+
+    def shutdown_write(self) -> None:
+        """Say that nothing more will be sent."""
 
     def close(self) -> None:
         """Close the stream."""
@@ -63,17 +62,18 @@ def forwarded(open_channel: Callable[[], Channel]) -> Iterator[int]:
 
 
 def _join(near: socket.socket, far: Channel) -> None:
-    """Carry bytes both ways until one side ends."""
+    """Carry bytes both ways, each way until its own end."""
     near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    while True:
-        readable, _, _ = select.select([near, far], [], [])
-        if near in readable:
-            data = near.recv(65536)
-            if not data:
-                return
-            far.sendall(data)
-        if far in readable:
-            data = far.recv(65536)
-            if not data:
-                return
-            near.sendall(data)
+
+    def outwards() -> None:
+        with contextlib.suppress(OSError):
+            while data := near.recv(65536):
+                far.sendall(data)
+            far.shutdown_write()
+
+    sender = threading.Thread(target=outwards, daemon=True)
+    sender.start()
+    while data := far.recv(65536):
+        near.sendall(data)
+    near.shutdown(socket.SHUT_RDWR)
+    sender.join()

@@ -129,9 +129,10 @@ class Wire:
 
         def open_channel() -> paramiko.Channel:
             with translated(self._host.name):
-                return self._connection.transport.open_channel(
+                channel: paramiko.Channel = self._connection.transport.open_channel(
                     "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=10
                 )
+                return channel
 
         return forwarded(open_channel)
 

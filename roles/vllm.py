@@ -23,7 +23,8 @@ TORCHVISION_OPERATORS = """
 if not _has_ops():
     for _operator in ("nms", "qnms"):
         torch.library.define(
-            f"torchvision::{_operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            f"torchvision::{_operator}",
+            "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
         )
 """
 

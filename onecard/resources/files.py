@@ -138,7 +138,7 @@ class File(Resource):
         path, new = quote(self.path), quote(self.path + ".onecard-new")
         encoded = base64.b64encode(self.content.encode()).decode()
         lines = [
-            f"mkdir -p -- $(dirname {path})",
+            f'mkdir -p -- "$(dirname {path})"',
             f"rm -rf -- {new}",
             f"install -m {self.mode:04o} -o {self.owner} -g {self.group} /dev/null {new}",
             f"base64 -d >{new} <<'@end'\n{encoded}\n@end",
@@ -149,7 +149,8 @@ class File(Resource):
 
     def digest_probe(self, key: str) -> str:
         """Return shell that prints `KEY=SHA256` of what the box has, or nothing."""
-        return f"[ ! -f {quote(self.path)} ] || sha256sum <{quote(self.path)} | sed 's/^/{key}=/; s/ .*//'"
+        path = quote(self.path)
+        return f"[ ! -f {path} ] || sha256sum <{path} | sed 's/^/{key}=/; s/ .*//'"
 
     def explain(self, differences: Differences, actual: State) -> tuple[str, ...]:
         if "sha256" not in differences or self.sensitive:

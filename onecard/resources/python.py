@@ -21,7 +21,7 @@ def normalised(name: str) -> str:
 
 @dataclass(frozen=True)
 class Venv(Resource):
-    """A virtual environment of `interpreter`; one that is broken or of another Python is made anew."""
+    """A virtual environment of `interpreter`; a broken or outdated one is made anew."""
 
     path: str
     interpreter: str = "python3"
@@ -41,7 +41,7 @@ class Venv(Resource):
 
     def read(self, answer: Answer) -> State:
         told = fields(answer.output)
-        # Before python3 itself is installed there is nothing that the environment could differ from.
+        # Without python3 itself there is nothing that the environment could differ from.
         return {"usable": True} if told.get("is") and told["is"] == told["wanted"] else ABSENT
 
     def desired(self) -> State:
@@ -110,7 +110,8 @@ class PythonPackages(Resource):
         # The folder names tell name and version without starting an interpreter; pip writes RECORD
         # last, so that an install that was cut off does not count.
         return (
-            f"for record in {shlex.quote(self.venv)}/lib/python3*/site-packages/*.dist-info/RECORD; "
+            f"for record in {shlex.quote(self.venv)}/lib/python3*/site-packages/*.dist-info/RECORD;"
+            " "
             'do record=${record%/RECORD}; echo "${record##*/}"; done'
         )
 
@@ -175,7 +176,7 @@ for text in requirements:
 
 @dataclass(frozen=True)
 class PythonRequirements(Resource):
-    """Everything that an installed distribution asks for, but for some that are left out on purpose.
+    """Everything that an installed distribution asks for, but for some left out on purpose.
 
     constraints: requirements that no install may change, such as `torch==2.13.0+cpu`.
     """
@@ -254,6 +255,7 @@ class Block(Resource):
         path, text = shlex.quote(self.path), self.content.strip("\n")
         return (
             f"sed -i '/^{_BEGIN}$/,/^{_END}$/d' {path}\n"
+            f'[ -z "$(tail -c 1 {path})" ] || echo >>{path}\n'
             f"cat >>{path} <<'@end'\n{_BEGIN}\n{text}\n{_END}\n@end"
         )
 

@@ -43,7 +43,7 @@ class SecretFile(Resource):
         lines = []
         if "set" in differences:
             lines = [
-                f"mkdir -p -- $(dirname {path})",
+                f'mkdir -p -- "$(dirname {path})"',
                 f"rm -f -- {path}",
                 f"install -m 0600 -o root -g root /dev/null {path}",
                 f"printf '{self.variable}=%s\\n' "

@@ -47,10 +47,10 @@ class Service(Resource):
     def probe(self) -> str:
         unit = shlex.quote(self.unit)
         return (
-            f"systemctl show {unit} -p LoadState,ActiveState,UnitFileState,NeedDaemonReload,MainPID\n"
+            f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload\n"
             f"pid=$(systemctl show {unit} -p MainPID --value)\n"
-            f'[ "${{pid:-0}}" = 0 ] || tr "\\0" "\\n" <"/proc/$pid/environ" | grep ^{CONFIGURATION}= '
-            "|| true"
+            f'[ "${{pid:-0}}" = 0 ] || tr "\\0" "\\n" <"/proc/$pid/environ" '
+            f"| grep ^{CONFIGURATION}= || true"
         )
 
     def read(self, answer: Answer) -> State:

@@ -46,7 +46,7 @@ class Tree(Resource):
     def fix(self, differences: Differences, actual: State) -> str:
         lines = []
         for name in differences:
-            staged = f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}"
+            staged = shlex.quote(f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}")
             target = shlex.quote(f"{self.path}/{name}")
             lines += [
                 f"install -D -m 0644 {staged} {target}.onecard-new",

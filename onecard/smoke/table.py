@@ -15,7 +15,7 @@ LONGEST_ANSWER = 72
 def render(report: SmokeReport, console: Console) -> None:
     """Print a row for each case, then a recap of answers, latencies and the picture control."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    table.add_column("case", overflow="fold")
+    table.add_column("case", no_wrap=True)
     table.add_column("question", ratio=3, overflow="fold")
     table.add_column("expected", overflow="fold")
     table.add_column("given", ratio=2, overflow="fold")

@@ -75,9 +75,7 @@ def test_not_positive(text: str) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_exit_codes(
-    error: BaseException, code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_exit_codes(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     @cli.task_body
     def body() -> None:
         raise error
@@ -220,8 +218,6 @@ def test_a_host_report_adds_up_and_is_one_json_object() -> None:
         (3, "no route", [RoleReport("base", changed=1)], "unreachable"),
     ],
 )
-def test_status_of_a_host(
-    exit_code: int, error: str, roles: list[RoleReport], status: str
-) -> None:
+def test_status_of_a_host(exit_code: int, error: str, roles: list[RoleReport], status: str) -> None:
     report = HostReport("a", roles, error=error, exit_code=exit_code)
     assert report.status == status

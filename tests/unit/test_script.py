@@ -35,7 +35,7 @@ def ask(**probes: str) -> dict[str, Answer]:
         ("echo '@onecard other 0 aGk= '", Answer("@onecard other 0 aGk= \n")),
         ("printf '\\377x'", Answer("\ufffdx")),
         ("printf 'a\\r\\n\\n\\tb  '", Answer("a\r\n\n\tb  ")),
-        ("echo \"it's\" '\"$HOME\"'", Answer("it's \"$HOME\"\n")),
+        ('echo "it\'s" \'"$HOME"\'', Answer('it\'s "$HOME"\n')),
         ("echo last  # a remark", Answer("last\n")),
         ("cat <<'@end'\n$x\n@end\n", Answer("$x\n")),
         ("cat", Answer("")),

@@ -134,13 +134,16 @@ def test_the_lock_names_who_holds_it_and_goes_with_the_shell(box: LocalBox) -> N
 
 
 def test_a_job_that_outlives_its_session_keeps_the_lock(box: LocalBox, tmp_path: Path) -> None:
-    stop = tmp_path / "stop"
+    stop, begun = tmp_path / "stop", tmp_path / "begun"
     first = box.session()
-    job = f"while [ ! -e {stop} ]; do sleep 0.02; done"
+    job = f"touch {begun}; while [ ! -e {stop} ]; do sleep 0.02; done"
     first.ask(
         [
             Request("lock", b"the first"),
-            Request.run(f"setsid sh -c '{job}' </dev/null >/dev/null 2>&1 &"),
+            Request.run(
+                f"setsid sh -c '{job}' </dev/null >/dev/null 2>&1 &\n"
+                f"while [ ! -e {begun} ]; do sleep 0.02; done"
+            ),
         ]
     )
     box.pipes[0].close()

@@ -1,0 +1,75 @@
+"""The ways in: a password for sudo, a jump host, root itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.box.conftest import Box, Controller
+
+pytestmark = pytest.mark.box
+
+
+@pytest.fixture(scope="module")
+def place(controller: Controller) -> dict[str, Any]:
+    """The box's connection keys, as the sandbox wrote them."""
+    found = yaml.safe_load((controller.inventory / "sandbox.yml").read_text())
+    variables: dict[str, Any] = found["all"]["children"]["sandbox"]["hosts"]["box1"]
+    return variables
+
+
+def add(controller: Controller, name: str, variables: dict[str, Any]) -> None:
+    """Write a further host into the tests' inventory."""
+    hosts = {"all": {"children": {"sandbox": {"hosts": {name: variables}}}}}
+    (controller.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
+
+
+def test_sudo_with_a_password(controller: Controller, box: Box, place: dict[str, Any]) -> None:
+    box(
+        "id prompted >/dev/null 2>&1 || useradd -m -s /bin/bash -G sudo prompted\n"
+        "echo prompted:right-horse | chpasswd\n"
+        "echo '%sudo ALL=(ALL) ALL' >/etc/sudoers.d/prompted\n"
+        "install -d -m 0700 -o prompted -g prompted /home/prompted/.ssh\n"
+        "install -m 0600 -o prompted -g prompted /root/.ssh/authorized_keys /home/prompted/.ssh/\n"
+    )
+    add(controller, "prompted", {**place, "ansible_user": "prompted"})
+    silent = controller.invoke("facts", "--host", "prompted")
+    assert silent.returncode == 3
+    assert "ONECARD_SUDO_PASSWORD" in silent.stderr
+    wrong = controller.invoke("facts", "--host", "prompted", ONECARD_SUDO_PASSWORD="wrong-horse")
+    assert wrong.returncode == 3
+    assert "did not accept the password" in wrong.stderr
+    right = controller.invoke("facts", "--host", "prompted", ONECARD_SUDO_PASSWORD="right-horse")
+    assert right.returncode == 0, right.stderr
+    assert "right-horse" not in right.stdout + right.stderr
+    (changes,) = controller.json("provision", "--host", "box1", "--check")["hosts"]
+    assert changes["failed"] == 0
+
+
+def test_through_a_jump_host(controller: Controller, place: dict[str, Any]) -> None:
+    jump = f"admin@{place['ansible_host']}"
+    behind = {
+        "ansible_host": "127.0.0.1",
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": place["ansible_ssh_private_key_file"],
+        "ansible_ssh_common_args": f"-J {jump}",
+    }
+    add(controller, "behind", behind)
+    unknown = controller.invoke("facts", "--host", "behind")
+    assert unknown.returncode == 3
+    assert "invoke trust --host behind" in unknown.stderr
+    assert controller.invoke("trust", "--host", "behind").returncode == 0
+    told = controller.json("facts", "--host", "behind")
+    assert told["machine"]["user"] == "root"
+
+
+def test_no_key_is_one_line_and_exit_3(controller: Controller, place: dict[str, Any]) -> None:
+    add(controller, "stranger", {**place, "ansible_user": "nobody"})
+    refused = controller.invoke(
+        "facts", "--host", "stranger", HOME="/nonexistent", SSH_AUTH_SOCK=""
+    )
+    assert refused.returncode == 3
+    assert "refused the login" in refused.stderr
+    assert "Traceback" not in refused.stderr

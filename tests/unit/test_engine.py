@@ -1,0 +1,313 @@
+"""A whole run: real resources, a real shell, one folder as the box."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from onecard.engine import Reporter, converge
+from onecard.errors import (
+    BusyError,
+    CommandError,
+    DriftError,
+    OnecardError,
+    PreflightError,
+    ProbeError,
+    UsageError,
+)
+from onecard.facts import Facts
+from onecard.host import Connection, Host
+from onecard.job import FOLDER, StepResult, stop_after_current_step
+from onecard.plan import Item, Plan, RolePlan
+from onecard.report import HostReport
+from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
+from onecard.resources.files import File
+from onecard.script import Answer
+from onecard.session import Request, Session
+from onecard.settings import Settings
+from tests.support.local_pipe import LocalBox
+
+FACTS = json.loads((Path(__file__).parent / "fixtures/facts/debian12-container.json").read_text())
+HOST = Host("a100-1", Connection("192.0.2.7"), Settings())
+
+
+@dataclass(frozen=True)
+class Marker(Resource):
+    """A file that has to be there, and any commands for it: right ones and wrong ones."""
+
+    path: Path
+    commands: str = ""
+    upload: bytes | None = None
+    probe_code: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"marker {self.path.name}"
+
+    def probe(self) -> str:
+        return f"[ ! -e {self.path} ] || echo yes; exit {self.probe_code}"
+
+    def read(self, answer: Answer) -> State:
+        return {"there": "yes"} if answer.output else ABSENT
+
+    def desired(self) -> State:
+        return {"there": "yes"}
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        return self.commands or f"touch {self.path}"
+
+    def uploads(self) -> tuple[Upload, ...]:
+        return () if self.upload is None else (Upload(f"{self.path}.staged/x", self.upload),)
+
+    def advice(self) -> str:
+        return "think again"
+
+
+class Notes(Reporter):
+    """Keeps what was told."""
+
+    def __init__(self, refusal: OnecardError | None = None) -> None:
+        self.told: list[str] = []
+        self.lines: list[str] = []
+        self.planned_changes = -1
+        self._refusal = refusal
+
+    def facts(self, facts: Facts) -> None:
+        self.told.append(f"facts {facts.os.id} {facts.os.version}")
+        if self._refusal is not None:
+            raise self._refusal
+
+    def planned(self, plan: Plan) -> None:
+        self.told.append(f"planned {len(plan.changes)}/{len(plan.items)}")
+
+    def begin(self, item: Item) -> None:
+        self.told.append(f"begin {item.resource.name}")
+
+    def line(self, item: Item, text: str) -> None:
+        self.lines.append(text)
+
+    def end(self, result: StepResult) -> None:
+        self.told.append(f"end {result.item.resource.name} {result.code}")
+
+
+class Run:
+    """One box, and runs against it one after the other, each with a session of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "box").mkdir()
+        self.box = LocalBox(folder / "box", FACTS)
+        self.notes = Notes()
+        self.report = HostReport(HOST.name)
+
+    def __call__(
+        self,
+        *roles: Sequence[Resource],
+        check: bool = False,
+        notes: Notes | None = None,
+        session: Session | None = None,
+    ) -> Plan:
+        plans = [RolePlan(f"role{index}", tuple(each)) for index, each in enumerate(roles)]
+        self.notes, self.report = notes or Notes(), HostReport(HOST.name)
+        try:
+            return converge(
+                session or self.box.session(),
+                HOST,
+                lambda host, facts: plans,
+                reporter=self.notes,
+                report=self.report,
+                holder="`invoke provision` of ann",
+                check=check,
+            )
+        finally:
+            self.box.close()
+
+    @property
+    def verbs(self) -> list[str]:
+        return [verb for verb, _ in self.box.pipes[-1].requests]
+
+    @property
+    def counts(self) -> list[tuple[int, int, int]]:
+        return [(role.ok, role.changed, role.failed) for role in self.report.roles]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    run = Run(tmp_path)
+    yield run
+    run.box.close()
+
+
+def test_a_box_in_order_takes_two_round_trips(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    plan = run([Marker(tmp_path / "a")], [Marker(tmp_path / "b")])
+    assert (plan.changes, run.report.round_trips) == ((), 2)
+    assert run.verbs == ["lock", "run", "run"]
+    assert run.counts == [(1, 0, 0), (1, 0, 0)]
+    assert run.report.status == "ok"
+    assert run.notes.told == ["facts debian 12", "planned 0/2"]
+
+
+def test_what_differs_is_mended_and_nothing_else(run: Run, tmp_path: Path) -> None:
+    a, b, c = tmp_path / "a", tmp_path / "b", tmp_path / "c"
+    b.touch()
+    c_file = File(str(c), "x\n", getpass.getuser(), grp.getgrgid(os.getegid()).gr_name)
+    wanted = ([Marker(a, f"echo making a; touch {a}"), Marker(b, "exit 9")], [c_file])
+    plan = run(*wanted)
+    assert [item.resource.name for item in plan.changes] == ["marker a", f"file {c}"]
+    assert run.report.round_trips == 4
+    assert run.counts == [(1, 1, 0), (0, 1, 0)]
+    assert run.report.status == "changed"
+    assert run.report.seconds > 0
+    assert run.notes.told == [
+        "facts debian 12",
+        "planned 2/3",
+        "begin marker a",
+        "end marker a 0",
+        f"begin file {c}",
+        f"end file {c} 0",
+    ]
+    assert run.notes.lines == ["making a"]
+    run(*wanted)
+    assert (run.report.round_trips, run.report.changed) == (2, 0)
+
+
+def test_check_changes_nothing_and_takes_no_lock(run: Run, tmp_path: Path) -> None:
+    before = run.box.session()
+    before.ask([Request("lock", b"somebody else")])
+    session = run.box.session()
+    run([Marker(tmp_path / "a", upload=b"x")], check=True, session=session)
+    assert run.verbs == ["run", "run"]
+    assert not list(tmp_path.glob("a*"))
+    assert not (tmp_path / "box" / "job").exists()
+    assert run.counts == [(0, 1, 0)]
+    assert run.report.pending == [
+        {"role": "role0", "resource": "marker a", "changes": ["there: absent -> yes"]}
+    ]
+
+
+def test_success_that_mended_nothing_is_drift(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(DriftError) as caught:
+        run([Marker(tmp_path / "a", "echo looks good"), Marker(tmp_path / "b")])
+    assert caught.value.message == (
+        "role0: marker a: its commands succeeded but the box still differs: "
+        "there: absent -> yes; think again"
+    )
+    assert caught.value.detail == "looks good"
+    assert run.counts == [(0, 1, 1)]
+
+
+def test_the_first_failure_ends_the_job(run: Run, tmp_path: Path) -> None:
+    a, b, c = (Marker(tmp_path / name) for name in "abc")
+    broken = Marker(b.path, "seq 40; echo E: no network; exit 100")
+    with pytest.raises(CommandError) as caught:
+        run([a], [broken, c])
+    assert caught.value.message.startswith("role1: marker b: its commands ended with ")
+    assert caught.value.message.endswith("code 100; think again")
+    lines = caught.value.detail.splitlines()
+    assert (lines[-1], lines[-2], len(lines)) == ("E: no network", "40", 30)
+    assert run.counts == [(0, 1, 0), (0, 0, 1)]
+    assert run.report.round_trips == 4
+    assert (a.path.exists(), c.path.exists()) == (True, False)
+    run([a], [b, c])  # goes on where it was
+    assert run.counts == [(1, 0, 0), (0, 2, 0)]
+
+
+def test_a_failure_that_mended_it_all_the_same_is_still_a_failure(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with pytest.raises(CommandError, match="code 3;"):
+        run([Marker(path, f"touch {path}; exit 3")])
+
+
+def test_stopped_between_two_changes(run: Run, tmp_path: Path) -> None:
+    scripts: list[str] = []
+    stop_after_current_step(scripts.append)
+    a, b = tmp_path / "a", tmp_path / "b"
+    with pytest.raises(CommandError, match="stopped before the next change"):
+        run([Marker(a, f"{scripts[0]}; touch {a}"), Marker(b)])
+    assert (a.exists(), b.exists()) == (True, False)
+    assert run.counts == [(0, 1, 0)]
+    run([Marker(a), Marker(b)])  # the old stop file stops nothing
+    assert b.exists()
+
+
+def test_a_lock_that_is_held_ends_the_run_before_any_question(run: Run, tmp_path: Path) -> None:
+    other = run.box.session()
+    other.ask([Request("lock", b"`invoke deploy` of bob")])
+    with pytest.raises(BusyError, match="locked by `invoke deploy` of bob"):
+        run([Marker(tmp_path / "a")])
+    assert (run.notes.told, run.report.round_trips) == ([], 1)
+
+
+def test_facts_that_forbid_the_run_end_it(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(PreflightError):
+        run([Marker(tmp_path / "a")], notes=Notes(PreflightError("no GPU")))
+    assert run.report.round_trips == 1
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_probe_that_fails_ends_the_run_before_any_change(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ProbeError, match="marker b: the probe ended with exit code 127"):
+        run([Marker(tmp_path / "a"), Marker(tmp_path / "b", probe_code=127)])
+    assert not (tmp_path / "a").exists()
+
+
+def test_roles_that_collide_end_the_run_before_any_question(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two roles both want marker a"):
+        run([Marker(tmp_path / "a")], [Marker(tmp_path / "a")])
+    assert run.report.round_trips == 1
+
+
+def test_uploads_are_there_before_the_commands(run: Run, tmp_path: Path) -> None:
+    path, content = tmp_path / "a", bytes(range(256)) * 300
+    run([Marker(path, f"mv {path}.staged/x {path}", content)])
+    assert path.read_bytes() == content
+    assert run.report.round_trips == 4
+
+
+def test_the_job_script_does_not_stay_on_the_box(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    run([Marker(path, f"stat -c %a {FOLDER}; touch {path}  # token=s3cret")])
+    assert run.notes.lines == ["700"]
+    for left in (tmp_path / "box" / "job").iterdir():
+        assert "s3cret" not in left.read_text()
+
+
+def test_a_progress_bar_shows_its_last_state(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(DriftError) as caught:
+        run([Marker(tmp_path / "a", "printf '10%%\\r55%%\\r100%%\\ndone\\r\\n'")])
+    assert run.notes.lines == caught.value.detail.splitlines() == ["100%", "done"]
+
+
+def test_a_job_goes_on_without_us_and_keeps_the_lock(run: Run, tmp_path: Path) -> None:
+    path, begun, go_on = tmp_path / "a", tmp_path / "begun", tmp_path / "go-on"
+    commands = (
+        f"touch {begun}; echo working; while [ ! -e {go_on} ]; do sleep 0.02; done; touch {path}"
+    )
+
+    class Leaves(Notes):
+        def line(self, item: Item, text: str) -> None:
+            run.box.close()  # the connection breaks
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([Marker(path, commands)], notes=Leaves())
+    with pytest.raises(BusyError, match="`invoke provision` of ann"):
+        run([Marker(path)])
+    go_on.touch()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            run([Marker(path)])
+            break
+        except BusyError:
+            assert time.monotonic() < deadline
+    assert (run.report.changed, run.report.ok) == (0, 1)
