@@ -45,7 +45,7 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
             show_error(error.message, error.detail)
             code = error.exit_code
         except KeyboardInterrupt:
-            show_error("interrupted; what had begun on the box may go on: run the same again")
+            show_error("interrupted; a job on a box goes on to its end: run this again to see")
             code = 1
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

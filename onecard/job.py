@@ -8,14 +8,13 @@ did, because states are read from the box and not remembered.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from onecard.plan import Item, StepEvent, job_script, read_event
 from onecard.session import Request, Session
 
 FOLDER = "/run/onecard"
-_STAGE = f"{FOLDER}/stage"
 _TAIL_LINES = 30
 
 
@@ -53,7 +52,7 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
         if event.kind == "begin":
             current, started = results[event.index], time.monotonic()
             watcher.begin(current.item)
-        elif event.kind == "end" and current is not None:
+        elif current is not None:
             current.code, current.seconds = event.code, time.monotonic() - started
             watcher.end(current)
             current = None
@@ -68,24 +67,23 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
             current.output = [*current.output, visible][-_TAIL_LINES:]
             watcher.line(current.item, visible)
 
-    session.ask(_requests(changes), on_line=on_line)
+    code = session.ask(_requests(changes), on_line=on_line)[-1].code
+    if current is not None:  # the job itself was killed in the middle of a change
+        current.code = code or 1
+        watcher.end(current)
     return results
-
-
-def stop_after_current_step(run: Callable[[str], object]) -> None:
-    """Tell the job on the box to end before its next change. run: runs a script on the box."""
-    run(f"touch {FOLDER}/stop")
 
 
 def _requests(changes: Sequence[Item]) -> list[Request]:
     uploads = [upload for item in changes for upload in item.resource.uploads()]
-    script = job_script(changes, f"{FOLDER}/stop")
+    script = job_script(changes)
     folders = sorted({upload.path.rpartition("/")[0] for upload in uploads})
     prepare = f"rm -rf {FOLDER} && mkdir -p -m 0700 {FOLDER}"
     for folder in folders:
         prepare += f" && mkdir -p -- '{folder}'"
     watch = (
-        f"setsid sh {FOLDER}/job >{FOLDER}/log 2>&1 </dev/null & job=$!\n"
+        # The log is there before the job is, or `tail` may look for it too early and give up.
+        f": >{FOLDER}/log\nsetsid sh {FOLDER}/job >>{FOLDER}/log 2>&1 </dev/null & job=$!\n"
         # The script may hold a secret file's content: it goes once it has been read.
         f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job; code=$?\n"
         f"rm -f {FOLDER}/job; exit $code"

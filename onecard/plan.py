@@ -1,8 +1,8 @@
 """What would have to change on a host, and the one job that changes it. Pure: no I/O.
 
 A plan is every resource of every role with its actual state and differences. The changes become
-one shell script, run detached on the box, that announces each change before and after it, stops at
-the first that fails, and looks for a stop file between two.
+one shell script, run detached on the box, that announces each change before and after it and stops
+at the first that fails.
 """
 
 from __future__ import annotations
@@ -72,12 +72,11 @@ def make_plan(roles: Sequence[RolePlan], answers: Mapping[str, Answer]) -> Plan:
     return Plan(tuple(items))
 
 
-def job_script(changes: Sequence[Item], stop_file: str) -> str:
+def job_script(changes: Sequence[Item]) -> str:
     """Return the shell script that mends every change, in order."""
     lines = ["export LC_ALL=C", "code=0"]
     for index, item in enumerate(changes):
         lines += [
-            f'[ ! -e {stop_file} ] || {{ echo "{MARK} stopped {index} 130"; exit 130; }}',
             f'echo "{MARK} begin {index} 0"',
             "( set -e",
             item.resource.fix(item.differences, item.actual),
@@ -93,7 +92,7 @@ def job_script(changes: Sequence[Item], stop_file: str) -> str:
 class StepEvent:
     """A line of the job's output that tells where it is.
 
-    kind: `begin`, `end` or `stopped`; index: of the change; code: exit code for `end`.
+    kind: `begin` or `end`; index: of the change; code: exit code for `end`.
     """
 
     kind: str

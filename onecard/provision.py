@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import roles
-from onecard.connect import connected, holder
+from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole
 from onecard.doctor import blockers, preflight
 from onecard.engine import converge
@@ -32,11 +32,14 @@ def provision(
     command: the task's name, for whoever finds the box locked. check: only say what would change.
     """
 
+    opened: list[Connected] = []
+
     def one(host: Host) -> HostReport:
         report = HostReport(host.name)
         console = make_console(host)
         try:
             with connected(host, known_hosts) as box:
+                opened.append(box)
                 converge(
                     box.session,
                     host,
@@ -53,7 +56,13 @@ def provision(
         return report
 
     with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
-        return list(pool.map(one, hosts))
+        try:
+            return list(pool.map(one, hosts))
+        except KeyboardInterrupt:
+            # The jobs on the boxes end by themselves; only the watching ends here and now.
+            for box in opened:
+                box.wire.close()
+            raise
 
 
 def _preflight(facts: Facts, host: Host, console: HostConsole) -> None:

@@ -436,4 +436,4 @@ def test_twenty_megabytes_take_seconds(unit: str) -> None:
     text = unit * (20_000_000 // len(unit))
     started = time.perf_counter()
     diagnose(text)
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 60  # a pattern that backtracks takes hours

