@@ -156,3 +156,8 @@ def _raise_for(results: Sequence[StepResult], left: dict[str, str]) -> None:
                 f"{left[name]}{hint}",
                 output,
             )
+    missed = sum(result.code is None for result in results)
+    if missed:
+        raise CommandError(
+            f"the job on the box ended before {missed} of {len(results)} changes; run this again"
+        )

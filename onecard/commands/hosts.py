@@ -37,7 +37,8 @@ def hosts(*, as_json: bool) -> int:
     if not rows:
         print("no hosts yet: add yours to inventory/hosts.yml, or make one: invoke sandbox.up")
         return 0
-    table = Table("host", "groups", "address", "user", "host key", box=None, padding=(0, 2, 0, 0))
+    table = Table("host", "groups", "address", "user", box=None, padding=(0, 2, 0, 0))
+    table.add_column("host key", overflow="fold")  # a fingerprint that is cut compares with nothing
     for row in rows:
         mark = " (pinned)" if row["pinned"] else ""
         groups = ", ".join(row["groups"])

@@ -154,7 +154,6 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
         (["provision", "--nonsense"], 2, "--nonsense"),
         (["smoke", "--host", "closed", "--repeats", "0"], 2, "--repeats"),
         (["deploy", "--host", "closed", "--ctx", "many"], 2, "--ctx"),
-        (["provision", "--host", "closed"], 3, "closed: "),
         (["status", "--host", "closed"], 3, "closed: "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

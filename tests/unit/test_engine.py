@@ -30,7 +30,7 @@ from onecard.report import HostReport
 from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
 from onecard.resources.files import File
 from onecard.script import Answer
-from onecard.session import Request, Session
+from onecard.session import Request, Result, Session
 from onecard.settings import Settings
 from tests.support.local_pipe import LocalBox
 
@@ -229,6 +229,24 @@ def test_a_job_that_is_killed_is_a_failure_of_its_change(run: Run, tmp_path: Pat
         run([Marker(tmp_path / "a", "echo begun; kill -9 $$"), Marker(tmp_path / "b")])
     assert run.notes.told[-1] == "end marker a 137"
     assert run.counts == [(0, 0, 1)]
+
+
+def test_a_job_that_never_began_is_no_success(run: Run, tmp_path: Path) -> None:
+    class JobDies:
+        """A session whose jobs are killed before their first change."""
+
+        def __init__(self, session: Session) -> None:
+            self.run, self._ask = session.run, session.ask
+            self.round_trips = 0
+
+        def ask(
+            self, requests: Sequence[Request], on_line: Callable[[str], None] | None = None
+        ) -> list[Result]:
+            return [Result("", 137)] * len(requests) if on_line else self._ask(requests)
+
+    with pytest.raises(CommandError, match="1 of 1 changes"):
+        run([Marker(tmp_path / "a")], session=JobDies(run.box.session()))  # type: ignore[arg-type]
+    assert run.counts == [(0, 0, 0)]
 
 
 def test_a_lock_that_is_held_ends_the_run_before_any_question(run: Run, tmp_path: Path) -> None:
