@@ -104,7 +104,7 @@ class HostConsole(Reporter):
             self._status.stop()
         word = "changed" if result.code == 0 else "failed"
         self.say(
-            f"{result.item.role:<8}{word:<9}{result.seconds:7.1f} s  {_short(result.item)}",
+            f"{result.item.role:<7} {word:<8} {result.seconds:7.1f} s  {_short(result.item)}",
             STYLES[word],
         )
 

@@ -45,9 +45,7 @@ def deploy(
             holder=holder("deploy"),
             check=check,
         )
-        if check:
-            return 0
-        ready = _wait(box, host, console)
+        ready = None if check else _wait(box, host, console)
     _tell(host, plan, ready, as_json=as_json)
     return 0
 
@@ -83,7 +81,7 @@ def _require_provisioned(box: Connected) -> None:
         )
 
 
-def _tell(host: Host, plan: Plan, ready: Ready, *, as_json: bool) -> None:
+def _tell(host: Host, plan: Plan, ready: Ready | None, *, as_json: bool) -> None:
     serve = host.settings.serve
     changed = bool(plan.changes)
     if as_json:
@@ -93,10 +91,12 @@ def _tell(host: Host, plan: Plan, ready: Ready, *, as_json: bool) -> None:
                 "status": "changed" if changed else "ok",
                 "ctx": serve.ctx,
                 "model": served_name(host),
-                "ready_s": round(ready.seconds, 2),
+                "ready_s": round(ready.seconds, 2) if ready else None,
                 "unit_changed": changed,
             }
         )
+        return
+    if ready is None:
         return
     output = Console(highlight=False)
     verb = "ready" if changed else "nothing to do: already serving"

@@ -32,7 +32,8 @@ def driver_plan(facts: Facts, settings: Settings, driver: DriverSettings) -> Che
         return Check("driver", "ok", plan.reason)
     if plan.action == "refuse":
         return Check("driver", "blocker", plan.reason, plan.fix)
-    fix = plan.fix or "onecard installs it; pass --reboot to allow the reboot it may need"
+    wanted = ", ".join(plan.packages)
+    fix = plan.fix or (f"install {wanted}, then reboot" if wanted else "reboot the box")
     return Check("driver", "warning", plan.reason, fix)
 
 
@@ -40,7 +41,10 @@ def nouveau(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     """The card is not held by nouveau."""
     if facts.driver.nouveau_loaded:
         return Check(
-            "nouveau", "warning", "loaded: it holds the card", "provision --reboot blacklists it"
+            "nouveau",
+            "warning",
+            "loaded: it holds the card",
+            "blacklist it in /etc/modprobe.d, run update-initramfs -u, reboot",
         )
     return Check("nouveau", "ok", "not loaded")
 

