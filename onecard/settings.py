@@ -84,7 +84,6 @@ class Settings(Model):
     packages: Debian packages beside the ones that onecard itself needs.
     user: the account on the box that the server runs as; `service_user` in the inventory, where
         `user` is the login.
-    pip_timeout: seconds without an answer from an index before pip gives up.
     """
 
     accelerator: Literal["nvidia", "cpu"] = "nvidia"

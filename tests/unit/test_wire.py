@@ -27,7 +27,7 @@ from onecard.host import Connection, Host
 from onecard.settings import Settings
 from onecard.wire import FOREIGN, HostKey, _UnknownKey, known_host_keys, remember, translated
 
-ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIIWLfkZ5u3VncKzHE/nzX2CkK1em3HnDWdvuWhP91aHB"
+ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIGEga2V5IG1hZGUgdXAgZm9yIHRlc3RzIG9mIHdpcmUu"
 OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIHVzZWQgYnkgdGVzdHMgb2YgdGhlIHdpcmUgb25seSEh"
 
 
