@@ -267,7 +267,7 @@ def test_wrong_model_fails_the_smoke(controller: Controller, box: Box, deployed:
         "import torch\nfrom safetensors.torch import load_file, save_file\n"
         "torch.manual_seed(0)\nweights = load_file('model.safetensors')\n"
         "save_file({k: torch.randn_like(v, dtype=torch.float32).mul(0.06).to(v.dtype) for k, v in weights.items()},"
-        " 'model.safetensors', metadata={'format': 'pt'})\nE\n"
+        " 'model.safetensors', metadata={'format': 'pt'})\nE\nchmod 0644 model.safetensors\n"
     )
     try:
         assert controller.invoke("restart", "--host", "sandbox").returncode == 0
