@@ -56,6 +56,7 @@ def plan(c, host="", diff=False, exit_code=False, json=False):
         "max_num_seqs": "requests at work at once, at most",
         "gpu_memory_utilization": "share of the card's memory, above 0, at most 1",
         "check": "change nothing, say what would change",
+        "diff": "show new files' lines too",
         "json": JSON,
     }
 )
@@ -69,6 +70,7 @@ def deploy(
     max_num_seqs=None,
     gpu_memory_utilization=None,
     check=False,
+    diff=False,
     json=False,
 ):
     """Start the server with this configuration and wait until it has answered a picture question."""
@@ -81,7 +83,7 @@ def deploy(
         "--max-num-seqs": ("serve.max_num_seqs", max_num_seqs),
         "--gpu-memory-utilization": ("serve.gpu_memory_utilization", gpu_memory_utilization),
     }
-    return run.deploy(host, flags, check=check, as_json=json)
+    return run.deploy(host, flags, check=check, diff=diff, as_json=json)
 
 
 @task(

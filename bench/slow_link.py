@@ -55,6 +55,8 @@ async def serve(address: str, port: int, delay: float) -> None:
         far, forth = await asyncio.open_connection(address, port)
         try:
             await asyncio.gather(carry(near, forth, delay), carry(far, back, delay))
+        except asyncio.CancelledError:
+            pass  # this program ends, in the middle of a connection
         finally:
             forth.close()
             back.close()

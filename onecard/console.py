@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -35,7 +36,8 @@ class HostConsole(Reporter):
     """Tells one host's progress.
 
     live: only when a single host is worked on; several would write over each other's line.
-    show_plan: list each change and its keys; diff: also the lines of files that change.
+    show_plan: list each change and its keys. diff: also the lines of files that change: of
+        `none`, of those that were there before (`changed`), or of new ones too (`all`).
     """
 
     _lock = threading.Lock()
@@ -47,11 +49,11 @@ class HostConsole(Reporter):
         *,
         live: bool = True,
         show_plan: bool = False,
-        diff: bool = False,
+        diff: Literal["none", "changed", "all"] = "none",
     ) -> None:
         self._console = console
         self._host = host
-        self._show_plan, self._diff = show_plan or diff, diff
+        self._show_plan, self._diff = show_plan or diff != "none", diff
         self._status = Status("", console=console) if live and console.is_terminal else None
         self._began = time.monotonic()
         self._heartbeat = time.monotonic()
@@ -80,7 +82,8 @@ class HostConsole(Reporter):
     def _list(self, changes: Iterable[Item]) -> None:
         for item in changes:
             self.say(f"{item.role}: {item.resource.name}", "yellow")
-            lines = item.resource.explain(item.differences, item.actual) if self._diff else ()
+            shown = self._diff == "all" or (self._diff == "changed" and item.actual)
+            lines = item.resource.explain(item.differences, item.actual) if shown else ()
             for difference in item.differences.values():
                 if not (lines and difference.key == "sha256"):
                     self.say(f"    {difference}")

@@ -28,6 +28,7 @@ def deploy(
     flags: Mapping[str, tuple[str, str | None]],
     *,
     check: bool,
+    diff: bool,
     as_json: bool,
 ) -> int:
     """Start the server as configured and wait until it has answered. Raises UnhealthyError."""
@@ -40,7 +41,9 @@ def deploy(
             box.session,
             host,
             roles.deploy,
-            reporter=HostConsole(console, host.name, show_plan=True, diff=True),
+            reporter=HostConsole(
+                console, host.name, show_plan=True, diff="all" if diff else "changed"
+            ),
             report=report,
             holder=holder("deploy"),
             check=check,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rich.console import Console
 
 from onecard import cli
@@ -31,7 +33,8 @@ def _run(
     console = progress_console()
 
     def make_console(host: Host) -> HostConsole:
-        return HostConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=diff)
+        lines: Literal["all", "none"] = "all" if diff else "none"
+        return HostConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=lines)
 
     reports = provision_hosts(hosts, cli.known_hosts(), make_console, command=command, check=check)
     for report in reports:
