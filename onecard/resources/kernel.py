@@ -41,7 +41,8 @@ class Sysctl(Resource):
     def fix(self, differences: Differences, actual: State) -> str:
         lines = [self._file.write()] if "kept" in differences else []
         lines += [
-            f"sysctl -q -w {shlex.quote(f'{key}={value}')}"
+            # Not sysctl(8): a bare box may lack procps.
+            f"echo {shlex.quote(value)} >/proc/sys/{key.replace('.', '/')}"
             for key, value in self.values
             if key in differences
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -10,6 +11,14 @@ import yaml
 from tests.box.conftest import Box, Controller
 
 pytestmark = pytest.mark.box
+
+
+@pytest.fixture(scope="module")
+def elsewhere(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    """An inventory that knows the same box, and will know others."""
+    inventory = tmp_path_factory.mktemp("logins") / "inventory"
+    shutil.copytree(controller.inventory, inventory)
+    return Controller(inventory)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +35,7 @@ def add(controller: Controller, name: str, variables: dict[str, Any]) -> None:
     (controller.inventory / "hosts.yml").write_text(yaml.safe_dump(hosts))
 
 
-def test_sudo_with_a_password(controller: Controller, box: Box, place: dict[str, Any]) -> None:
+def test_sudo_with_a_password(elsewhere: Controller, box: Box, place: dict[str, Any]) -> None:
     box(
         "id prompted >/dev/null 2>&1 || useradd -m -s /bin/bash -G sudo prompted\n"
         "echo prompted:right-horse | chpasswd\n"
@@ -34,21 +43,21 @@ def test_sudo_with_a_password(controller: Controller, box: Box, place: dict[str,
         "install -d -m 0700 -o prompted -g prompted /home/prompted/.ssh\n"
         "install -m 0600 -o prompted -g prompted /root/.ssh/authorized_keys /home/prompted/.ssh/\n"
     )
-    add(controller, "prompted", {**place, "ansible_user": "prompted"})
-    silent = controller.invoke("facts", "--host", "prompted")
+    add(elsewhere, "prompted", {**place, "ansible_user": "prompted"})
+    silent = elsewhere.invoke("facts", "--host", "prompted")
     assert silent.returncode == 3
     assert "ONECARD_SUDO_PASSWORD" in silent.stderr
-    wrong = controller.invoke("facts", "--host", "prompted", ONECARD_SUDO_PASSWORD="wrong-horse")
+    wrong = elsewhere.invoke("facts", "--host", "prompted", ONECARD_SUDO_PASSWORD="wrong-horse")
     assert wrong.returncode == 3
     assert "did not accept the password" in wrong.stderr
-    right = controller.invoke("facts", "--host", "prompted", ONECARD_SUDO_PASSWORD="right-horse")
+    right = elsewhere.invoke("facts", "--host", "prompted", ONECARD_SUDO_PASSWORD="right-horse")
     assert right.returncode == 0, right.stderr
     assert "right-horse" not in right.stdout + right.stderr
-    (changes,) = controller.json("provision", "--host", "box1", "--check")["hosts"]
+    (changes,) = elsewhere.json("provision", "--host", "box1", "--check")["hosts"]
     assert changes["failed"] == 0
 
 
-def test_through_a_jump_host(controller: Controller, place: dict[str, Any]) -> None:
+def test_through_a_jump_host(elsewhere: Controller, place: dict[str, Any]) -> None:
     jump = f"admin@{place['ansible_host']}"
     behind = {
         "ansible_host": "127.0.0.1",
@@ -56,20 +65,18 @@ def test_through_a_jump_host(controller: Controller, place: dict[str, Any]) -> N
         "ansible_ssh_private_key_file": place["ansible_ssh_private_key_file"],
         "ansible_ssh_common_args": f"-J {jump}",
     }
-    add(controller, "behind", behind)
-    unknown = controller.invoke("facts", "--host", "behind")
+    add(elsewhere, "behind", behind)
+    unknown = elsewhere.invoke("facts", "--host", "behind")
     assert unknown.returncode == 3
     assert "invoke trust --host behind" in unknown.stderr
-    assert controller.invoke("trust", "--host", "behind").returncode == 0
-    told = controller.json("facts", "--host", "behind")
+    assert elsewhere.invoke("trust", "--host", "behind").returncode == 0
+    told = elsewhere.json("facts", "--host", "behind")
     assert told["machine"]["user"] == "root"
 
 
-def test_no_key_is_one_line_and_exit_3(controller: Controller, place: dict[str, Any]) -> None:
-    add(controller, "stranger", {**place, "ansible_user": "nobody"})
-    refused = controller.invoke(
-        "facts", "--host", "stranger", HOME="/nonexistent", SSH_AUTH_SOCK=""
-    )
+def test_no_key_is_one_line_and_exit_3(elsewhere: Controller, place: dict[str, Any]) -> None:
+    add(elsewhere, "stranger", {**place, "ansible_user": "nobody"})
+    refused = elsewhere.invoke("facts", "--host", "stranger", HOME="/nonexistent", SSH_AUTH_SOCK="")
     assert refused.returncode == 3
     assert "refused the login" in refused.stderr
     assert "Traceback" not in refused.stderr
