@@ -39,7 +39,8 @@ def _run(
     reports = provision_hosts(hosts, cli.known_hosts(), make_console, command=command, check=check)
     for report in reports:
         if report.error:
-            cli.show_error(f"{report.host}: {report.error}", report.detail)
+            about = report.error.removeprefix(f"{report.host}: ")  # the wire names its host itself
+            cli.show_error(f"{report.host}: {about}", report.detail)
     if as_json:
         cli.print_json({"hosts": [report.to_json() for report in reports]})
     else:
