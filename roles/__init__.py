@@ -1,7 +1,7 @@
 """What a box should look like. One module a role: data, no SSH.
 
 A role is a module with `desired(host, facts) -> tuple[Resource, ...]`. `provision` applies those
-named in PROVISION, in this order; `deploy` applies `serve`.
+named in PROVISION, in this order; `deploy` applies those in DEPLOY.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from onecard.host import Host
 from onecard.plan import RolePlan
 
 PROVISION = ("base", "python", "torch", "vllm", "client", "model")
-DEPLOY = ("serve",)
+DEPLOY = ("model", "serve")  # `deploy --model` may name one that is not there yet
 
 
 def wanted(names: Sequence[str], host: Host, facts: Facts) -> tuple[RolePlan, ...]:

@@ -15,7 +15,8 @@ from roles import model
 
 def served_name(host: Host) -> str:
     """Return the name that the API serves the model under."""
-    return host.settings.model.name or host.settings.model.source
+    local = model.local(host)
+    return host.settings.model.name or (local.name if local else host.settings.model.source)
 
 
 def command(host: Host) -> tuple[str, ...]:
@@ -59,9 +60,11 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         "api_key_file": layout.API_KEY,
     }
     environment = File(layout.ENVIRONMENT, render("vllm.env.j2", variables), mode=0o600)
-    # The fingerprint of the unit is taken before it is put into the unit.
+    # The unit's own share of the fingerprint is taken before the fingerprint is put into the unit.
+    # The model's files count too: a server goes on with the weights that it has read.
     blank = render("vllm.service.j2", {**variables, "configuration": ""})
-    fingerprint = configuration(environment.content, blank)
+    files = [str(sorted(resource.desired().items())) for resource in model.desired(host, facts)]
+    fingerprint = configuration(environment.content, blank, *files)
     unit = File(
         layout.UNIT_FILE,
         render("vllm.service.j2", {**variables, "configuration": fingerprint}),

@@ -32,7 +32,7 @@ def deploy(
     as_json: bool,
 ) -> int:
     """Start the server as configured and wait until it has answered. Raises UnhealthyError."""
-    host = cli.with_flags(cli.chosen_host(requested), flags)
+    host = cli.with_flags(cli.chosen_host(requested), {**flags, **_renamed(flags)})
     console = progress_console()
     report = HostReport(host.name)
     with connected(host, cli.known_hosts()) as box:
@@ -51,6 +51,14 @@ def deploy(
         ready = None if check else _wait(box, host, console)
     _tell(host, plan, ready, as_json=as_json)
     return 0
+
+
+def _renamed(
+    flags: Mapping[str, tuple[str, str | None]],
+) -> Mapping[str, tuple[str, str | None]]:
+    """Return what --model implies: the inventory's name for another model is not this one's."""
+    given = flags["--model"][1] is not None
+    return {"--model (name)": ("model.name", "")} if given else {}
 
 
 def wait_for_answer(box: Connected, host: Host, console: Console, question_model: str) -> Ready:
@@ -86,12 +94,12 @@ def _require_provisioned(box: Connected) -> None:
 
 def _tell(host: Host, plan: Plan, ready: Ready | None, *, as_json: bool) -> None:
     serve = host.settings.serve
-    changed = bool(plan.changes)
+    changed = any(item.role == "serve" for item in plan.changes)
     if as_json:
         cli.print_json(
             {
                 "host": host.name,
-                "status": "changed" if changed else "ok",
+                "status": "changed" if plan.changes else "ok",
                 "ctx": serve.ctx,
                 "model": served_name(host),
                 "ready_s": round(ready.seconds, 2) if ready else None,

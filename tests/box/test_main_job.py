@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -277,6 +278,25 @@ def test_wrong_model_fails_the_smoke(controller: Controller, box: Box, deployed:
         (host,) = controller.json("provision", "--host", "sandbox")["hosts"]
         assert host["changed"] == 1
         assert controller.invoke("restart", "--host", "sandbox").returncode == 0
+
+
+def test_another_model_is_copied_and_served(
+    controller: Controller, box: Box, deployed: Any, tmp_path: Path
+) -> None:
+    other = tmp_path / "other-vqa"
+    shutil.copytree(PROJECT / "onecard/data/tiny-vqa", other)
+    report = controller.json("deploy", "--host", "sandbox", "--model", str(other))
+    assert (report["model"], report["unit_changed"]) == ("other-vqa", True)
+    cases = str(PROJECT / "onecard/data/smoke/shapes.yml")
+    assert (
+        controller.json("smoke", "--host", "sandbox", "--cases", cases, "--repeats", "1")["failed"]
+        == 0
+    )
+    assert controller.json("deploy", "--host", "sandbox")["model"] == "tiny-vqa"
+    (tmp_path / "none").mkdir()
+    empty = controller.invoke("deploy", "--host", "sandbox", "--model", str(tmp_path / "none"))
+    assert empty.returncode == 2
+    assert "is empty" in empty.stderr
 
 
 def test_stop_start_and_logs(controller: Controller, box: Box, deployed: Any) -> None:

@@ -69,8 +69,10 @@ def test_every_host_has_a_whole_plan(hosts: Mapping[str, Host], name: str) -> No
     plans = roles.provision(hosts[name], FACTS)
     assert [plan.name for plan in plans] == list(roles.PROVISION)
     everything = [each for plan in plans for each in plan.resources]
-    everything += [each for plan in roles.deploy(hosts[name], FACTS) for each in plan.resources]
-    assert len(probes(everything)) == len(everything)  # no two want the same thing
+    deployed = [each for plan in roles.deploy(hosts[name], FACTS) for each in plan.resources]
+    for resources in (everything, deployed):
+        assert len(probes(resources)) == len(resources)  # no two want the same thing
+    everything += deployed
     for resource in everything:
         assert resource.desired()
         assert resource.probe().strip()
