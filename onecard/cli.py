@@ -64,7 +64,7 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
 
 def debugging() -> bool:
     """Tell whether --debug was given, before or behind the task."""
-    return "--debug" in sys.argv or "-d" in sys.argv
+    return "--debug" in sys.argv
 
 
 def show_error(message: str, detail: str = "") -> None:
