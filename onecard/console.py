@@ -10,12 +10,12 @@ from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.status import Status
 from rich.table import Table
 
 from onecard.engine import Reporter
 from onecard.facts import Facts
 from onecard.job import StepResult
+from onecard.live import LiveLine
 from onecard.plan import Item, Plan
 from onecard.report import HostReport
 
@@ -54,7 +54,7 @@ class HostConsole(Reporter):
         self._console = console
         self._host = host
         self._show_plan, self._diff = show_plan or diff != "none", diff
-        self._status = Status("", console=console) if live and console.is_terminal else None
+        self._live = LiveLine(console) if live else None
         self._began = time.monotonic()
         self._heartbeat = time.monotonic()
 
@@ -93,31 +93,25 @@ class HostConsole(Reporter):
 
     def begin(self, item: Item) -> None:
         self._began = self._heartbeat = time.monotonic()
-        self._live(item, "")
+        if self._live is not None:
+            self._live.begin(f"{item.role}: {_short(item)}")
 
     def line(self, item: Item, text: str) -> None:
-        self._live(item, text.strip())
-        if self._status is None and time.monotonic() - self._heartbeat > 15:
+        if self._live is not None and self._live.shown:
+            self._live.update(f"{item.role}: {_short(item, 30)}  {text.strip()[:40]}")
+        elif time.monotonic() - self._heartbeat > 15:
             self._heartbeat = time.monotonic()
             elapsed = time.monotonic() - self._began
             self.say(f"... {_short(item)} {elapsed:.0f} s: {text.strip()[:100]}")
 
     def end(self, result: StepResult) -> None:
-        if self._status is not None:
-            self._status.stop()
+        if self._live is not None:
+            self._live.close()
         word = "changed" if result.code == 0 else "failed"
         self.say(
             f"{result.item.role:<7} {word:<8} {result.seconds:7.1f} s  {_short(result.item)}",
             STYLES[word],
         )
-
-    def _live(self, item: Item, text: str) -> None:
-        if self._status is None:
-            return
-        elapsed = time.monotonic() - self._began
-        line = f"{item.role}: {_short(item)}  {elapsed:.0f} s  [dim]{escape(text[:60])}[/]"
-        self._status.update(line)
-        self._status.start()
 
 
 def recap(reports: Iterable[HostReport], console: Console, *, check: bool = False) -> None:
@@ -142,6 +136,6 @@ def _styled(status: str) -> str:
     return f"[{STYLES[status]}]{status}[/]"
 
 
-def _short(item: Item) -> str:
+def _short(item: Item, longest: int = 60) -> str:
     name = item.resource.name
-    return name if len(name) <= 60 else name[:57] + "..."
+    return name if len(name) <= longest else name[: longest - 3] + "..."

@@ -6,10 +6,8 @@ import time
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress_bar import ProgressBar
-from rich.status import Status
-from rich.table import Table
 
+from onecard.live import LiveLine
 from onecard.start import Event, EventKind, StartTracker
 
 
@@ -19,45 +17,35 @@ class PhaseConsole:
     def __init__(self, console: Console, host: str) -> None:
         self._console = console
         self._host = host
-        self._status = Status("", console=console) if console.is_terminal else None
+        self._live = LiveLine(console)
+        self._live.begin("waiting for the first line of the journal")
         self._shown = time.monotonic()
 
     def event(self, event: Event) -> None:
         """Show one event of the tracker."""
         if event.kind is EventKind.PHASE:
             self._print(event.at, event.phase.title)
+            self._live.begin(event.phase.title)
         elif event.kind is EventKind.ANSWERED:
             self._print(event.at, "answered")
         elif event.kind is EventKind.PROGRESS and event.fraction is not None:
-            self._bar(event)
+            self._bar(event, event.fraction)
         elif event.kind is EventKind.RESTARTED:
             self._print(event.at, "the server died and was started again", "red")
 
     def _print(self, at: float, text: str, style: str = "") -> None:
-        self._console.print(
-            f"[dim]{self._host}[/]  {at:6.1f} s  {escape(text)}", style=style or None
-        )
-        if self._status is not None:
-            self._status.update(text)
-            self._status.start()
+        line = f"[dim]{self._host}[/]  {at:6.1f} s  {escape(text)}"
+        self._console.print(line, style=style or None)
 
-    def _bar(self, event: Event) -> None:
-        percent = f"{100 * (event.fraction or 0):3.0f} %"
-        if self._status is not None:
-            grid = Table.grid(padding=(0, 1))
-            bar = ProgressBar(total=1.0, completed=event.fraction or 0, width=24)
-            grid.add_row(event.phase.title, bar, percent, escape(event.text))
-            self._status.update(grid)
-        elif time.monotonic() - self._shown > 5:
+    def _bar(self, event: Event, fraction: float) -> None:
+        self._live.update(f"{event.phase.title} {event.text}", fraction)
+        if not self._live.shown and time.monotonic() - self._shown > 5:
             self._shown = time.monotonic()
-            self._console.print(
-                f"[dim]{self._host}[/]  {event.at:6.1f} s  {event.phase.title} {percent}"
-            )
+            self._print(event.at, f"{event.phase.title} {100 * fraction:.0f} %")
 
     def close(self) -> None:
         """Take the live line away."""
-        if self._status is not None:
-            self._status.stop()
+        self._live.close()
 
 
 def memory_lines(tracker: StartTracker) -> list[str]:

@@ -313,7 +313,7 @@ def test_broken_connection_leaves_the_job_running(
     controller: Controller, box: Box, deployed: Any
 ) -> None:
     """A controller that is killed in the middle: the job ends by itself, the next run sees a sound box."""
-    box("rm -rf /opt/onecard/venv/lib/python3*/site-packages/openai*")
+    box("cd /opt/onecard/venv/lib/python3*/site-packages && rm -rf openai openai-*")
     running = subprocess.Popen(
         [INVOKE, "provision", "--host", "sandbox"],
         cwd=PROJECT,
