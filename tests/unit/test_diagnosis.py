@@ -26,7 +26,7 @@ FAILING = [
     (
         "cpu-0.32.0-engine-crash-on-first-request.log",
         "head-size-unsupported",
-        "invoke rollback",
+        "invoke deploy --model PATH_OR_NAME",
         193,
     ),
     ("cpu-0.32.0-hub-model-offline.log", "hub-offline", "invoke provision", 62),
