@@ -48,7 +48,7 @@ def deploy(
             holder=holder("deploy"),
             check=check,
         )
-        ready = None if check else _wait(box, host, console)
+        ready = None if check else wait_for_answer(box, host, console, served_name(host))
     _tell(host, plan, ready, as_json=as_json)
     return 0
 
@@ -78,10 +78,6 @@ def wait_for_answer(box: Connected, host: Host, console: Console, question_model
         raise
     finally:
         shown.close()
-
-
-def _wait(box: Connected, host: Host, console: Console) -> Ready:
-    return wait_for_answer(box, host, console, served_name(host))
 
 
 def _require_provisioned(box: Connected) -> None:

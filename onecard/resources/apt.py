@@ -12,7 +12,7 @@ from onecard.resources.base import Differences, Resource, State
 from onecard.script import Answer
 
 # A box fresh from its provider often has unattended-upgrades at work: wait for it, never break in.
-# Pin-free noninteractive: a package's question must not stop a run that nobody watches.
+# Noninteractive: a package's question must not stop a run that nobody watches.
 APT_GET = (
     "env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -q -y "
     "-o DPkg::Lock::Timeout={wait} -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import ClassVar
 
 from onecard.resources.base import Differences, Resource, State, Value, fields
 from onecard.script import Answer
@@ -30,10 +27,7 @@ class Service(Resource):
     """A service's state.
 
     configuration: what the running process must have been started with; empty for any.
-    start_timeout: seconds that systemd may take to call it started. Readiness is another matter.
     """
-
-    accepts: ClassVar[Mapping[int, str]] = MappingProxyType({0: "answered"})
 
     unit: str
     enabled: bool = True

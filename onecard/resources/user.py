@@ -14,10 +14,7 @@ from onecard.script import Answer
 
 @dataclass(frozen=True)
 class User(Resource):
-    """A system account without a password, with a group of its own name.
-
-    groups: further groups it belongs to, such as `render` for a GPU; only existing ones.
-    """
+    """A system account without a password, with a group of its own name."""
 
     accepts: ClassVar[Mapping[int, str]] = MappingProxyType({0: "answered", 2: "no such account"})
 
