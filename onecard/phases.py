@@ -12,9 +12,10 @@ from onecard.start import Event, EventKind, StartTracker
 
 
 class PhaseConsole:
-    """Prints each phase with the seconds since the start began."""
+    """Prints each phase with the seconds since the start began, from `from_s` seconds on."""
 
-    def __init__(self, console: Console, host: str) -> None:
+    def __init__(self, console: Console, host: str, from_s: float = 0.0) -> None:
+        self._from_s = from_s
         self._console = console
         self._host = host
         self._live = LiveLine(console)
@@ -23,6 +24,8 @@ class PhaseConsole:
 
     def event(self, event: Event) -> None:
         """Show one event of the tracker."""
+        if event.at < self._from_s:
+            return
         if event.kind is EventKind.PHASE:
             self._print(event.at, event.phase.title)
             self._live.begin(event.phase.title)
