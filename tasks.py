@@ -73,6 +73,7 @@ def plan(c, host="", diff=False, exit_code=False, json=False):
         "extra_args": "further arguments of `vllm serve`, in one string",
         "ready_timeout": "seconds that the start may take to its first answer",
         "rollback": "--no-rollback leaves a start that fails as it is, for a look",
+        "force": "start although the card is planned not to hold this context length",
         "check": "change nothing, say what would change",
         "diff": "show new files' lines too",
         "json": JSON,
@@ -86,14 +87,14 @@ def deploy(
     reasoning_parser=None, tool_call_parser=None, limit_mm_per_prompt=None,
     mm_processor_cache_gib=None, language_model_only=False, speculative_config=None,
     chat_template_kwargs=None, enforce_eager=False, extra_args=None, ready_timeout=None,
-    rollback=True, check=False, diff=False, json=False,
+    rollback=True, force=False, check=False, diff=False, json=False,
 ):  # fmt: skip
     """Start the server with this configuration and wait until it has answered a picture question."""
     given = dict(locals())
     from onecard.commands import deploy as run
     from onecard.commands.deploy_flags import flags
 
-    return run.deploy(host, flags(given), check=check, diff=diff, as_json=json)
+    return run.deploy(host, flags(given), check=check, diff=diff, force=force, as_json=json)
 
 
 @task(help={"host": HOST, "json": JSON})
@@ -210,10 +211,11 @@ def diagnose(c, log="", host="", json=False):
 
 @task(
     help={
-        "model": "a known model's hub name",
-        "gpu": "a known card, such as A100-80GB",
-        "ctx": "context length in tokens",
-        "util": "share of the card's memory",
+        "host": "take this host's own card, settings and model; without it, nothing is asked",
+        "model": "hub name (default Qwen/Qwen3.5-27B, or the host's)",
+        "gpu": "a known card (default A100-80GB)",
+        "ctx": "context length in tokens (default 65536, or the host's)",
+        "util": "share of the card's memory (default 0.90, or the host's)",
         "kv_dtype": "auto or fp8",
         "kv_gib": "KV cache memory in GiB, as a log told it",
         "tp": "cards that share the model",
@@ -224,33 +226,14 @@ def diagnose(c, log="", host="", json=False):
 )
 @cli.task_body
 def fit(
-    c,
-    model="Qwen/Qwen3.5-27B",
-    gpu="A100-80GB",
-    ctx="65536",
-    util="0.90",
-    kv_dtype="auto",
-    kv_gib="",
-    tp="1",
-    quant="",
-    explain=False,
-    json=False,
-):
+    c, host="", model=None, gpu=None, ctx=None, util=None, kv_dtype=None, kv_gib=None, tp=None,
+    quant=None, explain=False, json=False,
+):  # fmt: skip
     """Say what a card holds of a model, before any download."""
+    given = dict(locals())
     from onecard.commands import fit as run
 
-    return run.fit(
-        model,
-        gpu,
-        ctx=ctx,
-        util=util,
-        kv_dtype=kv_dtype,
-        kv_gib=kv_gib,
-        tp=tp,
-        quant=quant,
-        explain=explain,
-        as_json=json,
-    )
+    return run.fit(host, given, explain=explain, as_json=json)
 
 
 @task(help={"json": JSON})

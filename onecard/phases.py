@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from onecard.live import LiveLine
-from onecard.start import Event, EventKind, StartTracker
+from onecard.start import Event, EventKind
 
 
 class PhaseConsole:
@@ -49,20 +49,3 @@ class PhaseConsole:
     def close(self) -> None:
         """Take the live line away."""
         self._live.close()
-
-
-def memory_lines(tracker: StartTracker) -> list[str]:
-    """Return what the log told of memory, a line each; nothing that it did not tell."""
-    facts = tracker.facts
-    lines = []
-    if facts.weights_gib is not None:
-        lines.append(f"weights {facts.weights_gib:.2f} GiB")
-    if facts.kv_available_gib is not None:
-        lines.append(f"KV cache {facts.kv_available_gib:.2f} GiB")
-    if facts.graphs_gib is not None:
-        lines.append(f"CUDA graphs {facts.graphs_gib:.2f} GiB")
-    if facts.kv_concurrency is not None and facts.kv_request_tokens is not None:
-        lines.append(
-            f"{facts.kv_concurrency:.2f} requests of {facts.kv_request_tokens:,} tokens at once"
-        )
-    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 from rich.console import Console
@@ -22,7 +21,7 @@ class TrialConsole(HostConsole):
     """A host's console that follows the server's start.
 
     trial: what the box told of it; None while no start has been tried.
-    on_plan: called with the plan once it is known.
+    plan: what differed on the box; None until that is known.
     """
 
     def __init__(
@@ -30,12 +29,12 @@ class TrialConsole(HostConsole):
     ) -> None:
         super().__init__(console, host, show_plan=True, diff=diff)
         self.trial: Trial | None = None
-        self.on_plan: Callable[[Plan], None] = lambda plan: None
+        self.plan: Plan | None = None
         self._phases: PhaseConsole | None = None
 
     def planned(self, plan: Plan) -> None:
         super().planned(plan)
-        self.on_plan(plan)
+        self.plan = plan
 
     def begin(self, item: Item) -> None:
         if isinstance(item.resource, Served):

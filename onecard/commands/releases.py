@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from onecard import cli, releases
-from onecard.commands.deploy import bring_into_force
 from onecard.connect import connected
 from onecard.console import progress_console
+from onecard.deployment import bring_into_force
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.plan import RolePlan
@@ -51,7 +51,7 @@ def rollback(requested: str, to: str, *, as_json: bool) -> int:
         def wanted(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
             return (RolePlan("serve", serve.again(host, chosen.number, chosen.fingerprint)),)
 
-        plan = bring_into_force(box, wanted, "rollback", shown)
+        plan = bring_into_force(box, host, wanted, "rollback", shown)
         trial = shown.trial or shown.look(box.session, host.settings.serve.ready_timeout)
     error = None if trial.first.answered else trial.error(host.name)
     if as_json:
