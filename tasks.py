@@ -131,6 +131,24 @@ def smoke(c, host="", cases="", repeats="3", json=False):
     return run.smoke(host, cases=cases, repeats=cli.positive("--repeats", repeats), as_json=json)
 
 
+@task(
+    positional=["action"],
+    help={
+        "action": "set, list, rotate or forget",
+        "name": "hf-token or api-key",
+        "host": "the host that it is for; without it, set and forget mean every host",
+        "keyring": "keep it in the system's keyring, not in inventory/secrets.json",
+        "json": JSON,
+    },
+)
+@cli.task_body
+def secret(c, action, name="", host="", keyring=False, json=False):
+    """Keep, list or forget secrets, or give a server a new API key; values are never shown."""
+    from onecard.commands import secret as run
+
+    return run.secret(action, name, host, keyring=keyring, as_json=json)
+
+
 @task(help={"host": HOST, "json": JSON})
 @cli.task_body
 def status(c, host="", json=False):
@@ -302,7 +320,7 @@ def down(c, name="", caches=False):
 
 
 namespace = Collection(
-    provision, plan, deploy, releases, rollback, smoke, status, logs, start, stop, restart,
+    provision, plan, deploy, releases, rollback, secret, smoke, status, logs, start, stop, restart,
     facts, doctor, diagnose, fit, hosts, trust, use,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))
