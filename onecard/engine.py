@@ -142,7 +142,8 @@ def _look_again(session: Session, results: Sequence[StepResult]) -> dict[str, st
 def _raise_for(results: Sequence[StepResult], left: dict[str, str]) -> None:
     for result in results:
         name = result.item.resource.name
-        advice = result.item.resource.advice()
+        resource = result.item.resource
+        advice = resource.trouble(result.output) or resource.advice()
         hint = f"; {advice}" if advice else ""
         output = "\n".join(result.output)
         if result.code not in (0, None):

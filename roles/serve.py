@@ -23,7 +23,7 @@ def command(host: Host) -> tuple[str, ...]:
     """Return the server's command line, word by word."""
     serve = host.settings.serve
     words = [
-        f"{layout.VENV}/bin/vllm",
+        f"{host.venv}/bin/vllm",
         "serve",
         model.folder(host),
         *("--served-model-name", served_name(host)),
@@ -54,7 +54,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         "ctx": host.settings.serve.ctx,
         "user": host.settings.user,
         "command": command(host),
-        "venv": layout.VENV,
+        "path": layout.server_path(host.venv),
         "cache": layout.CACHE,
         "environment_file": layout.ENVIRONMENT,
         "api_key_file": layout.API_KEY,

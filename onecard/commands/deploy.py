@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -14,12 +15,14 @@ from onecard.console import HostConsole, progress_console
 from onecard.engine import converge
 from onecard.errors import PreflightError, UnhealthyError
 from onecard.host import Host
-from onecard.layout import API_KEY, UNIT, VENV
+from onecard.layout import API_KEY, UNIT
+from onecard.locks.resolve import adopt
 from onecard.phases import PhaseConsole, memory_lines
 from onecard.plan import Plan
 from onecard.questions import questions
 from onecard.ready import Ready, wait_until_ready
 from onecard.report import HostReport
+from onecard.resources.environment import RECORD
 from roles.serve import served_name
 
 
@@ -36,7 +39,7 @@ def deploy(
     console = progress_console()
     report = HostReport(host.name)
     with connected(host, cli.known_hosts()) as box:
-        _require_provisioned(box)
+        host = _provisioned(box)
         plan = converge(
             box.session,
             host,
@@ -80,12 +83,18 @@ def wait_for_answer(box: Connected, host: Host, console: Console, question_model
         shown.close()
 
 
-def _require_provisioned(box: Connected) -> None:
-    if box.session.run(f"test -x {VENV}/bin/vllm").code != 0:
+def _provisioned(box: Connected) -> Host:
+    """Return the host with the lock that it is served from. Raises PreflightError without one."""
+    host = box.host
+    if host.lock is None:
+        host = replace(host, lock=adopt(box.session, host))
+    # What lacks the record has not passed its checks.
+    if host.lock is None or box.session.run(f"test -f {host.venv}/{RECORD}").code != 0:
         raise PreflightError(
-            f"{box.host.name}: vLLM is not installed here yet; run: invoke provision "
-            f"--host {box.host.name}"
+            f"{host.name}: vLLM is not installed here yet as this host's lock has it; run: "
+            f"invoke provision --host {host.name}"
         )
+    return host
 
 
 def _tell(host: Host, plan: Plan, ready: Ready | None, *, as_json: bool) -> None:
