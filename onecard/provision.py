@@ -87,7 +87,7 @@ class Run:
         earlier = HostReport(host.name, roles=report.roles, seconds=report.seconds)
         report.roles = []
         try:
-            self._converge(host, roles.provision, report, check=check)
+            self.converge(host, roles.provision, report, check=check)
         finally:
             report.add(earlier)
 
@@ -109,13 +109,14 @@ class Run:
         elif check:
             return host
         else:
-            self._converge(host, roles.system, report, check=False)
+            self.converge(host, roles.system, report, check=False)
             lock = self.resolve(host)
         if not check:
             self.console.say(f"wrote {write(self.inventory, host.name, lock)}")
         return replace(host, lock=lock)
 
-    def _converge(self, host: Host, wanted: Roles, report: HostReport, *, check: bool) -> None:
+    def converge(self, host: Host, wanted: Roles, report: HostReport, *, check: bool) -> None:
+        """Bring the box to what `wanted` says of it, or only say what that would take."""
         converge(
             self.session,
             host,

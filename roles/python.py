@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from onecard import layout
 from onecard.errors import UsageError
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.locks.indexes import indexes
 from onecard.resources.base import Resource
 from onecard.resources.files import Directory, File
 from onecard.resources.python import PythonPackages, Venv
@@ -49,23 +49,6 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         File(layout.UV, f"#!{venv}/bin/python\n{PROGRAM.read_text('utf-8')}", mode=0o755),
         *_credentials(host),
     )
-
-
-def indexes(host: Host) -> str:
-    """Return what the box's uv is told, as JSON."""
-    said = host.settings.indexes
-    told = {
-        "url": said.url,
-        "extra_urls": said.extra_urls,
-        "find_links": said.find_links,
-        "python_mirror": said.python_mirror,
-        "python_list": said.python_list,
-        "wheels": layout.WHEELS if host.settings.wheelhouse else "",
-        "cache": layout.UV_CACHE,
-        "pythons": layout.PYTHONS,
-        "credentials": layout.INDEX_CREDENTIALS,
-    }
-    return json.dumps(told, indent=1) + "\n"
 
 
 def _credentials(host: Host) -> tuple[Resource, ...]:

@@ -184,8 +184,11 @@ def places(settings: Settings, cuda: str, index: str) -> tuple[tuple[str, ...], 
     return ((*(("--index", index) if index else ()), *torch),)
 
 
-def script(asked_for: Question, uv: str = layout.UV) -> str:
-    """Return shell that prints one `name==version` a line; it leaves nothing behind."""
+def script(asked_for: Question, indexes: str, uv: str = layout.UV) -> str:
+    """Return shell that prints one `name==version` a line; it leaves nothing behind but cache.
+
+    indexes: what uv is told about them, as JSON.
+    """
     own = asked_for.python_from == "system"
     python = ("--python", asked_for.python) if own else ("--python-version", asked_for.python)
     compile_ = (
@@ -199,6 +202,7 @@ def script(asked_for: Question, uv: str = layout.UV) -> str:
     ]
     return (
         'work=$(mktemp -d) || exit 70\ntrap \'rm -rf "$work"\' EXIT\ncd "$work"\n'
+        f"export ONECARD_INDEXES={shlex.quote(indexes)}\n"
         f"cat >in <<'@end'\n{_lines(asked_for.requirements)}@end\n"
         f"cat >overrides <<'@end'\n{_lines(asked_for.overrides)}@end\n"
         f"{' || '.join(tries)} || {{ cat errors0; exit 1; }}\ncat out"

@@ -9,6 +9,7 @@ from onecard.errors import OnecardError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.locks import question
+from onecard.locks.indexes import indexes
 from onecard.locks.lock import Lock, asked
 from onecard.locks.store import parse
 from onecard.resources.environment import RECORD
@@ -44,5 +45,5 @@ def resolve(session: Session, host: Host, facts: Facts) -> Lock:
             host, build, listed.output, listed.code, facts.kernel.arch or "x86_64"
         )
     wanted = question.question(host, facts, build, version, commit)
-    answer = session.run(question.script(wanted))
+    answer = session.run(question.script(wanted, indexes(host)))
     return question.read_answer(host, facts, wanted, answer.output, answer.code)

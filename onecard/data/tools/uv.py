@@ -52,7 +52,6 @@ def environment(settings, pip):
     told = {
         "UV_CACHE_DIR": settings["cache"],
         "UV_PYTHON_INSTALL_DIR": settings["pythons"],
-        "UV_CONFIG_FILE": str(TOOLS / "uv.toml"),
         "UV_NO_PROGRESS": "1",
         "UV_HTTP_TIMEOUT": pip.get("timeout", "60"),
     }
@@ -64,16 +63,17 @@ def environment(settings, pip):
 
 
 def main():
-    settings = json.loads((TOOLS / "indexes.json").read_text())
+    # A resolution is told its settings: a look must not change the file.
+    told = os.environ.get("ONECARD_INDEXES") or (TOOLS / "indexes.json").read_text()
+    settings = json.loads(told)
     pip = pip_options()
     toml = "".join(f"{k} = {json.dumps(v)}\n" for k, v in configuration(settings, pip).items())
-    new = TOOLS / "uv.toml.new"
-    # pip's own settings may hold a password in an address.
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-    new.write_text(toml)
-    new.replace(TOOLS / "uv.toml")
+    # pip's own settings may hold a password in an address: neither argv nor a file gets it.
+    file = os.memfd_create("uv.toml", 0)
+    os.write(file, toml.encode())
+    variables = {**environment(settings, pip), "UV_CONFIG_FILE": f"/proc/self/fd/{file}"}
     uv = TOOLS / "venv" / "bin" / "uv"
-    os.execve(uv, [str(uv), *sys.argv[1:]], {**os.environ, **environment(settings, pip)})
+    os.execve(uv, [str(uv), *sys.argv[1:]], {**os.environ, **variables})
 
 
 main()
