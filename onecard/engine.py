@@ -140,25 +140,30 @@ def _look_again(session: Session, results: Sequence[StepResult]) -> dict[str, st
 
 
 def _raise_for(results: Sequence[StepResult], left: dict[str, str]) -> None:
+    # A failed command first: what was mended before it may have been taken back because of it.
     for result in results:
-        name = result.item.resource.name
-        resource = result.item.resource
-        advice = resource.trouble(result.output) or resource.advice()
-        hint = f"; {advice}" if advice else ""
-        output = "\n".join(result.output)
         if result.code not in (0, None):
             raise CommandError(
-                f"{result.item.role}: {name}: its commands ended with code {result.code}{hint}",
-                output,
+                f"{result.item.role}: {result.item.resource.name}: its commands ended with code "
+                f"{result.code}{_hint(result)}",
+                "\n".join(result.output),
             )
+    for result in results:
+        name = result.item.resource.name
         if name in left and result.code == 0:
             raise DriftError(
                 f"{result.item.role}: {name}: its commands succeeded but the box still differs: "
-                f"{left[name]}{hint}",
-                output,
+                f"{left[name]}{_hint(result)}",
+                "\n".join(result.output),
             )
     missed = sum(result.code is None for result in results)
     if missed:
         raise CommandError(
             f"the job on the box ended before {missed} of {len(results)} changes; run this again"
         )
+
+
+def _hint(result: StepResult) -> str:
+    resource = result.item.resource
+    advice = resource.trouble(result.output) or resource.advice()
+    return f"; {advice}" if advice else ""

@@ -41,12 +41,14 @@ class Host:
     groups: every group that it belongs to, `all` left out, outermost first.
     lock: the exact build that it runs; None before the first provision.
     index_login: `name:password` for the indexes of the settings.
+    api_key: the key that its server must have, None for one drawn on the box.
     """
 
     name: str
     connection: Connection
     settings: Settings
     groups: tuple[str, ...] = ()
+    api_key: Secret | None = None
     lock: Lock | None = None
     index_login: Secret | None = None
 

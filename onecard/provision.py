@@ -22,6 +22,7 @@ from onecard.locks.lock import Lock, asked
 from onecard.locks.resolve import adopt, resolve
 from onecard.locks.store import refuse_other_settings, write
 from onecard.report import HostReport
+from onecard.secret_store import find
 from onecard.session import Session
 
 AT_ONCE = 8
@@ -47,7 +48,7 @@ def provision(
         console = make_console(host)
         try:
             refuse_other_settings(host, known_hosts.parent)
-            roles.python.wheelhouse(host)
+            host = ready_to_install(host)
             with connected(host, known_hosts) as box:
                 opened.append(box)
                 run = Run(box.session, known_hosts.parent, console, holder(command))
@@ -65,6 +66,12 @@ def provision(
             for box in opened:
                 box.wire.close()
             raise
+
+
+def ready_to_install(host: Host) -> Host:
+    """Return the host with the login to its indexes. Raises UsageError for a missing wheelhouse."""
+    roles.python.wheelhouse(host)
+    return replace(host, index_login=find("index-login", host.name))
 
 
 @dataclass(frozen=True)

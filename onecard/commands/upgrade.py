@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 
 import roles
-import roles.python
 from onecard import cli
 from onecard.connect import connected, holder
 from onecard.console import HostConsole, progress_console
@@ -21,7 +20,7 @@ from onecard.locks.cleanup import remove_unused
 from onecard.locks.lock import Lock, Move, moves
 from onecard.locks.resolve import adopt
 from onecard.locks.store import write
-from onecard.provision import Run, preflight
+from onecard.provision import Run, preflight, ready_to_install
 from onecard.report import HostReport
 
 LONGEST_TABLE = 40
@@ -32,8 +31,7 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
 
     Raises what is in errors.py; then the lock file, the link and what is served are as before.
     """
-    host = cli.chosen_host(requested)
-    roles.python.wheelhouse(host)
+    host = ready_to_install(cli.chosen_host(requested))
     console = HostConsole(progress_console(), host.name)
     with connected(host, cli.known_hosts()) as box:
         run = Run(box.session, cli.inventory_folder(), console, holder("upgrade"))
