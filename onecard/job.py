@@ -90,7 +90,7 @@ def _requests(changes: Sequence[Item]) -> list[Request]:
     )
     return [
         Request.run(prepare),
-        *(Request("put", upload.read(), upload.path) for upload in uploads),
+        *(Request("put", upload.content, upload.path) for upload in uploads),
         Request("put", script.encode(), f"{FOLDER}/job"),
         Request.run(watch),
     ]

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import roles
+import roles.python
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole
-from onecard.doctor import blockers, preflight
-from onecard.engine import converge
+from onecard.doctor import blockers
+from onecard.doctor import preflight as checks_before
+from onecard.doctor.build_checks import lock_checks
+from onecard.engine import Roles, converge, gather
 from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.locks.lock import Lock, asked
+from onecard.locks.resolve import adopt, resolve
+from onecard.locks.store import refuse_other_settings, write
 from onecard.report import HostReport
+from onecard.secret_store import find
+from onecard.session import Session
 
 AT_ONCE = 8
 
@@ -38,18 +47,12 @@ def provision(
         report = HostReport(host.name)
         console = make_console(host)
         try:
+            refuse_other_settings(host, known_hosts.parent)
+            host = ready_to_install(host)
             with connected(host, known_hosts) as box:
                 opened.append(box)
-                converge(
-                    box.session,
-                    host,
-                    roles.provision,
-                    reporter=console,
-                    guard=lambda facts: _preflight(facts, host, console),
-                    report=report,
-                    holder=holder(command),
-                    check=check,
-                )
+                run = Run(box.session, known_hosts.parent, console, holder(command))
+                run.provision(host, report, check=check)
         except OnecardError as error:
             report.error, report.detail = error.message, error.detail
             report.exit_code = error.exit_code
@@ -65,13 +68,81 @@ def provision(
             raise
 
 
-def _preflight(facts: Facts, host: Host, console: HostConsole) -> None:
+def ready_to_install(host: Host) -> Host:
+    """Return the host with the login to its indexes. Raises UsageError for a missing wheelhouse."""
+    roles.python.wheelhouse(host)
+    return replace(host, index_login=find("index-login", host.name))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of provision or upgrade on one box.
+
+    inventory: the folder that locks are kept in. holder: who we are, for whoever finds the box
+    locked.
+    """
+
+    session: Session
+    inventory: Path
+    console: HostConsole
+    holder: str
+
+    def provision(self, host: Host, report: HostReport, *, check: bool) -> None:
+        """Bring the box to its lock; a host without one gets it first. Fills in `report`."""
+        if host.lock is None:
+            host = self._locked(host, report, check=check)
+        earlier = HostReport(host.name, roles=report.roles, seconds=report.seconds)
+        report.roles = []
+        try:
+            self.converge(host, roles.provision, report, check=check)
+        finally:
+            report.add(earlier)
+
+    def resolve(self, host: Host) -> Lock:
+        """Return the newest build for the box, after looking at it anew. Raises CommandError."""
+        self.console.say(f"resolving {asked(host.settings)}")
+        lock = resolve(self.session, host, gather(self.session, None))
+        self.console.say(
+            f"resolved: vLLM {lock.vllm}, torch {lock.torch}, Python {lock.python}, "
+            f"{len(lock.packages)} packages"
+        )
+        return lock
+
+    def _locked(self, host: Host, report: HostReport, *, check: bool) -> Host:
+        """Return the host with a lock, its file written; with `check` one that is there already."""
+        lock = adopt(self.session, host)
+        if lock is not None:
+            self.console.say("took the lock from the box")
+        elif check:
+            return host
+        else:
+            self.converge(host, roles.system, report, check=False)
+            lock = self.resolve(host)
+        if not check:
+            self.console.say(f"wrote {write(self.inventory, host.name, lock)}")
+        return replace(host, lock=lock)
+
+    def converge(self, host: Host, wanted: Roles, report: HostReport, *, check: bool) -> None:
+        """Bring the box to what `wanted` says of it, or only say what that would take."""
+        converge(
+            self.session,
+            host,
+            wanted,
+            reporter=self.console,
+            guard=lambda facts: preflight(facts, host, self.console),
+            report=report,
+            holder=self.holder,
+            check=check,
+        )
+
+
+def preflight(facts: Facts, host: Host, console: HostConsole) -> None:
     """Tell the warnings; raise PreflightError where a fact forbids the run."""
-    checks = preflight(facts, host.settings)
+    checks = [*checks_before(facts, host.settings), *lock_checks(facts, host)]
     for check in checks:
         if check.status == "warning":
-            console.say(f"warning: {check.message}; {check.fix}", "yellow")
-    found = blockers(checks)
+            console.say_once(f"warning: {check.message}; {check.fix}", "yellow")
+    found = blockers(tuple(checks))
     if found:
         others = "\n".join(f"{check.message}; {check.fix}" for check in found[1:])
         raise PreflightError(f"{found[0].message}; {found[0].fix} (nothing was changed)", others)

@@ -13,7 +13,8 @@ from onecard.facts import Facts
 from onecard.host import Host
 from onecard.plan import RolePlan
 
-PROVISION = ("base", "python", "torch", "vllm", "client", "model")
+PROVISION = ("base", "python", "vllm", "model")
+SYSTEM = ("base", "python")  # what a box needs before its lock can be resolved on it
 DEPLOY = ("model", "serve")  # `deploy --model` may name one that is not there yet
 
 
@@ -27,6 +28,11 @@ def wanted(names: Sequence[str], host: Host, facts: Facts) -> tuple[RolePlan, ..
 def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
     """Return everything that `provision` wants on this host."""
     return wanted(PROVISION, host, facts)
+
+
+def system(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
+    """Return what `provision` wants on this host before it has a lock."""
+    return wanted(SYSTEM, host, facts)
 
 
 def deploy(host: Host, facts: Facts) -> tuple[RolePlan, ...]:

@@ -9,7 +9,7 @@ resource only says how to ask (`probe`), how to understand the answer (`read`), 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -114,6 +114,10 @@ class Resource(ABC):
 
     def advice(self) -> str:
         """Return what to do when mending did not help; empty when there is nothing to add."""
+        return ""
+
+    def trouble(self, output: Sequence[str]) -> str:
+        """Return the one reason, with its fix, in a failed fix's last lines; empty for none."""
         return ""
 
 

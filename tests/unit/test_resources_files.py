@@ -1,4 +1,4 @@
-"""Files, folders, links, blocks and secrets, mended for real in a folder of their own."""
+"""Files, folders, links and secrets, mended for real in a folder of their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ import pytest
 from onecard.errors import UsageError
 from onecard.resources.base import diff
 from onecard.resources.files import Directory, File, Link
-from onecard.resources.python import (
-    Block,
-)
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.tree import Tree
 from onecard.script import Answer, compose, parse
@@ -125,22 +122,6 @@ class TestFiles:
     def test_stat_of_every_kind(self, output: str, mode: str, kind: str) -> None:
         state = File("/x", "").read(Answer(output))
         assert (state["mode"], state["kind"]) == (mode, kind)
-
-
-class TestBlock:
-    @pytest.mark.parametrize("before", ["", "import torch\n", "no newline at its end"])
-    def test_added_once_and_renewed(self, tmp_path: Path, before: str) -> None:
-        path = tmp_path / "a file"
-        path.write_text(before)
-        mend(Block(str(path), "\nx = 1\n\ny = '$HOME'\n"))
-        mend(Block(str(path), "x = 2"))
-        text = path.read_text()
-        assert text.startswith(before)
-        assert text.count("# --- onecard begin") == 1
-        assert (text.count("x = 1"), text.count("x = 2")) == (0, 1)
-
-    def test_a_missing_file_is_a_difference(self, tmp_path: Path) -> None:
-        assert differing(Block(str(tmp_path / "f"), "x")) == {"sha256"}
 
 
 @needs_root
