@@ -11,11 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from onecard.plan import Item, StepEvent, job_script, read_event
+from onecard.plan import Item, StepEvent, job_script, read_event, read_progress
 from onecard.session import Request, Session
 
 FOLDER = "/run/onecard"
+SECRETS = f"{FOLDER}/secrets"  # uploads that must not outlive the job
 _TAIL_LINES = 30
+# A download of 200 GB takes its hours; a job that prints nothing is still given up (idle_timeout).
+_LONGEST_JOB = 7 * 86400.0  # s
 
 
 @dataclass
@@ -36,6 +39,9 @@ class Watcher:
 
     def line(self, item: Item, text: str) -> None:
         """Note a line that its commands printed."""
+
+    def progress(self, item: Item, share: float, text: str) -> None:
+        """Note how much of a change is done, 0 to 1."""
 
     def end(self, result: StepResult) -> None:
         """Note that the change was made, or failed."""
@@ -61,13 +67,16 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
         event = read_event(text)
         if event is not None:
             on_event(event)
+        elif current is not None and (told := read_progress(text)) is not None:
+            watcher.progress(current.item, *told)
         elif current is not None:
             # A progress bar rewrites its line with carriage returns: keep what is visible last.
             visible = text.rstrip("\r").rpartition("\r")[2]
             current.output = [*current.output, visible][-_TAIL_LINES:]
             watcher.line(current.item, visible)
 
-    code = session.ask(_requests(changes), on_line=on_line)[-1].code
+    requests = _requests(changes)
+    code = session.ask(requests, on_line=on_line, timeout=_LONGEST_JOB)[-1].code
     if current is not None:  # the job itself was killed in the middle of a change
         current.code = code or 1
         watcher.end(current)
@@ -76,7 +85,7 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
 
 def _requests(changes: Sequence[Item]) -> list[Request]:
     uploads = [upload for item in changes for upload in item.resource.uploads()]
-    script = job_script(changes)
+    script = f"trap 'rm -rf {SECRETS}' EXIT\n" + job_script(changes)
     folders = sorted({upload.path.rpartition("/")[0] for upload in uploads})
     prepare = f"rm -rf {FOLDER} && mkdir -p -m 0700 {FOLDER}"
     for folder in folders:

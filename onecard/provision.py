@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import roles
@@ -11,10 +13,12 @@ from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole
 from onecard.doctor import blockers, preflight
 from onecard.engine import converge
-from onecard.errors import OnecardError, PreflightError
+from onecard.errors import OnecardError, PreflightError, RebootNeededError
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.reboot import reboot
 from onecard.report import HostReport
+from onecard.session import Session
 
 AT_ONCE = 8
 
@@ -26,10 +30,12 @@ def provision(
     *,
     command: str,
     check: bool = False,
+    allow_reboot: bool = False,
 ) -> list[HostReport]:
     """Provision every host and return a report for each; an error ends its host alone.
 
     command: the task's name, for whoever finds the box locked. check: only say what would change.
+    allow_reboot: reboot where a change needs it, also where the host's settings do not allow it.
     """
 
     opened: list[Connected] = []
@@ -40,6 +46,7 @@ def provision(
         try:
             with connected(host, known_hosts) as box:
                 opened.append(box)
+                may_reboot = allow_reboot or host.settings.allow_reboot
                 converge(
                     box.session,
                     host,
@@ -49,9 +56,11 @@ def provision(
                     report=report,
                     holder=holder(command),
                     check=check,
+                    reboot=partial(_reboot, box, console) if may_reboot else None,
                 )
         except OnecardError as error:
             report.error, report.detail = error.message, error.detail
+            report.reboot_needed = isinstance(error, RebootNeededError)
             report.exit_code = error.exit_code
         return report
 
@@ -63,6 +72,18 @@ def provision(
             for box in opened:
                 box.wire.close()
             raise
+
+
+def _reboot(box: Connected, console: HostConsole, reason: str) -> Session:
+    console.say(f"{reason}: rebooting", "yellow")
+    started = time.monotonic()
+    session = reboot(
+        box,
+        deadline_s=box.host.settings.reboot_timeout,
+        waiting=lambda seconds: console.waiting("rebooting", seconds),
+    )
+    console.arrived(f"back after {time.monotonic() - started:.0f} s")
+    return session
 
 
 def _preflight(facts: Facts, host: Host, console: HostConsole) -> None:

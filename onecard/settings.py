@@ -6,9 +6,12 @@ merges the YAML layers and builds a `Settings`; roles read it.
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+HUB = "https://huggingface.co"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Tokens = Annotated[int, Field(ge=1)]
@@ -22,6 +25,33 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
     )
+
+
+class DriverSettings(Model):
+    """Which NVIDIA driver is wanted, and from where.
+
+    branch: the oldest branch that is good enough, and the one that is installed where none is.
+    source: `ubuntu` (the distribution's archive), `nvidia` (NVIDIA's repository), `none` (never
+        touch the driver), or `auto`: the archive on Ubuntu, NVIDIA's repository on Debian.
+    """
+
+    branch: Annotated[int, Field(ge=525, le=999)] = 580
+    source: Literal["auto", "ubuntu", "nvidia", "none"] = "auto"
+
+
+class HubSettings(Model):
+    """Where models come from.
+
+    endpoint: the Hugging Face hub, or a mirror of it; empty for HF_ENDPOINT of this computer's
+        environment, else the hub itself.
+    """
+
+    endpoint: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+
+    @property
+    def url(self) -> str:
+        """Return where the hub is, without a slash at the end."""
+        return (self.endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
 
 
 class PythonSettings(Model):
@@ -82,6 +112,8 @@ class Settings(Model):
     """Everything the roles read about one host.
 
     packages: Debian packages beside the ones that onecard itself needs.
+    allow_reboot: reboot the box where a change needs it, as `provision --reboot` does.
+    reboot_timeout: seconds that the box may take to come back.
     user: the account on the box that the server runs as; `service_user` in the inventory, where
         `user` is the login.
     """
@@ -91,6 +123,10 @@ class Settings(Model):
         "onecard"
     )
     packages: Texts = ()
+    allow_reboot: bool = False
+    reboot_timeout: Annotated[int, Field(ge=1)] = 900
+    driver: DriverSettings = DriverSettings()
+    hub: HubSettings = HubSettings()
     python: PythonSettings = PythonSettings()
     vllm: VllmSettings = VllmSettings()
     model: ModelSettings = ModelSettings()

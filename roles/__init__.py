@@ -12,8 +12,9 @@ from importlib import import_module
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.plan import RolePlan
+from roles import driver
 
-PROVISION = ("base", "python", "torch", "vllm", "client", "model")
+PROVISION = ("base", "driver", "python", "torch", "vllm", "client", "model")
 DEPLOY = ("model", "serve")  # `deploy --model` may name one that is not there yet
 
 
@@ -25,8 +26,15 @@ def wanted(names: Sequence[str], host: Host, facts: Facts) -> tuple[RolePlan, ..
 
 
 def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
-    """Return everything that `provision` wants on this host."""
-    return wanted(PROVISION, host, facts)
+    """Return everything that `provision` wants on this host.
+
+    What comes after a driver that has yet to be installed depends on it, and waits.
+    """
+    if not driver.pending(host, facts):
+        return wanted(PROVISION, host, facts)
+    known = PROVISION.index("driver") + 1
+    later = (RolePlan(name, (), waits=True) for name in PROVISION[known:])
+    return (*wanted(PROVISION[:known], host, facts), *later)
 
 
 def deploy(host: Host, facts: Facts) -> tuple[RolePlan, ...]:

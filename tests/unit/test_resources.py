@@ -186,9 +186,16 @@ class TestKernel:
 
     def test_modules(self) -> None:
         resource = KernelModules(load=("nvidia",), blacklist=("nouveau",))
-        assert set(diff(resource.desired(), {})) == {"nvidia", "load file", "blacklist file"}
+        assert set(diff(resource.desired(), {})) == {
+            "nvidia", "load file", "blacklist file", "initramfs",
+        }  # fmt: skip
         files = "".join(f"{key}={value}\n" for key, value in resource.desired().items())
         assert fix(resource, files.replace("nvidia=loaded\n", "")) == ["modprobe nvidia"]
         mended = "\n".join(fix(resource, files.replace("blacklist file", "x")))
         assert "update-initramfs -u" in mended
+        assert mended.count("update-initramfs -u") == 1
         assert "modprobe nvidia" not in mended
+        rebuilt = fix(resource, files.replace("=current", "=older"))
+        assert rebuilt == [
+            "if command -v update-initramfs >/dev/null; then update-initramfs -u; fi"
+        ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from onecard.errors import ProbeError
-from onecard.resources.apt import AptPackages
+from onecard.resources.apt import AptHolds, AptPackages, AptRepository, AptSameVersion
 from onecard.resources.base import diff
 from onecard.resources.hub import HubModel
 from onecard.resources.python import (
@@ -22,45 +22,85 @@ from tests.support.on_shell import differing, fix, look, shell
 
 
 class TestApt:
-    WANTED = AptPackages(("git", "python3-dev"), holds=("nvidia-driver-580",))
-    HELD = "nvidia-driver-580 installed hold\n"
+    WANTED = AptPackages(("git", "python3-dev"), optional=("linux-headers-1",))
 
     @pytest.mark.parametrize(
         ("output", "code", "differences"),
         [
-            ("git installed install\npython3-dev installed install\n" + HELD, 0, set()),
-            ("git installed install\n" + HELD, 1, {"python3-dev"}),
-            ("git half-installed install\npython3-dev installed install\n" + HELD, 0, {"git"}),
-            ("git unpacked install\npython3-dev half-configured install\n" + HELD, 0,
-             {"git", "python3-dev"}),
-            ("git config-files deinstall\npython3-dev installed install\n" + HELD, 0, {"git"}),
-            ("git not-installed unknown\npython3-dev installed hold\n" + HELD, 0, {"git"}),
-            ("", 1, {"git", "python3-dev", "hold nvidia-driver-580"}),
-            (
-                "git installed install\npython3-dev installed install\n"
-                "nvidia-driver-580 installed install\n", 0, {"hold nvidia-driver-580"},
-            ),
+            ("git installed\npython3-dev installed\n", 0, set()),
+            ("git installed\n", 1, {"python3-dev"}),
+            ("git half-installed\npython3-dev installed\n", 0, {"git"}),
+            ("git unpacked\npython3-dev half-configured\n", 0, {"git", "python3-dev"}),
+            ("git config-files\npython3-dev installed\n", 0, {"git"}),
+            ("git not-installed\npython3-dev installed\n", 0, {"git"}),
+            ("", 1, {"git", "python3-dev"}),
         ],
-    )  # fmt: skip
+    )
     def test_states(self, output: str, code: int, differences: set[str]) -> None:
         actual = self.WANTED.understand(Answer(output, code))
         assert set(diff(self.WANTED.desired(), actual)) == differences
 
     def test_only_what_is_missing_is_installed(self) -> None:
-        lines = fix(self.WANTED, "git installed install\n" + self.HELD, 1)
+        lines = fix(AptPackages(("git", "python3-dev")), "git installed\n", 1)
         assert lines[-1].endswith("install --no-install-recommends -- python3-dev")
         assert "noninteractive" in lines[-1]
         assert "DPkg::Lock::Timeout=600" in lines[-1]
         assert lines[0].endswith("dpkg --configure -a")
-        assert not any("apt-mark" in line for line in lines)
 
-    def test_only_the_hold(self) -> None:
-        output = "git installed install\npython3-dev installed install\n"
-        assert fix(self.WANTED, output) == ["apt-mark hold -- nvidia-driver-580"]
+    def test_what_may_not_exist_is_asked_for_first(self) -> None:
+        lines = fix(self.WANTED, "", 1)
+        assert "apt-cache show" in lines[-2]
+        assert lines[-1].endswith("-- git python3-dev $more")
 
     def test_dpkg_does_not_answer(self) -> None:
         with pytest.raises(ProbeError, match="apt git"):
             AptPackages(("git",)).understand(Answer("", 2, "dpkg-query: error"))
+
+
+class TestAptHolds:
+    WANTED = AptHolds(("nvidia-open",), ("*nvidia*", "libcuda1"))
+
+    @pytest.mark.parametrize(
+        ("output", "code", "loose"),
+        [
+            ("hi  nvidia-open\nhi  libnvidia-ml1\n", 1, ""),
+            ("hi  nvidia-open\nun  nvidia-tesla\nrc  nvidia-smi\n", 0, ""),
+            ("ii  nvidia-open\nii  libcuda1\n", 0, "libcuda1 nvidia-open"),
+            ("", 1, "nvidia-open"),
+            ("un  nvidia-open\n", 1, "nvidia-open"),
+        ],
+    )
+    def test_states(self, output: str, code: int, loose: str) -> None:
+        assert self.WANTED.understand(Answer(output, code)) == {"free to move": loose}
+
+    def test_what_is_there_when_it_runs_is_held(self) -> None:
+        assert fix(self.WANTED, "", 1) == [
+            "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' -- '*nvidia*' libcuda1 nvidia-open "
+            "2>/dev/null | sed -n 's/^ii *//p' | xargs -r apt-mark hold"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("utils installed 580.95.05-0ubuntu0.24.04.2\nfm-580 installed 580.95.05-1\n", "that of utils"),
+        ("utils installed 1:580.95.05-1\nfm installed 580.95.05\n", "that of utils"),
+        ("utils installed 580.95.05-1\nfm-580 installed 580.82.07-1\n", "580.82.07"),
+        ("utils installed 580.95.05-1\nfm-580 config-files 580.95.05-1\n", None),
+        ("utils installed 580.95.05-1\nfm not-installed\n", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_the_same_version(output: str, version: str | None) -> None:
+    wanted = AptSameVersion(("fm", "fm-580"), of="utils")
+    assert wanted.understand(Answer(output, 1)) == {"version": version}
+    assert bool(diff(wanted.desired(), {"version": version})) == (version != "that of utils")
+
+
+def test_a_repository_is_its_package() -> None:
+    wanted = AptRepository("cuda-keyring", "https://example.org/keyring.deb")
+    assert differing(wanted) == {"cuda-keyring"}
+    assert diff(wanted.desired(), wanted.understand(Answer("installed"))) == {}
 
 
 class TestPython:
