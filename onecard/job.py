@@ -11,11 +11,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from onecard import layout
 from onecard.plan import Item, StepEvent, job_script, read_event, read_progress
 from onecard.session import Request, Session
 
-FOLDER = "/run/onecard"
-SECRETS = f"{FOLDER}/secrets"  # uploads that must not outlive the job
+FOLDER = layout.JOB
 _TAIL_LINES = 30
 # A download of 200 GB takes its hours; a job that prints nothing is still given up (idle_timeout).
 _LONGEST_JOB = 7 * 86400.0  # s
@@ -85,7 +85,7 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
 
 def _requests(changes: Sequence[Item]) -> list[Request]:
     uploads = [upload for item in changes for upload in item.resource.uploads()]
-    script = f"trap 'rm -rf {SECRETS}' EXIT\n" + job_script(changes)
+    script = f"trap 'rm -rf {layout.JOB_SECRETS}' EXIT\n" + job_script(changes)
     folders = sorted({upload.path.rpartition("/")[0] for upload in uploads})
     prepare = f"rm -rf {FOLDER} && mkdir -p -m 0700 {FOLDER}"
     for folder in folders:

@@ -103,10 +103,10 @@ class AptHolds(Resource):
         abbreviations = dict(line.split()[::-1] for line in answer.output.splitlines())
         loose = {name for name, state in abbreviations.items() if state == "ii"}
         loose |= {name for name in self.packages if abbreviations.get(name) != "hi"}
-        return {"free to move": " ".join(sorted(loose))}
+        return {"free to move": " ".join(sorted(loose)) or "nothing"}
 
     def desired(self) -> State:
-        return {"free to move": ""}
+        return {"free to move": "nothing"}
 
     def fix(self, differences: Differences, actual: State) -> str:
         return f"{self._query} 2>/dev/null | sed -n 's/^ii *//p' | xargs -r apt-mark hold"
@@ -136,7 +136,7 @@ class AptRepository(Resource):
         return f"dpkg-query -W -f '${{db:Status-Status}}' -- {shlex.quote(self.package)}"
 
     def read(self, answer: Answer) -> State:
-        return {self.package: answer.output.strip()}
+        return {self.package: answer.output.strip() or None}
 
     def desired(self) -> State:
         return {self.package: "installed"}

@@ -95,8 +95,8 @@ class Persistence(Resource):
 
     def read(self, answer: Answer) -> State:
         lines = answer.output.split("\n")
-        modes = [line.strip() for line in lines if line.strip() not in ("", "boot")]
-        return {"mode": ", ".join(modes)[:80], "at boot": "boot" in lines}
+        modes = [mode for mode in ("Disabled", "Enabled") if mode in lines]
+        return {"mode": ", ".join(modes) or "unknown", "at boot": "boot" in lines}
 
     def desired(self) -> State:
         return {"mode": "Enabled", "at boot": True}

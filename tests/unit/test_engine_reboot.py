@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onecard.errors import CommandError, DriftError, RebootNeededError
-from onecard.job import SECRETS
+from onecard.layout import JOB_SECRETS
 from onecard.plan import RolePlan, read_progress
 from onecard.resources.base import NEEDS_REBOOT
 from onecard.session import Session
@@ -136,5 +136,5 @@ def test_progress(line: str, told: tuple[float, str] | None) -> None:
 
 def test_secrets_go_with_the_job(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a"
-    run([Marker(path, f"mkdir {SECRETS}; touch {SECRETS}/token {path}")])
+    run([Marker(path, f"mkdir {JOB_SECRETS}; touch {JOB_SECRETS}/token {path}")])
     assert not (tmp_path / "box" / "job" / "secrets").exists()

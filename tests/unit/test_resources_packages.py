@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from onecard.errors import ProbeError
 from onecard.resources.apt import AptHolds, AptPackages, AptRepository, AptSameVersion
 from onecard.resources.base import diff
-from onecard.resources.hub import HubModel
+from onecard.resources.hub import HubModel, resolved_revision
 from onecard.resources.python import (
     PythonHeader,
     PythonPackages,
@@ -18,7 +19,8 @@ from onecard.resources.python import (
     normalised,
 )
 from onecard.script import Answer
-from tests.support.on_shell import differing, fix, look, shell
+from onecard.secret import Secret
+from tests.support.on_shell import differing, fix, look
 
 
 class TestApt:
@@ -63,8 +65,8 @@ class TestAptHolds:
     @pytest.mark.parametrize(
         ("output", "code", "loose"),
         [
-            ("hi  nvidia-open\nhi  libnvidia-ml1\n", 1, ""),
-            ("hi  nvidia-open\nun  nvidia-tesla\nrc  nvidia-smi\n", 0, ""),
+            ("hi  nvidia-open\nhi  libnvidia-ml1\n", 1, "nothing"),
+            ("hi  nvidia-open\nun  nvidia-tesla\nrc  nvidia-smi\n", 0, "nothing"),
             ("ii  nvidia-open\nii  libcuda1\n", 0, "libcuda1 nvidia-open"),
             ("", 1, "nvidia-open"),
             ("un  nvidia-open\n", 1, "nvidia-open"),
@@ -191,6 +193,11 @@ class TestPython:
 class TestHubModel:
     COMMIT = "8959cf64189c00000000000000000000000000aa"
 
+    @staticmethod
+    def model(folder: Path | str, revision: str, token: Secret | None = None) -> HubModel:
+        hub = "https://hub.example"
+        return HubModel(str(folder), "Qwen/Qwen3.5-27B", revision, hub, token=lambda: token)
+
     @pytest.mark.parametrize(
         ("revision", "note", "in_order"),
         [
@@ -200,22 +207,33 @@ class TestHubModel:
             (COMMIT, f"commit={COMMIT}\nasked=main\n", True),
             ("v2", f"commit={COMMIT}\nasked=main\n", False),
             ("v2", "", False),
+            ("", "file=sha256:aa 3 1700000000 a b.txt\n", False),
+            ("", f"file=sha256:aa 3 1700000000 a b.txt\ncommit={COMMIT}\nasked=\n", True),
+            ("", f"file=sha256:aa 4 1700000000 a b.txt\ncommit={COMMIT}\nasked=\n", False),
+            ("", f"file=sha256:aa 3 1700000001 a b.txt\ncommit={COMMIT}\nasked=\n", False),
+            ("", f"file=sha256:aa 3 1700000000 gone\ncommit={COMMIT}\nasked=\n", False),
         ],
     )
-    def test_revision(self, tmp_path: Path, revision: str, note: str, in_order: bool) -> None:
+    def test_state(self, tmp_path: Path, revision: str, note: str, in_order: bool) -> None:
         folder = tmp_path / "a model"
         folder.mkdir()
+        (folder / "a b.txt").write_text("abc")
+        os.utime(folder / "a b.txt", (1700000000, 1700000000))
         if note:
             (folder / ".onecard-revision").write_text(note)
-        resource = HubModel(str(folder), "Qwen/Qwen3.5-27B", revision, "/v")
-        assert (differing(resource) == set()) == in_order
+        assert (differing(self.model(folder, revision)) == set()) == in_order
 
-    def test_the_download_is_one_valid_command(self) -> None:
-        resource = HubModel("/models/m", "Qwen/Qwen3.5-27B", "main", "/nowhere")
-        done = shell(
-            resource.fix({}, {})
-            .replace("mkdir -p", "true")
-            .replace("/nowhere/bin/python", "printf '<%s>'")
+    def test_the_commit_can_be_told(self) -> None:
+        assert (
+            resolved_revision(f"file=git:aa 3 1 a\ncommit={self.COMMIT}\nasked=main\n")
+            == self.COMMIT
         )
-        assert done.stdout.endswith("<Qwen/Qwen3.5-27B><main></models/m>")
-        assert "token" in resource.advice()
+        assert resolved_revision("file=git:aa 3 1 a\n") == ""
+
+    def test_the_token_goes_to_a_file_that_the_job_removes(self) -> None:
+        resource = self.model("/models/m", "main", Secret("hf_s3cret"))
+        program, token = resource.uploads()
+        assert program.read().startswith(b'"""Download a model')
+        assert (token.path, token.read()) == ("/run/onecard/secrets/hub-token", b"hf_s3cret")
+        assert "s3cret" not in f"{resource!r} {token!r} {resource.fix({}, {})} {resource.desired()}"
+        assert len(self.model("/models/m", "main").uploads()) == 1
