@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,9 @@ def _session(
         wire.pipe,
         become=settings.become,
         ask_password=lambda: prompts.sudo_password(wire.login),
+        on_wait=lambda holder: print(
+            f"{host.name}: waiting for what {holder} left at work", file=sys.stderr
+        ),
         command_timeout=settings.command_timeout,
         idle_timeout=idle_timeout or settings.idle_timeout,
     )

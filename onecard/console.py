@@ -85,10 +85,11 @@ class HostConsole(Reporter):
 
     def _list(self, changes: Iterable[Item]) -> None:
         for item in changes:
-            self.say(f"{item.role}: {item.resource.name}", "yellow")
+            new = "" if item.actual else ": absent"
+            self.say(f"{item.role}: {item.resource.name}{new}", "yellow")
             shown = self._diff == "all" or (self._diff == "changed" and item.actual)
             lines = item.resource.explain(item.differences, item.actual) if shown else ()
-            for difference in item.differences.values():
+            for difference in item.differences.values() if item.actual else ():
                 if not (lines and difference.key == "sha256"):
                     self.say(f"    {difference}")
             for line in lines:

@@ -201,29 +201,33 @@ def _look_again(session: Session, results: Sequence[StepResult]) -> dict[str, st
 
 
 def _raise_for(results: Sequence[StepResult], left: dict[str, str]) -> None:
+    # A failed command first: what was mended before it may have been taken back because of it.
     for result in results:
-        name = result.item.resource.name
-        advice = result.item.resource.advice()
-        hint = f"; {advice}" if advice else ""
-        output = "\n".join(result.output)
-        if result.code == NEEDS_REBOOT:
-            return
-        if result.code not in (0, None):
+        if result.code not in (0, None, NEEDS_REBOOT):
             said = [line for line in result.output if line.startswith("error: ")]
             if said:
-                raise CommandError(f"{result.item.role}: {name}: {said[-1][len('error: ') :]}")
+                reason = said[-1].removeprefix("error: ")
+                raise CommandError(f"{result.item.role}: {result.item.resource.name}: {reason}")
             raise CommandError(
-                f"{result.item.role}: {name}: its commands ended with code {result.code}{hint}",
-                output,
+                f"{result.item.role}: {result.item.resource.name}: its commands ended with code "
+                f"{result.code}{_hint(result)}",
+                "\n".join(result.output),
             )
+    for result in results:
+        name = result.item.resource.name
         if name in left and result.code == 0:
             raise DriftError(
                 f"{result.item.role}: {name}: its commands succeeded but the box still differs: "
-                f"{left[name]}{hint}",
-                output,
+                f"{left[name]}{_hint(result)}",
+                "\n".join(result.output),
             )
     missed = sum(result.code is None for result in results)
-    if missed:
+    if missed and not any(result.code == NEEDS_REBOOT for result in results):
         raise CommandError(
             f"the job on the box ended before {missed} of {len(results)} changes; run this again"
         )
+
+
+def _hint(result: StepResult) -> str:
+    advice = result.item.resource.advice()
+    return f"; {advice}" if advice else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from onecard.secret import Secret
 from onecard.settings import Settings
 
 
@@ -36,9 +37,11 @@ class Host:
     """One host of the inventory, or one named by address on the command line.
 
     groups: every group that it belongs to, `all` left out, outermost first.
+    api_key: the key that its server must have, None for one drawn on the box.
     """
 
     name: str
     connection: Connection
     settings: Settings
     groups: tuple[str, ...] = ()
+    api_key: Secret | None = None

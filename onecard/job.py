@@ -93,9 +93,9 @@ def _requests(changes: Sequence[Item]) -> list[Request]:
     watch = (
         # The log is there before the job is, or `tail` may look for it too early and give up.
         f": >{FOLDER}/log\nsetsid sh {FOLDER}/job >>{FOLDER}/log 2>&1 </dev/null & job=$!\n"
-        # The script may hold a secret file's content: it goes once it has been read.
+        # The script and what was sent beside it may hold secrets: only the log stays.
         f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job; code=$?\n"
-        f"rm -f {FOLDER}/job; exit $code"
+        f"find {FOLDER} -type f ! -name log -delete; exit $code"
     )
     return [
         Request.run(prepare),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 HOME = "/opt/onecard"
 VENV = f"{HOME}/venv"
+RELEASES = f"{HOME}/releases"  # one folder a deploy, by number; `current` is the one in force
+PROGRAMS = f"{HOME}/lib"  # what of onecard runs on the box: onecard/box
+WAIT_FOR_MEMORY = f"{PROGRAMS}/wait-for-memory.sh"
 ETC = "/etc/onecard"
 ENVIRONMENT = f"{ETC}/vllm.env"
 API_KEY = f"{ETC}/api-key.env"

@@ -22,6 +22,7 @@ from onecard.secret import Secret
 LOCK_FILE = "/run/lock/onecard.lock"
 HOLDER_FILE = "/run/lock/onecard.holder"
 
+# A lock whose holder's shell is gone is held by the job that it left behind: that is waited for.
 # The password of sudo is asked for by name, so that a second question means that it was wrong.
 # A script that ends early, or a file that cannot be written, leaves its rest in the pipe: `cat`
 # reads it away, or it would be taken for the next request.
@@ -35,11 +36,14 @@ while IFS=' ' read -r verb length; do
     lock)
       holder=$(head -c "$length")
       exec 9>>@lock@
-      if flock -n 9; then
-        printf '%s\n' "$holder" >@holder@; code=0
-      else
-        cat @holder@; exec 9>&-; code=75
-      fi ;;
+      if ! flock -n 9; then
+        if kill -0 "$(sed -n 2p @holder@)" 2>/dev/null; then
+          head -n 1 @holder@; exec 9>&-; printf '\n%s 75\n' "@nonce@"; continue
+        fi
+        echo "@nonce@ waiting for $(head -n 1 @holder@)"
+        until flock -w 60 9; do echo "@nonce@ waiting for $(head -n 1 @holder@)"; done
+      fi
+      printf '%s\n%s\n' "$holder" "$$" >@holder@; code=0 ;;
     put)
       IFS= read -r path
       # Nobody else may read it, not even for a moment: it may be a secret.
@@ -119,6 +123,7 @@ class Session:
     """The root shell's other end.
 
     ask_password: called once when sudo wants a password; None when nobody can be asked.
+    on_wait: called with the holder of the lock while a job that it left behind is waited for.
     round_trips: how many times an answer was waited for since the login.
     """
 
@@ -128,9 +133,11 @@ class Session:
         *,
         become: bool = True,
         ask_password: Callable[[], Secret | None] | None = None,
+        on_wait: Callable[[str], None] = lambda holder: None,
         command_timeout: float = 3600.0,
         idle_timeout: float = 900.0,
     ) -> None:
+        self._on_wait = on_wait
         self._nonce = secrets.token_hex(8)
         self._command_timeout = command_timeout
         self._idle_timeout = idle_timeout
@@ -210,6 +217,9 @@ class Session:
     def _answer(self, on_line: Callable[[str], None] | None, timeout: float | None) -> Result:
         kept: list[str] = []
         for line in self._lines(timeout or self._command_timeout):
+            if line.startswith(f"{self._nonce} waiting for "):
+                self._on_wait(line.partition(" waiting for ")[2])
+                continue
             if line.startswith(self._nonce + " "):
                 if kept and kept[-1] == "":  # the frame's own leading newline
                     kept.pop()

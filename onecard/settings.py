@@ -7,15 +7,18 @@ merges the YAML layers and builds a `Settings`; roles read it.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-HUB = "https://huggingface.co"
+HUB: Final = "https://huggingface.co"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Tokens = Annotated[int, Field(ge=1)]
 # YAML knows lists only. Lax here means a list is taken for the tuple; its items stay strict.
+AtLeastOne = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+AUTO: Final = "auto"
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -90,8 +93,15 @@ class ServeSettings(Model):
 
     ctx: context length, prompt plus output, in tokens (`--max-model-len`).
     kv_cache_gib: fixed size of the KV cache in GiB; None lets vLLM take what is free.
+    reasoning_parser: its name, empty for none, `auto` for what the model's preset says.
+    tool_call_parser: its name, empty for no tools, `auto` for what the model's preset says.
+    limit_mm_per_prompt: kind -> how many a request may hold, such as {"image": 4, "video": 0}.
+    mm_processor_cache_gib: memory for prepared pictures, GiB; None for vLLM's own choice.
+    speculative_config: `--speculative-config`'s JSON, `auto` for the preset's (MTP), None for none.
+    chat_template_kwargs: defaults for every request, such as {"enable_thinking": false}.
     extra_args: further arguments, passed on verbatim.
     ready_timeout: seconds that a start may take until the first answered request.
+    rollback: whether a start that fails goes back to the release that was current.
     """
 
     ctx: Tokens = 4096
@@ -99,13 +109,25 @@ class ServeSettings(Model):
     port: Port = 8000
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.90
     kv_cache_gib: Annotated[float, Field(gt=0)] | None = None
-    max_num_seqs: Annotated[int, Field(ge=1)] | None = None
-    max_num_batched_tokens: Annotated[int, Field(ge=1)] | None = None
-    tensor_parallel: Annotated[int, Field(ge=1)] = 1
-    reasoning_parser: str = "qwen3"
+    kv_cache_dtype: Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"] = "auto"
+    quantization: str = ""
+    max_num_seqs: AtLeastOne | None = None
+    max_num_batched_tokens: AtLeastOne | None = None
+    tensor_parallel: AtLeastOne = 1
+    pipeline_parallel: AtLeastOne = 1
+    reasoning_parser: str = AUTO
+    tool_call_parser: str = ""
+    limit_mm_per_prompt: dict[Literal["image", "video", "audio"], NotNegative] = {}
+    mm_processor_cache_gib: Annotated[float, Field(ge=0)] | None = None
+    mm_processor_cache_type: Literal["", "lru", "shm"] = ""
+    language_model_only: bool = False
+    speculative_config: dict[str, Any] | Literal["auto"] | None = None
+    chat_template_kwargs: dict[str, Any] = {}
+    enable_prefix_caching: bool | None = None
     enforce_eager: bool = False
     extra_args: Texts = ()
-    ready_timeout: Annotated[int, Field(ge=1)] = 1800
+    ready_timeout: AtLeastOne = 1800
+    rollback: bool = True
 
 
 class Settings(Model):

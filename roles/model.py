@@ -10,16 +10,21 @@ from onecard.facts import Facts
 from onecard.host import Host
 from onecard.resources.base import Resource
 from onecard.resources.hub import HubModel
-from onecard.resources.tree import Tree
+from onecard.resources.tree import Tree, fingerprint
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 def folder(host: Host) -> str:
-    """Return where the model lies on the box."""
-    source = host.settings.model.source
-    name = Path(source).name if local(host) else source.replace("/", "--")
-    return f"{layout.MODELS}/{name}"
+    """Return where the model lies on the box.
+
+    A local folder with other contents lies beside the one before, which an earlier release may
+    still be served from.
+    """
+    source = local(host)
+    if source is None:
+        return f"{layout.MODELS}/{host.settings.model.source.replace('/', '--')}"
+    return f"{layout.MODELS}/{source.name}-{fingerprint(source)}"
 
 
 def local(host: Host) -> Path | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.console import Console
 
 from onecard import cli
-from onecard.commands.deploy import wait_for_answer
 from onecard.connect import connected, holder
 from onecard.console import progress_console
 from onecard.diagnosis import diagnose
@@ -13,6 +12,7 @@ from onecard.errors import CommandError, UnhealthyError
 from onecard.layout import UNIT
 from onecard.server import ServiceState, client, service_state
 from onecard.session import Request
+from onecard.trial_console import TrialConsole
 
 
 def status(requested: str, *, as_json: bool) -> int:
@@ -82,8 +82,14 @@ def control(requested: str, verb: str) -> int:
                 raise CommandError(f"{host.name}: the server is still {after.active}")
             print(f"{host.name}: stopped")
             return 0
-        ready = wait_for_answer(box, host, progress_console(), state.model)
-    print(f"{host.name}: {state.model} answers after {ready.seconds:.1f} s")
+        shown = TrialConsole(progress_console(), host.name)
+        trial = shown.look(box.session, host.settings.serve.ready_timeout)
+        if not trial.first.answered:
+            # systemd would go on trying; a server that is known not to start is left stopped.
+            box.session.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}")
+            trial.stopped = True
+            raise trial.error(host.name)
+    print(f"{host.name}: {state.model} answers after {trial.first.seconds or 0:.1f} s")
     return 0
 
 

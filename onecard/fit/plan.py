@@ -235,7 +235,7 @@ def check_ctx(planned: Plan) -> None:
     kind = "estimated" if planned.estimated else "given"
     raise PreflightError(
         f"ctx {planned.ctx} does not start on {planned.gpu.name} ({kind} "
-        f"{planned.kv_available_gib:.1f} GiB for the KV cache): {why}; {advice} (--force tries "
+        f"{planned.kv_available_gib:.2f} GiB for the KV cache): {why}; {advice} (--force tries "
         "all the same)"
     )
 

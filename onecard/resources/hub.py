@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onecard import layout
-from onecard.on_box import hub_download
+from onecard.box import hub_download
 from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
 from onecard.script import Answer
 from onecard.secret import Secret

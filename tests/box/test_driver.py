@@ -98,6 +98,12 @@ def roles_of(report: HostReport) -> dict[str, tuple[int, int, int]]:
     return {role.name: (role.ok, role.changed, role.failed) for role in report.roles}
 
 
+def upgraded(said: str) -> str:
+    """Return the line in which unattended-upgrade says what it would upgrade."""
+    lines = [line for line in said.splitlines() if "Packages that will be upgraded:" in line]
+    return lines[0] if lines else ""
+
+
 def test_a_check_plans_the_driver_and_changes_nothing(run: Provision, box: Box) -> None:
     report = run(check=True)
     assert report.exit_code == 0
@@ -126,12 +132,19 @@ def test_unattended_upgrades_keeps_off(run: Provision, box: Box) -> None:
     told = box("apt-config dump Unattended-Upgrade::Package-Blacklist")
     assert '"nvidia"' in told
     assert '"linux-(modules|objects|signatures)-nvidia"' in told
-    # Its own word: newer packages lie ready and are passed over, also where no hold is in force.
-    box("apt-mark unhold nvidia-fabricmanager >/dev/null")
-    said = box("unattended-upgrade --dry-run --debug 2>&1")
-    box("apt-mark hold nvidia-fabricmanager >/dev/null")
-    assert "Initial blacklist: nvidia libnvidia" in said
-    assert "Packages that will be upgraded: \n" in said or "No packages found" in said, said
+    # A newer package lies ready. Where its source is allowed and it is not held, it is passed over
+    # because of the file alone.
+    anything = '#clear Unattended-Upgrade::Origins-Pattern;\nUnattended-Upgrade::Origins-Pattern { "site=*"; };'
+    said = box(
+        f"cd /etc/apt/apt.conf.d; echo '{anything}' >99test; apt-mark unhold nvidia-fabricmanager >/dev/null\n"
+        "unattended-upgrade --dry-run --debug 2>&1; mv 60onecard-driver /run\n"
+        "echo ==; unattended-upgrade --dry-run --debug 2>&1; mv /run/60onecard-driver .; rm 99test\n"
+        "apt-mark hold nvidia-fabricmanager >/dev/null"
+    )
+    with_file, without_file = said.split("\n==\n")
+    assert "Initial blacklist: nvidia libnvidia" in with_file
+    assert "nvidia-fabricmanager" not in upgraded(with_file)
+    assert "nvidia-fabricmanager" in upgraded(without_file)
 
 
 def test_a_second_run_asks_for_the_reboot_again(run: Provision) -> None:

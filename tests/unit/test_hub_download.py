@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from onecard.on_box import hub_download
+from onecard.box import hub_download
 from onecard.plan import read_progress
 from tests.support.hub_server import NOT_GRANTED, TOKEN, HubServer, Model
 

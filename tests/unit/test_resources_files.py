@@ -20,6 +20,7 @@ from onecard.resources.python import (
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.tree import Tree
 from onecard.script import Answer, compose, parse
+from onecard.secret import Secret
 from tests.support.on_shell import differing, look, mend, shell
 
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
@@ -175,8 +176,22 @@ class TestSecretFile:
         (tmp_path / "k").write_text(content)
         (tmp_path / "k").chmod(0o600)
         resource = SecretFile(str(tmp_path / "k"), "KEY")
-        assert differing(resource) == {"set"}
+        assert differing(resource) == {"value"}
         mend(resource)
+
+    def test_a_given_one_is_sent_beside_the_commands(self, tmp_path: Path) -> None:
+        path = tmp_path / "k"
+        path.write_text("KEY=0123456789abcdef-drawn\n")
+        path.chmod(0o600)
+        given = Secret("0123456789abcdef-given")
+        resource = SecretFile(str(path), "KEY", given)
+        assert look(resource)["value"] == "another"
+        (upload,) = resource.uploads()
+        assert upload.read() == b"KEY=0123456789abcdef-given\n"
+        commands = resource.fix(resource.desired(), look(resource))  # type: ignore[arg-type]
+        assert given.reveal() not in commands + resource.probe() + repr(resource)
+        path.write_bytes(upload.read())
+        assert differing(resource) == set()
 
 
 @needs_root

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import configparser
+import json
+import re
 import shutil
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +27,12 @@ from onecard.resources.base import Resource
 from onecard.resources.files import Directory, File
 from onecard.resources.hub import HubModel
 from onecard.resources.python import PythonPackages, PythonRequirements, Venv
-from onecard.resources.service import CONFIGURATION, Service
+from onecard.resources.release import Release, Served
+from onecard.resources.service import CONFIGURATION
+from onecard.resources.text_files import TextFiles
 from onecard.resources.tree import Tree
 from onecard.resources.user import User
-from roles import serve
+from roles import model, serve
 
 HOSTS = "all: {children: {gpu: {hosts: {a100-1: }}, sandbox: {hosts: {box1: }}}}\n"
 FACTS = box(driver=working("580.95.05"), gpus=(CARD,))
@@ -110,7 +115,8 @@ def test_a_cpu_host(hosts: Mapping[str, Host]) -> None:
     # FACTS is a box with Python 3.12.3.
     assert only(File, found["vllm"]).path.startswith(f"{layout.VENV}/lib/python3.12/site-packages/")
     assert only(Tree, found["model"]).source == PROJECT / "onecard" / "data" / "tiny-vqa"
-    assert only(Tree, found["model"]).path == f"{layout.MODELS}/tiny-vqa"
+    folder = only(Tree, found["model"]).path
+    assert re.fullmatch(rf"{layout.MODELS}/tiny-vqa-[0-9a-f]{{12}}", folder)
 
 
 def test_the_server_owns_only_its_state(hosts: Mapping[str, Host]) -> None:
@@ -187,6 +193,27 @@ def test_the_command_of_the_27b_preset(hosts: Mapping[str, Host]) -> None:
         ({"serve__kv_cache_gib": 1.5}, "--kv-cache-memory-bytes 1610612736"),
         ({"serve__extra_args": ["--seed", "0"]}, "--seed 0"),
         ({"model__name": "my-model"}, "--served-model-name my-model"),
+        ({"serve__pipeline_parallel": 2}, "--pipeline-parallel-size 2"),
+        ({"serve__kv_cache_dtype": "fp8"}, "--kv-cache-dtype fp8"),
+        ({"serve__quantization": "fp8"}, "--quantization fp8"),
+        ({"serve__limit_mm_per_prompt": {"image": 4}}, '--limit-mm-per-prompt {"image": 4}'),
+        ({"serve__mm_processor_cache_gib": 0.0}, "--mm-processor-cache-gb 0"),
+        ({"serve__mm_processor_cache_type": "shm"}, "--mm-processor-cache-type shm"),
+        ({"serve__language_model_only": True}, "--language-model-only"),
+        ({"serve__enable_prefix_caching": False}, "--no-enable-prefix-caching"),
+        ({"serve__enable_prefix_caching": True}, "--enable-prefix-caching"),
+        (
+            {"serve__tool_call_parser": "hermes"},
+            "--enable-auto-tool-choice --tool-call-parser hermes",
+        ),
+        ({"serve__tool_call_parser": "auto"}, "--tool-call-parser qwen3_coder"),
+        ({"serve__speculative_config": "auto"}, '--speculative-config {"method":"mtp",'),
+        ({"serve__speculative_config": {"method": "ngram"}}, '{"method": "ngram"}'),
+        ({"serve__reasoning_parser": "deepseek_r1"}, "--reasoning-parser deepseek_r1"),
+        (
+            {"serve__chat_template_kwargs": {"enable_thinking": False}},
+            '--default-chat-template-kwargs {"enable_thinking": false}',
+        ),
     ],
 )
 def test_settings_in_the_command(
@@ -197,10 +224,31 @@ def test_settings_in_the_command(
     assert words in " ".join(serve.command(changed(hosts["a100-1"], **change)))
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("Qwen/Qwen3.5-27B-FP8", "--reasoning-parser qwen3"),
+        ("meta-llama/Llama-3.1-8B-Instruct", ""),
+        ("nobody/nothing", ""),
+    ],
+)
+def test_a_preset_goes_with_the_model(hosts: Mapping[str, Host], source: str, words: str) -> None:
+    host = changed(hosts["a100-1"], model__source=source, serve__reasoning_parser="auto")
+    command = " ".join(serve.command(host))
+    assert words in command
+    assert ("--reasoning-parser" in command) == bool(words)
+
+
+def test_auto_without_a_preset_is_refused(hosts: Mapping[str, Host]) -> None:
+    host = changed(hosts["a100-1"], model__source="nobody/nothing", serve__tool_call_parser="auto")
+    with pytest.raises(UsageError, match=r"serve\.tool_call_parser: auto: no preset"):
+        serve.command(host)
+
+
 def test_a_cpu_host_is_told_no_share_of_a_gpu(hosts: Mapping[str, Host]) -> None:
     command = serve.command(hosts["box1"])
     assert "--gpu-memory-utilization" not in command
-    assert command[2:5] == (f"{layout.MODELS}/tiny-vqa", "--served-model-name", "tiny-vqa")
+    assert command[2:5] == (model.folder(hosts["box1"]), "--served-model-name", "tiny-vqa")
     assert "--enforce-eager" in command
 
 
@@ -240,7 +288,7 @@ class TestUnit:
 
 
 def fingerprint(host: Host) -> str:
-    return only(Service, serve.desired(host, FACTS)).configuration
+    return only(Served, serve.desired(host, FACTS)).service.configuration
 
 
 class TestFingerprint:
@@ -278,9 +326,38 @@ class TestFingerprint:
         assert unit(hosts["a100-1"]) == unit(other)
 
 
-def test_the_service_comes_last_and_the_reload_with_its_unit(hosts: Mapping[str, Host]) -> None:
-    *files, service = serve.desired(hosts["a100-1"], FACTS)
-    assert isinstance(service, Service)
-    assert (service.unit, service.enabled, service.running) == (layout.UNIT, True, True)
-    after = [each.after for each in files if isinstance(each, File)]
-    assert after == ["", "systemctl daemon-reload"]
+def test_the_record_comes_first_and_the_trial_last(hosts: Mapping[str, Host]) -> None:
+    resources = serve.desired(hosts["a100-1"], FACTS)
+    served = resources[-1]
+    assert isinstance(served, Served)
+    assert (served.service.unit, served.deadline_s, served.back) == (layout.UNIT, 1800, True)
+    kinds = [type(each).__name__ for each in resources if each not in serve.programs()]
+    assert kinds == ["Directory", "Release", "File", "SecretFile", "File", "Served"]
+    record, paths = only(Release, resources), dict(only(Release, resources).files)
+    assert record.fingerprint == served.service.configuration
+    assert paths["vllm.service"] == unit(hosts["a100-1"])
+    asked = json.loads(paths["question.json"])
+    assert (asked["url"], asked["model"]) == ("http://127.0.0.1:8000", "Qwen/Qwen3.5-27B")
+    assert asked["body"]["messages"][0]["content"][0]["type"] == "image_url"
+
+
+def test_what_runs_on_the_box_is_all_there(hosts: Mapping[str, Host], tmp_path: Path) -> None:
+    """The programs run from the files that are sent, with nothing else of the project."""
+    for name, content in only(TextFiles, serve.programs()).files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    done = subprocess.run(
+        ["python3", "-I", "-c", f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path]; "
+         "import onecard.box.release as it; it.main(['--help'])"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "install" in done.stdout
+
+
+def test_a_gpu_server_waits_for_its_memory(hosts: Mapping[str, Host]) -> None:
+    waits = f"ExecStartPre={layout.WAIT_FOR_MEMORY} 0.9"
+    assert waits in unit(hosts["a100-1"]).splitlines()
+    assert "ExecStartPre" not in unit(hosts["box1"])
+    assert "ExecStartPre" not in unit(changed(hosts["a100-1"], serve__kv_cache_gib=4.0))

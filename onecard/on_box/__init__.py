@@ -1,1 +1,0 @@
-"""Programs that are sent to a box and run there: one file each, the standard library alone."""
