@@ -93,6 +93,7 @@ class ServeSettings(Model):
 
     ctx: context length, prompt plus output, in tokens (`--max-model-len`).
     kv_cache_gib: fixed size of the KV cache in GiB; None lets vLLM take what is free.
+    tensor_parallel: cards that share each layer; `auto` for as many as there are and can.
     reasoning_parser: its name, empty for none, `auto` for what the model's preset says.
     tool_call_parser: its name, empty for no tools, `auto` for what the model's preset says.
     limit_mm_per_prompt: kind -> how many a request may hold, such as {"image": 4, "video": 0}.
@@ -113,7 +114,7 @@ class ServeSettings(Model):
     quantization: str = ""
     max_num_seqs: AtLeastOne | None = None
     max_num_batched_tokens: AtLeastOne | None = None
-    tensor_parallel: AtLeastOne = 1
+    tensor_parallel: AtLeastOne | Literal["auto"] = AUTO
     pipeline_parallel: AtLeastOne = 1
     reasoning_parser: str = AUTO
     tool_call_parser: str = ""
