@@ -20,15 +20,16 @@ JSON = "print one JSON document on standard output, and nothing else"
         "host": HOST,
         "check": "change nothing, say what would change",
         "diff": "show files' lines that change",
+        "reboot": "reboot the box where the driver needs it, and go on",
         "json": JSON,
     }
 )
 @cli.task_body
-def provision(c, host="", check=False, diff=False, json=False):
+def provision(c, host="", check=False, diff=False, reboot=False, json=False):
     """Install everything the server needs; safe to run again."""
     from onecard.commands import provision as run
 
-    return run.provision(host, check=check, diff=diff, as_json=json)
+    return run.provision(host, check=check, diff=diff, reboot=reboot, as_json=json)
 
 
 @task(

@@ -6,6 +6,7 @@ merges the YAML layers and builds a `Settings`; roles read it.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+HUB: Final = "https://huggingface.co"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Tokens = Annotated[int, Field(ge=1)]
@@ -29,6 +32,33 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
     )
+
+
+class DriverSettings(Model):
+    """Which NVIDIA driver is wanted, and from where.
+
+    branch: the oldest branch that is good enough, and the one that is installed where none is.
+    source: `ubuntu` (the distribution's archive), `nvidia` (NVIDIA's repository), `none` (never
+        touch the driver), or `auto`: the archive on Ubuntu, NVIDIA's repository on Debian.
+    """
+
+    branch: Annotated[int, Field(ge=525, le=999)] = 580
+    source: Literal["auto", "ubuntu", "nvidia", "none"] = "auto"
+
+
+class HubSettings(Model):
+    """Where models come from.
+
+    endpoint: the Hugging Face hub, or a mirror of it; empty for HF_ENDPOINT of this computer's
+        environment, else the hub itself.
+    """
+
+    endpoint: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+
+    @property
+    def url(self) -> str:
+        """Return where the hub is, without a slash at the end."""
+        return (self.endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
 
 
 class PythonSettings(Model):
@@ -118,6 +148,7 @@ class ServeSettings(Model):
 
     ctx: context length, prompt plus output, in tokens (`--max-model-len`).
     kv_cache_gib: fixed size of the KV cache in GiB; None lets vLLM take what is free.
+    tensor_parallel: cards that share each layer; `auto` for as many as there are and can.
     reasoning_parser: its name, empty for none, `auto` for what the model's preset says.
     tool_call_parser: its name, empty for no tools, `auto` for what the model's preset says.
     limit_mm_per_prompt: kind -> how many a request may hold, such as {"image": 4, "video": 0}.
@@ -138,7 +169,7 @@ class ServeSettings(Model):
     quantization: str = ""
     max_num_seqs: AtLeastOne | None = None
     max_num_batched_tokens: AtLeastOne | None = None
-    tensor_parallel: AtLeastOne = 1
+    tensor_parallel: AtLeastOne | Literal["auto"] = AUTO
     pipeline_parallel: AtLeastOne = 1
     reasoning_parser: str = AUTO
     tool_call_parser: str = ""
@@ -161,6 +192,8 @@ class Settings(Model):
     packages: Debian packages beside the ones that onecard itself needs.
     wheelhouse: a folder of wheels here, for a box without internet (`invoke wheelhouse` fills one);
         empty to install from indexes.
+    allow_reboot: reboot the box where a change needs it, as `provision --reboot` does.
+    reboot_timeout: seconds that the box may take to come back.
     user: the account on the box that the server runs as; `service_user` in the inventory, where
         `user` is the login.
     """
@@ -170,6 +203,10 @@ class Settings(Model):
         "onecard"
     )
     packages: Texts = ()
+    allow_reboot: bool = False
+    reboot_timeout: Annotated[int, Field(ge=1)] = 900
+    driver: DriverSettings = DriverSettings()
+    hub: HubSettings = HubSettings()
     python: PythonSettings = PythonSettings()
     indexes: IndexSettings = IndexSettings()
     wheelhouse: str = ""

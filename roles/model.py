@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from onecard import layout
+from onecard import layout, secret_store
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.resources.base import Resource
@@ -37,5 +38,13 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     source = local(host)
     if source is not None:
         return (Tree(folder(host), source),)
-    model = host.settings.model
-    return (HubModel(folder(host), model.source, model.revision, layout.VENV),)
+    settings = host.settings
+    return (
+        HubModel(
+            folder(host),
+            settings.model.source,
+            settings.model.revision,
+            settings.hub.url,
+            partial(secret_store.find, "hf-token", host.name),
+        ),
+    )

@@ -22,7 +22,7 @@ def status(requested: str, *, as_json: bool) -> int:
         state = service_state(box.session)
         version, trouble = "", ""
         try:
-            with client(box, state, timeout_s=10.0) as api:
+            with client(box, state, timeout_s=30.0) as api:
                 api.health()
                 version = api.version()
         except UnhealthyError as error:

@@ -66,6 +66,6 @@ def cloud_init(facts: Facts, settings: Settings) -> Check:
 def shared_memory(facts: Facts, settings: Settings) -> Check:
     """Several cards talk through /dev/shm."""
     shm = facts.memory.shm_gib
-    if shm is not None and shm < 1 and settings.serve.tensor_parallel > 1:
+    if shm is not None and shm < 1 and len(facts.gpus) > 1:
         return Check("shared memory", "warning", f"{shm} GiB", "mount -o remount,size=8G /dev/shm")
     return Check("shared memory", "ok", f"{shm} GiB" if shm is not None else "absent")
