@@ -166,7 +166,7 @@ def test_a_token_opens_a_gated_model_and_leaves_no_trace(
     assert TOKEN not in said
     # grep's own command line has the token in two parts, or it would find itself.
     found = box(
-        f"grep -rlsaF {TOKEN[:4]}''{TOKEN[4:]} /etc /opt/onecard /root /run /tmp /var --include='*' "
+        f"grep -rlsaF {TOKEN[:4]}''{TOKEN[4:]} /etc /opt/onecard /root /run /tmp /var --exclude-dir='venv*' "
         "2>/dev/null | grep -v ^/var/cache || true"
     )
     assert found == ""
