@@ -48,6 +48,24 @@ def plan(c, host="", diff=False, exit_code=False, json=False):
     return run.plan(host, diff=diff, exit_code=exit_code, as_json=json)
 
 
+@task(help={"host": HOST, "check": "change nothing, show what would move", "json": JSON})
+@cli.task_body
+def upgrade(c, host="", check=False, json=False):
+    """Move the host's lock to the newest build, and show what moved."""
+    from onecard.commands import upgrade as run
+
+    return run.upgrade(host, check=check, as_json=json)
+
+
+@task(help={"out": "folder to fill", "host": HOST})
+@cli.task_body
+def wheelhouse(c, out, host=""):
+    """Fill a folder with the wheels of the host's lock, for a box without internet."""
+    from onecard.commands import wheelhouse as run
+
+    return run.wheelhouse(out, host)
+
+
 @task(
     help={
         "host": HOST,
@@ -321,7 +339,8 @@ def down(c, name="", caches=False):
 
 
 namespace = Collection(
-    provision, plan, deploy, releases, rollback, secret, smoke, status, logs, start, stop, restart,
+    provision, plan, upgrade, wheelhouse, deploy, releases, rollback, secret, smoke,
+    status, logs, start, stop, restart,
     facts, doctor, diagnose, fit, hosts, trust, use,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

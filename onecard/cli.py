@@ -98,13 +98,17 @@ def load_inventory() -> Inventory:
 
 
 def chosen_hosts(requested: str | None) -> tuple[Host, ...]:
-    """Return the hosts that a task is for, after saying on standard error which and why."""
+    """Return the hosts that a task is for, each with its lock.
+
+    Says on standard error which they are and why. Raises UsageError.
+    """
+    from onecard.locks.store import with_lock
     from onecard.selection import read_pin, select
 
     selection = select(load_inventory(), requested or None, os.environ, read_pin(PROJECT))
     names = ", ".join(host.name for host in selection.hosts)
     print(f"host: {names} ({selection.reason})", file=sys.stderr)
-    return selection.hosts
+    return tuple(with_lock(host, inventory_folder()) for host in selection.hosts)
 
 
 def chosen_host(requested: str | None) -> Host:

@@ -59,15 +59,22 @@ class HostConsole(Reporter):
         self._live = LiveLine(console) if live else None
         self._began = time.monotonic()
         self._heartbeat = time.monotonic()
+        self._said: set[str] = set()
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line about this host."""
         with self._lock:
             self._console.print(f"[dim]{self._host}[/]  {escape(text)}", style=style or None)
 
+    def say_once(self, text: str, style: str = "") -> None:
+        """Print one line unless this run has said it: a first provision looks at the box twice."""
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text, style)
+
     def facts(self, facts: Facts) -> None:
         cards = ", ".join(gpu.name for gpu in facts.gpus) or "no NVIDIA driver at work"
-        self.say(
+        self.say_once(
             f"{facts.os.name or facts.os.id} {facts.kernel.arch}, Python "
             f"{facts.python.version or 'none'}, {facts.memory.cpus} CPUs, "
             f"{facts.memory.total_gib:.0f} GiB memory, {cards}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import roles
@@ -15,6 +15,7 @@ from onecard.facts import Facts
 from onecard.fit import NotModelledError, Plan
 from onecard.host import Host
 from onecard.host_fit import BoxModel, plan_for, read_box_model, refuse_what_cannot_start
+from onecard.locks.resolve import adopt
 from onecard.plan import Plan as Changes
 from onecard.report import HostReport
 from onecard.trial import Trial
@@ -77,10 +78,13 @@ def deploy_host(
     Raises PreflightError where the box cannot carry it, and what `converge` raises; a start that
     did not answer is in the result.
     """
+    if host.lock is None:
+        host = replace(host, lock=adopt(box.session, host))
     found = read_box_model(box.session, host)
-    if not found.vllm:
+    if host.lock is None or not found.vllm:
         raise PreflightError(
-            f"{host.name}: vLLM is not installed here yet; run: invoke provision --host {host.name}"
+            f"{host.name}: what this host's lock says is not installed here yet; run: "
+            f"invoke provision --host {host.name}"
         )
     box_facts: list[Facts] = []
 

@@ -229,5 +229,6 @@ def _raise_for(results: Sequence[StepResult], left: dict[str, str]) -> None:
 
 
 def _hint(result: StepResult) -> str:
-    advice = result.item.resource.advice()
+    resource = result.item.resource
+    advice = resource.trouble(result.output) or resource.advice()
     return f"; {advice}" if advice else ""

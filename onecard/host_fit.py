@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onecard import fit, layout
+from onecard import fit
 from onecard.facts import Facts
 from onecard.fit import Engine, Gpu, ModelShape, NotModelledError, Plan
 from onecard.host import Host
 from onecard.resources.base import fields
+from onecard.resources.environment import RECORD
 from onecard.session import Session
 from onecard.settings import AUTO
 from onecard.tensor_parallel import choose
@@ -29,9 +30,9 @@ class BoxModel:
 
 def read_box_model(session: Session, host: Host) -> BoxModel:
     """Ask the box; one round trip."""
-    site = f"{layout.VENV}/lib/python3*/site-packages"
+    site = f"{host.venv}/lib/python3*/site-packages"
     script = (
-        f'[ -x {layout.VENV}/bin/vllm ] && echo "vllm=$(ls -d {site}/vllm-*.dist-info | head -n 1 '
+        f'[ -f {host.venv}/{RECORD} ] && echo "vllm=$(ls -d {site}/vllm-*.dist-info | head -n 1 '
         "| sed 's/.*vllm-//; s/.dist-info//')\"\n"
         f'echo "config=$(base64 -w0 <"{model.folder(host)}/config.json")" 2>/dev/null || true'
     )

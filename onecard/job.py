@@ -85,7 +85,8 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
 
 def _requests(changes: Sequence[Item]) -> list[Request]:
     uploads = [upload for item in changes for upload in item.resource.uploads()]
-    script = f"trap 'rm -rf {layout.JOB_SECRETS}' EXIT\n" + job_script(changes)
+    # The script, too, may hold what others must not read.
+    script = f"trap 'rm -rf {layout.JOB_SECRETS} {FOLDER}/job' EXIT\n" + job_script(changes)
     folders = sorted({upload.path.rpartition("/")[0] for upload in uploads})
     prepare = f"rm -rf {FOLDER} && mkdir -p -m 0700 {FOLDER}"
     for folder in folders:
@@ -93,13 +94,11 @@ def _requests(changes: Sequence[Item]) -> list[Request]:
     watch = (
         # The log is there before the job is, or `tail` may look for it too early and give up.
         f": >{FOLDER}/log\nsetsid sh {FOLDER}/job >>{FOLDER}/log 2>&1 </dev/null & job=$!\n"
-        # The script and what was sent beside it may hold secrets: only the log stays.
-        f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job; code=$?\n"
-        f"find {FOLDER} -type f ! -name log -delete; exit $code"
+        f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job"
     )
     return [
         Request.run(prepare),
-        *(Request("put", upload.read(), upload.path) for upload in uploads),
+        *(Request("put", upload.payload, upload.path) for upload in uploads),
         Request("put", script.encode(), f"{FOLDER}/job"),
         Request.run(watch),
     ]

@@ -78,6 +78,19 @@ class HostReport:
             return "failed"
         return "changed" if self.changed else "ok"
 
+    def add(self, earlier: HostReport) -> None:
+        """Count what an earlier part of the same run did: those resources are in order by now."""
+        roles = {role.name: role for role in self.roles}
+        for before in earlier.roles:
+            role = roles.get(before.name)
+            if role is None:
+                self.roles.append(before)
+                continue
+            role.changed += before.changed
+            role.ok = max(0, role.ok - before.changed)
+            role.seconds += before.seconds
+        self.seconds += earlier.seconds
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         shown: dict[str, Any] = {

@@ -23,7 +23,11 @@ from onecard.errors import UsageError
 from onecard.secret import Secret
 
 # Every secret there is, and the environment variable that gives it for one run.
-NAMES: Final[Mapping[str, str]] = {"hf-token": "HF_TOKEN", "api-key": "ONECARD_API_KEY"}
+NAMES: Final[Mapping[str, str]] = {
+    "hf-token": "HF_TOKEN",
+    "api-key": "ONECARD_API_KEY",
+    "index-login": "ONECARD_INDEX_CREDENTIALS",
+}
 EVERY_HOST: Final = "all"
 _SERVICE: Final = "onecard"
 

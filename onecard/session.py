@@ -14,6 +14,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from onecard.errors import AuthenticationError, BusyError, CommandError, UnreachableError
@@ -91,11 +92,11 @@ class Request:
     """One thing for the shell to do.
 
     verb: `run` (payload: a script), `lock` (payload: who holds it) or `put` (payload: a file's
-        content, written to `path`).
+        content, or the file on this computer that holds it; written to `path`).
     """
 
     verb: str
-    payload: bytes
+    payload: bytes | Path
     path: str = ""
 
     @classmethod
@@ -103,12 +104,19 @@ class Request:
         """Ask the shell to run a script."""
         return cls("run", script.encode())
 
-    def encode(self) -> bytes:
-        """Return the bytes that go over the pipe."""
-        head = f"{self.verb} {len(self.payload)}\n"
+    def encode(self) -> Iterator[bytes]:
+        """Yield the bytes that go over the pipe; a large file never lies in memory whole."""
+        size = len(self.payload) if isinstance(self.payload, bytes) else self.payload.stat().st_size
+        head = f"{self.verb} {size}\n"
         if self.verb == "put":
             head += f"{self.path}\n"
-        return head.encode() + self.payload
+        if isinstance(self.payload, bytes):
+            yield head.encode() + self.payload
+            return
+        yield head.encode()
+        with self.payload.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                yield chunk
 
 
 def login_command(nonce: str, *, become: bool = True) -> str:
@@ -172,7 +180,9 @@ class Session:
 
         Raises BusyError, naming the holder, when a `lock` among them is held by another run.
         """
-        self._pipe.write(b"".join(request.encode() for request in requests))
+        for request in requests:
+            for data in request.encode():
+                self._pipe.write(data)
         self.round_trips += 1
         results = [self._answer(on_line, timeout) for _ in requests]
         for request, result in zip(requests, results, strict=True):

@@ -7,9 +7,13 @@ merges the YAML layers and builds a `Settings`; roles read it.
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, Final, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 HUB: Final = "https://huggingface.co"
 
@@ -58,20 +62,71 @@ class HubSettings(Model):
 
 
 class PythonSettings(Model):
-    """The interpreter that the box's virtual environment is made with."""
+    """The Python of the virtual environment, and what is installed beside vLLM.
 
-    interpreter: str = "python3"
+    version: such as `3.12`; empty for the box's own where vLLM runs on it, else 3.12.
+    source: `system` (the box has it), `uv` (uv brings one), `auto`: uv where the box has it not.
+    packages: further requirements, resolved together with vLLM, such as `openai==2.1.0`.
+    """
+
+    version: Annotated[str, Field(pattern=r"^(3\.[0-9]{1,2})?$")] = ""
+    source: Literal["auto", "system", "uv"] = "auto"
+    packages: Texts = ()
+
+
+class IndexSettings(Model):
+    """Where packages come from. What is empty is taken from the box's own pip settings.
+
+    url: in place of the Python index. extra_urls: private indexes beside it.
+    find_links: folders on the box, or pages, with wheels.
+    vllm, torch: mirrors of vLLM's and PyTorch's own indexes.
+    python_mirror: in place of the place that uv takes interpreters from; python_list: a JSON file
+        (on the box, or an address) in place of uv's own list of them.
+    """
+
+    url: str = ""
+    extra_urls: Texts = ()
+    find_links: Texts = ()
+    vllm: str = "https://wheels.vllm.ai"
+    torch: str = "https://download.pytorch.org/whl"
+    python_mirror: str = ""
+    python_list: str = ""
+
+    @model_validator(mode="after")
+    def _no_password(self) -> Self:
+        texts = (self.url, *self.extra_urls, *self.find_links, self.vllm, self.torch)
+        if any(re.search(r"//[^/]*@", text) for text in texts):
+            raise ValueError(
+                "an address holds a name or password; take it out and set "
+                "ONECARD_INDEX_CREDENTIALS=name:password in the environment"
+            )
+        return self
 
 
 class VllmSettings(Model):
     """Which vLLM build is installed.
 
     channel: `nightly` (what the newest models need), `release`, or `commit`.
-    version: a release's version for `release`, a commit's full hash for `commit`, else empty.
+    version: a release's version for `release` (empty: the newest), a commit's full hash for
+        `commit`, else empty.
     """
 
     channel: Literal["nightly", "release", "commit"] = "nightly"
     version: str = ""
+
+    @model_validator(mode="after")
+    def _version_fits(self) -> Self:
+        if self.channel == "nightly" and self.version:
+            raise ValueError("version is for channel release or commit; nightly takes none")
+        if self.channel == "commit" and not re.fullmatch(r"[0-9a-f]{40}", self.version):
+            raise ValueError(
+                "channel commit wants the commit's full hash (40 characters) as version"
+            )
+        if self.channel == "release" and not re.fullmatch(r"([0-9][\w.+!]*)?", self.version):
+            raise ValueError(
+                "channel release wants a version such as 0.33.0, or none for the newest"
+            )
+        return self
 
 
 class ModelSettings(Model):
@@ -135,6 +190,8 @@ class Settings(Model):
     """Everything the roles read about one host.
 
     packages: Debian packages beside the ones that onecard itself needs.
+    wheelhouse: a folder of wheels here, for a box without internet (`invoke wheelhouse` fills one);
+        empty to install from indexes.
     allow_reboot: reboot the box where a change needs it, as `provision --reboot` does.
     reboot_timeout: seconds that the box may take to come back.
     user: the account on the box that the server runs as; `service_user` in the inventory, where
@@ -151,6 +208,8 @@ class Settings(Model):
     driver: DriverSettings = DriverSettings()
     hub: HubSettings = HubSettings()
     python: PythonSettings = PythonSettings()
+    indexes: IndexSettings = IndexSettings()
+    wheelhouse: str = ""
     vllm: VllmSettings = VllmSettings()
     model: ModelSettings = ModelSettings()
     serve: ServeSettings = ServeSettings()

@@ -14,7 +14,8 @@ from onecard.host import Host
 from onecard.plan import RolePlan
 from roles import driver
 
-PROVISION = ("base", "driver", "python", "torch", "vllm", "client", "model")
+PROVISION = ("base", "driver", "python", "vllm", "model")
+SYSTEM = ("base", "driver", "python")  # what a box needs before its lock can be resolved on it
 DEPLOY = ("model", "serve")  # `deploy --model` may name one that is not there yet
 
 
@@ -35,6 +36,11 @@ def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
     known = PROVISION.index("driver") + 1
     later = (RolePlan(name, (), waits=True) for name in PROVISION[known:])
     return (*wanted(PROVISION[:known], host, facts), *later)
+
+
+def system(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
+    """Return what `provision` wants on this host before it has a lock."""
+    return wanted(SYSTEM, host, facts)
 
 
 def deploy(host: Host, facts: Facts) -> tuple[RolePlan, ...]:

@@ -37,7 +37,7 @@ def command(host: Host) -> tuple[str, ...]:
     """Return the server's command line, word by word. Raises UsageError for a bad setting."""
     serve = host.settings.serve
     words = [
-        f"{layout.VENV}/bin/vllm",
+        f"{host.venv}/bin/vllm",
         "serve",
         model.folder(host),
         *("--served-model-name", served_name(host)),
@@ -64,7 +64,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         "accelerator": host.settings.accelerator,
         "memory_share": 0 if serve.kv_cache_gib else serve.gpu_memory_utilization,
         "command": command(host),
-        "venv": layout.VENV,
+        "path": layout.server_path(host.venv),
         "cache": layout.CACHE,
         "environment_file": layout.ENVIRONMENT,
         "api_key_file": layout.API_KEY,
@@ -89,7 +89,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
             ("question.json", json.dumps(question(host))),
             ("about.json", json.dumps(about(host))),
         ),
-        layout.VENV,
+        host.venv,
     )
     key = api_key(host)
     service = Service(layout.UNIT, configuration=fingerprint, secret=key)

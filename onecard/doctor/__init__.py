@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onecard.doctor import box_checks, gpu_checks, upkeep_checks
+from onecard.doctor import box_checks, build_checks, gpu_checks, upkeep_checks
 from onecard.doctor.check import Check
 from onecard.doctor.screen import render_checks, render_facts, to_json
 from onecard.facts.model import Facts
@@ -25,7 +25,12 @@ _BOX = (
     box_checks.network,
     box_checks.port,
 )
-_GPU_FIRST = (gpu_checks.gpu, gpu_checks.driver_plan, gpu_checks.nouveau)
+_GPU_FIRST = (
+    gpu_checks.gpu,
+    gpu_checks.driver_plan,
+    build_checks.build,
+    gpu_checks.nouveau,
+)
 _GPU_LATER = (
     gpu_checks.fabric,
     gpu_checks.xid,

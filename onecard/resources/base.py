@@ -9,7 +9,7 @@ resource only says how to ask (`probe`), how to understand the answer (`read`), 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -64,11 +64,12 @@ class Upload:
     path: str
     content: bytes | Path | Secret
 
-    def read(self) -> bytes:
-        """Return the content. Never log or show what a secret's upload returns."""
+    @property
+    def payload(self) -> bytes | Path:
+        """Return what is sent. Never log or show that of a secret."""
         if isinstance(self.content, Secret):
             return self.content.reveal().encode()
-        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+        return self.content
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,10 @@ class Resource(ABC):
 
     def advice(self) -> str:
         """Return what to do when mending did not help; empty when there is nothing to add."""
+        return ""
+
+    def trouble(self, output: Sequence[str]) -> str:
+        """Return the one reason, with its fix, in a failed fix's last lines; empty for none."""
         return ""
 
 

@@ -39,8 +39,9 @@ def serving(controller: Controller) -> dict[str, Any]:
 
 @pytest.fixture
 def good(controller: Controller, deployed: Any) -> dict[str, Any]:
-    """The release that a failed deploy has to come back to."""
-    controller.json("deploy", "--host", "sandbox")
+    """The release in force: what a failed deploy has to come back to."""
+    if controller.invoke("status", "--host", "sandbox").returncode != 0:
+        controller.json("deploy", "--host", "sandbox")
     return serving(controller)
 
 
@@ -129,9 +130,7 @@ def test_a_taken_port(controller: Controller, box: Box, good: dict[str, Any]) ->
 
 
 def test_a_killed_worker(controller: Controller, box: Box, good: dict[str, Any]) -> None:
-    box(KILL_THE_ENGINE)
-    # Another context length: what is waited for is another process than the one that serves now.
-    box("pkill -9 -f VLLM::EngineCore; systemctl stop vllm")
+    box("systemctl stop vllm")  # or its engine would be the first that is found
     box(KILL_THE_ENGINE)
     told = controller.json("deploy", "--host", "sandbox", "--ctx", "8192", code=1)
     assert told["diagnosis"]["rule"] in ("killed", "worker-died", "engine-dead"), told
@@ -168,9 +167,9 @@ def test_a_context_that_cannot_start_is_refused_before_the_restart(
 def test_long_contexts_are_served_and_can_be_taken_back(
     controller: Controller, box: Box, good: dict[str, Any]
 ) -> None:
-    for ctx in (65536, 262144):
+    for ctx in (4096, 65536, 262144):
         told = controller.json("deploy", "--host", "sandbox", "--ctx", str(ctx))
-        assert (told["status"], told["ctx"]) == ("changed", ctx)
+        assert (told["status"] != "failed", told["ctx"]) == (True, ctx)
         # The plan is exact where the KV memory is given.
         assert told["memory"]["concurrency"] == told["planned"]["concurrency"]
         assert controller.json("status", "--host", "sandbox")["ctx"] == ctx
@@ -185,16 +184,24 @@ def test_long_contexts_are_served_and_can_be_taken_back(
     assert "there is no release 99" in unknown.stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("when", ["resources to change", "configuration"])
+@pytest.mark.parametrize(
+    ("when", "how", "ctx"),
+    [
+        ("resources to change", signal.SIGKILL, 8192),  # nothing is changed yet
+        ("release", signal.SIGINT, 12288),  # the record and the files are being written
+        ("configuration", signal.SIGKILL, 16384),  # the new server starts
+    ],
+)
 def test_an_interrupted_deploy_leaves_the_old_release_or_the_new_one(
-    controller: Controller, box: Box, good: dict[str, Any], how: signal.Signals, when: str
+    controller: Controller, good: dict[str, Any], when: str, how: signal.Signals, ctx: int
 ) -> None:
-    """Cut off before the first change, or while the new server starts; then deploy just works."""
-    cut_off(controller, ["deploy", "--host", "sandbox", "--ctx", "8192"], when, how)
-    told = controller.json("deploy", "--host", "sandbox", "--ctx", "8192")
-    assert told["ctx"] == 8192
-    assert serving(controller)["ctx"] == 8192
+    words = ["deploy", "--host", "sandbox", "--ctx", str(ctx)]
+    cut_off(controller, words, when, how)
+    told = controller.json(*words)  # waits for what the box is still at
+    assert told["ctx"] == ctx
+    now = serving(controller)
+    assert now["ctx"] == ctx
+    assert now["number"] == good["number"] + 1  # one deploy, however often it was asked for
 
 
 def test_a_bad_deploy_without_its_controller_is_taken_back_by_the_box(
@@ -209,7 +216,8 @@ def test_a_bad_deploy_without_its_controller_is_taken_back_by_the_box(
             break
         time.sleep(1)
     assert newest["state"] == "failed"
-    again = controller.json("deploy", "--host", "sandbox")  # waits for the way back to end
+    # The next command waits for the way back to end, and finds nothing to do.
+    again = controller.json("rollback", "--host", "sandbox", "--to", str(good["number"]))
     assert again["status"] == "ok"
     assert serving(controller)["number"] == good["number"]
 

@@ -1,4 +1,4 @@
-"""Files, folders, links, blocks and secrets, mended for real in a folder of their own."""
+"""Files, folders, links and secrets, mended for real in a folder of their own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ import pytest
 from onecard.errors import UsageError
 from onecard.resources.base import diff
 from onecard.resources.files import Directory, File, Link
-from onecard.resources.python import (
-    Block,
-)
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.tree import Tree
 from onecard.script import Answer, compose, parse
@@ -127,22 +124,6 @@ class TestFiles:
         assert (state["mode"], state["kind"]) == (mode, kind)
 
 
-class TestBlock:
-    @pytest.mark.parametrize("before", ["", "import torch\n", "no newline at its end"])
-    def test_added_once_and_renewed(self, tmp_path: Path, before: str) -> None:
-        path = tmp_path / "a file"
-        path.write_text(before)
-        mend(Block(str(path), "\nx = 1\n\ny = '$HOME'\n"))
-        mend(Block(str(path), "x = 2"))
-        text = path.read_text()
-        assert text.startswith(before)
-        assert text.count("# --- onecard begin") == 1
-        assert (text.count("x = 1"), text.count("x = 2")) == (0, 1)
-
-    def test_a_missing_file_is_a_difference(self, tmp_path: Path) -> None:
-        assert differing(Block(str(tmp_path / "f"), "x")) == {"sha256"}
-
-
 @needs_root
 class TestSecretFile:
     def test_drawn_on_the_box_and_never_shown(self, tmp_path: Path) -> None:
@@ -187,10 +168,10 @@ class TestSecretFile:
         resource = SecretFile(str(path), "KEY", given)
         assert look(resource)["value"] == "another"
         (upload,) = resource.uploads()
-        assert upload.read() == b"KEY=0123456789abcdef-given\n"
+        assert upload.payload == b"KEY=0123456789abcdef-given\n"
         commands = resource.fix(resource.desired(), look(resource))  # type: ignore[arg-type]
         assert given.reveal() not in commands + resource.probe() + repr(resource)
-        path.write_bytes(upload.read())
+        path.write_bytes(upload.payload)
         assert differing(resource) == set()
 
 
