@@ -128,11 +128,14 @@ class Hub:
                 f"licence at {page}, wait until that is granted, and run this again"
             )
         if error.code == 401 and self._token:
-            return f"the hub does not accept the token (401); set a valid one for {self.model}"
+            return (
+                "the hub does not accept the token (401); give a valid one: "
+                "invoke secret set --name hf-token (or HF_TOKEN)"
+            )
         if error.code == 401 and code == "GatedRepo":
             return (
                 f"{self.model} is gated and there is no token (401): accept its licence at {page}, "
-                "make a read token there, and give it in HF_TOKEN"
+                "make a read token there, then: invoke secret set --name hf-token (or HF_TOKEN)"
             )
         if error.code in (401, 404):
             private = "" if self._token else ", or it is private and there is no token"

@@ -27,7 +27,7 @@ def facts(requested: str, *, as_json: bool) -> int:
     if as_json:
         cli.print_json(to_json(found))
     else:
-        checks_of.render(found, (), Console(highlight=False))
+        checks_of.render_facts(found, Console(highlight=False))
     return 0
 
 
@@ -43,7 +43,7 @@ def doctor(requested: str, *, as_json: bool) -> int:
     if as_json:
         cli.print_json(checks_of.to_json(found, checks))
     else:
-        checks_of.render(found, checks, Console(highlight=False))
+        checks_of.render_checks(found, checks, Console(highlight=False))
     return 1 if checks_of.blockers(checks) else 0
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from onecard.doctor import box_checks, build_checks, gpu_checks, upkeep_checks
 from onecard.doctor.check import Check
-from onecard.doctor.screen import render, to_json
+from onecard.doctor.screen import render_checks, render_facts, to_json
 from onecard.facts.model import Facts
 from onecard.settings import Settings
 
-__all__ = ["Check", "blockers", "checkup", "preflight", "render", "to_json"]
+__all__ = ["Check", "blockers", "checkup", "preflight", "render_checks", "render_facts", "to_json"]
 
 _BOX = (
     box_checks.system,
