@@ -7,6 +7,7 @@ from pathlib import Path
 from onecard import layout
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.resources.architecture import Architecture
 from onecard.resources.base import Resource
 from onecard.resources.hub import HubModel
 from onecard.resources.tree import Tree, fingerprint
@@ -36,6 +37,17 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     """Return a copy of the local folder, or the hub's repository at its revision."""
     source = local(host)
     if source is not None:
-        return (Tree(folder(host), source),)
+        return (Tree(folder(host), source), *architecture(host))
     model = host.settings.model
-    return (HubModel(folder(host), model.source, model.revision, layout.VENV),)
+    known = architecture(host, model.source, model.revision)
+    return (*known, HubModel(folder(host), model.source, model.revision, layout.VENV))
+
+
+def architecture(host: Host, repository: str = "", revision: str = "") -> tuple[Architecture, ...]:
+    """Return the check that vLLM knows the model, which stands before a long download.
+
+    Who names another implementation of models in the server's arguments knows what they do.
+    """
+    if any(word.startswith("--model-impl") for word in host.settings.serve.extra_args):
+        return ()
+    return (Architecture(host.venv, folder(host), repository, revision),)
