@@ -12,3 +12,7 @@ MODELS = f"{HOME}/models"
 CACHE = "/var/cache/onecard"  # compile caches, which outlive a redeploy; CacheDirectory=
 UNIT = "vllm.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+EXPOSE = f"{ETC}/expose"  # what makes the API public: proxy, certificate, firewall
+PROXY_UNIT = "onecard-proxy.service"
+FIREWALL_UNIT = "onecard-firewall.service"
+ACME = "/etc/letsencrypt/live/onecard"  # certbot's own place for certificates

@@ -27,12 +27,14 @@ class Service(Resource):
     """A service's state.
 
     configuration: what the running process must have been started with; empty for any.
+    started_with: file that a start writes that into, for a process that hides its environment.
     """
 
     unit: str
     enabled: bool = True
     running: bool = True
     configuration: str = ""
+    started_with: str = ""
 
     @property
     def name(self) -> str:
@@ -40,8 +42,12 @@ class Service(Resource):
 
     def probe(self) -> str:
         unit = shlex.quote(self.unit)
+        state = f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload\n"
+        if self.started_with:
+            file = shlex.quote(self.started_with)
+            return f"{state}[ ! -e {file} ] || sed 's/^/{CONFIGURATION}=/' {file}"
         return (
-            f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload\n"
+            f"{state}"
             f"pid=$(systemctl show {unit} -p MainPID --value)\n"
             f'[ "${{pid:-0}}" = 0 ] || tr "\\0" "\\n" <"/proc/$pid/environ" '
             f"| grep ^{CONFIGURATION}= || true"
@@ -78,3 +84,6 @@ class Service(Resource):
         elif "running" in differences:
             lines.append(f"systemctl {'start' if self.running else 'stop'} {unit}")
         return "\n".join(lines)
+
+    def advice(self) -> str:
+        return f"look on the box: journalctl -u {self.unit}"
