@@ -29,6 +29,11 @@ def keep_certificate(host: str, pem: str) -> Path:
     return _write(folder(host) / CERTIFICATE, pem)
 
 
+def forget_certificate(host: str) -> None:
+    """Remove the host's certificate, if it is kept."""
+    (folder(host) / CERTIFICATE).unlink(missing_ok=True)
+
+
 def forget(host: str) -> bool:
     """Remove everything kept for a host; return whether there was something."""
     if not folder(host).exists():

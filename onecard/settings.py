@@ -88,7 +88,13 @@ def _public_name(value: str) -> str:
         try:
             ipaddress.ip_address(value)
         except ValueError:
-            raise ValueError(f"{value!r} is neither a host name nor an address") from None
+            raise ValueError("is neither a host name nor an address") from None
+    return value
+
+
+def _mailbox(value: str) -> str:
+    if value and not re.fullmatch(r"[^\s@'\"-][^\s@'\"]*@[^\s@'\"]+", value):
+        raise ValueError("is not an address such as me@example.org")
     return value
 
 
@@ -103,7 +109,7 @@ class ExposeSettings(Model):
     """
 
     domain: Annotated[str, AfterValidator(_public_name)] = ""
-    email: Annotated[str, Field(pattern=r"^$|^[^\s@'\"-][^\s@'\"]*@[^\s@'\"]+$")] = ""
+    email: Annotated[str, AfterValidator(_mailbox)] = ""
     tls: Literal["acme", "internal"] = "acme"
     port: Port = 443
     acme_server: Annotated[str, Field(pattern=r"^$|^https://[^\s'\"]+$")] = ""

@@ -87,6 +87,7 @@ def unexpose(requested: str, *, check: bool, as_json: bool) -> int:
         )
     if check:
         return _tell_check(host, report, as_json=as_json)
+    kept.forget_certificate(host.name)
     if as_json:
         cli.print_json({"host": host.name, "status": report.status, "changed": report.changed})
     elif report.changed:

@@ -28,7 +28,8 @@ class OpenPorts(Resource):
 
     def probe(self) -> str:
         script = shlex.quote(self.script)
-        return f"[ ! -x {script} ] || {script} state"
+        ports = " ".join(str(port) for port in self.ports)  # the script may be one for others
+        return f"[ ! -x {script} ] || {script} state {ports}"
 
     def read(self, answer: Answer) -> State:
         told = fields(answer.output)
