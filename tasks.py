@@ -312,6 +312,22 @@ def unexpose(c, host="", check=False, json=False):
     return run.unexpose(host, check=check, as_json=json)
 
 
+@task(
+    help={
+        "host": HOST,
+        "yes": "do not ask for the host's name first",
+        "check": "change nothing, say what would go",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def teardown(c, host="", yes=False, check=False, json=False):
+    """Return a rental: stop, remove and wipe everything, then prove that nothing is left."""
+    from onecard.commands import teardown as run
+
+    return run.teardown(host, yes=yes, check=check, as_json=json)
+
+
 @task(help={"name": "name of the box", "count": "how many boxes"})
 @cli.task_body
 def up(c, name="", count="1"):
@@ -353,6 +369,6 @@ def down(c, name="", caches=False):
 namespace = Collection(
     provision, plan, deploy, smoke, status, logs, start, stop, restart,
     facts, doctor, diagnose, fit, hosts, trust, use,
-    tunnel, expose, unexpose,
+    tunnel, expose, unexpose, teardown,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

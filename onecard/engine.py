@@ -60,11 +60,13 @@ def converge(
     report: HostReport,
     holder: str,
     check: bool = False,
+    go_on: bool = False,
     guard: Callable[[Facts], None] = lambda facts: None,
 ) -> Plan:
     """Bring a host to what its roles want, or only say what that would take.
 
     report: filled in as it goes, also when an error ends the run.
+    go_on: try every change, also those behind one that fails.
     guard: raises PreflightError when the facts forbid the run.
     Returns the plan as it was before any change. Raises what is in errors.py.
     """
@@ -79,7 +81,7 @@ def converge(
         reporter.planned(plan)
         _count(report, plan, check=check)
         if plan.changes and not check:
-            _apply(session, plan.changes, reporter, report)
+            _apply(session, plan.changes, reporter, report, go_on=go_on)
         return plan
     finally:
         report.seconds = time.monotonic() - started
@@ -103,10 +105,15 @@ def _count(report: HostReport, plan: Plan, *, check: bool) -> None:
 
 
 def _apply(
-    session: Session, changes: Sequence[Item], reporter: Reporter, report: HostReport
+    session: Session,
+    changes: Sequence[Item],
+    reporter: Reporter,
+    report: HostReport,
+    *,
+    go_on: bool,
 ) -> None:
     by_name = {role.name: role for role in report.roles}
-    results = run_job(session, changes, reporter)
+    results = run_job(session, changes, reporter, go_on=go_on)
     for result in results:
         by_name[result.item.role].seconds += result.seconds
     left = _look_again(session, results)

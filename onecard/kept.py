@@ -24,6 +24,14 @@ def keep_key(host: str, key: Secret) -> Path:
     return _write(folder(host) / KEY, key.reveal() + "\n")
 
 
+def key(host: str) -> Secret | None:
+    """Return the API key that is kept for a host, None when there is none."""
+    try:
+        return Secret((folder(host) / KEY).read_text().strip())
+    except FileNotFoundError:
+        return None
+
+
 def keep_certificate(host: str, pem: str) -> Path:
     """Write the certificate that clients check the host's own against; return the file."""
     return _write(folder(host) / CERTIFICATE, pem)

@@ -16,3 +16,4 @@ EXPOSE = f"{ETC}/expose"  # what makes the API public: proxy, certificate, firew
 PROXY_UNIT = "onecard-proxy.service"
 FIREWALL_UNIT = "onecard-firewall.service"
 ACME = "/etc/letsencrypt/live/onecard"  # certbot's own place for certificates
+SYSCTL = "/etc/sysctl.d/60-onecard.conf"

@@ -28,5 +28,5 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         NoService(layout.FIREWALL_UNIT),
         NoAcmeCertificate(layout.ACME),
         PackagesGivenBack(RECORD, QUIET, LEFTOVERS),
-        Gone(layout.EXPOSE, wipe=True),
+        Gone(layout.EXPOSE, wipe=("key.pem",)),
     )

@@ -47,7 +47,8 @@ class NoService(Absence):
             f"[ ! -e {file} ] && [ ! -L {file} ] || echo unit file\n"
             f"state=$(systemctl show {unit} -p LoadState,ActiveState --value | paste -sd' ')\n"
             'case $state in "not-found inactive"|"") ;; *) echo "$state" ;; esac\n'
-            f"find /etc/systemd/system -mindepth 2 -name {unit} -printf 'link %p\\n'\n"
+            f"find /etc/systemd/system -mindepth 2 -name {unit} "
+            "| sed 's|.*/\\([^/]*\\)/[^/]*$|link in \\1|'"
         )
 
     def fix(self, differences: Differences, actual: State) -> str:
@@ -63,13 +64,13 @@ class NoService(Absence):
 
 @dataclass(frozen=True)
 class Gone(Absence):
-    """A file or a folder with everything in it.
+    """A file or a folder with everything in it; one that is a mount is somebody else's, and stays.
 
-    wipe: its files are overwritten first, where the file system writes in place.
+    wipe: names (with wildcards) of files in it that are overwritten first.
     """
 
     path: str
-    wipe: bool = False
+    wipe: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -77,69 +78,30 @@ class Gone(Absence):
 
     def probe(self) -> str:
         path = shlex.quote(self.path)
-        return f"[ ! -e {path} ] && [ ! -L {path} ] || du -sh -- {path} | cut -f1"
+        return (
+            f"if mountpoint -q {path}; then exit 0; fi\n"
+            f"[ ! -e {path} ] && [ ! -L {path} ] || du -sh -- {path} | cut -f1"
+        )
 
     def fix(self, differences: Differences, actual: State) -> str:
         path = shlex.quote(self.path)
-        return f"{wiped(path)}\nrm -rf -- {path}" if self.wipe else f"rm -rf -- {path}"
+        return "\n".join([*(wiped(self.path, name) for name in self.wipe), f"rm -rf -- {path}"])
 
 
-def wiped(path: str) -> str:
-    """Return shell that overwrites every file below a path and says how; the path is quoted.
+def wiped(path: str, name: str = "*") -> str:
+    """Return shell that overwrites the files of a name below a path, and says how it went.
 
-    A file system that copies on write, or keeps a journal of data, writes elsewhere: there shred
-    would only pretend.
+    A file system that copies on write keeps the old blocks: there shred would only pretend.
     """
+    path, name = shlex.quote(path), shlex.quote(name)
+    found = f"find {path} -type f -name {name}"
     return (
-        f"case $(stat -f -c %T {path} 2>/dev/null) in\n"
-        f"  ext2/ext3|xfs) find {path} -type f -exec shred -n 1 {{}} + ;;\n"
-        '  "") ;;\n'
-        f'  *) echo "not overwritten: $(stat -f -c %T {path}) does not write in place" ;;\n'
+        f"files=$({found} 2>/dev/null | wc -l)\n"
+        f"system=$(stat -f -c %T {path} 2>/dev/null || true)\n"
+        "case $files:$system in\n"
+        "  0:*) ;;\n"
+        f"  *:ext2/ext3|*:xfs) {found} -exec shred -n 1 {{}} +\n"
+        '    echo "wiped $files files overwritten" ;;\n'
+        '  *) echo "wiped $files files removed, not overwritten: $system keeps old blocks" ;;\n'
         "esac"
     )
-
-
-@dataclass(frozen=True)
-class NoAccount(Absence):
-    """A system account of ours, its processes, and files of its own anywhere on local disks.
-
-    home: an account with another home, or one that a person logs in with, is not ours and stays.
-    """
-
-    login: str
-    home: str
-
-    @property
-    def name(self) -> str:
-        return f"account {self.login}"
-
-    def probe(self) -> str:
-        login = shlex.quote(self.login)
-        return (
-            f"entry=$(getent passwd {login}) || exit 0\n"
-            f'[ "$(echo "$entry" | cut -d: -f6)" = {self.home} ] || exit 0\n'
-            f'uid=$(id -u {login}); [ "$uid" -lt 1000 ] || exit 0\n'
-            'echo "uid $uid"\n'
-            'count=$(ps -o pid= -u "$uid" | wc -l); [ "$count" = 0 ] || echo "$count processes"\n'
-        )
-
-    def fix(self, differences: Differences, actual: State) -> str:
-        login = shlex.quote(self.login)
-        return (
-            f"uid=$(id -u {login})\n"
-            f"{KILLED}\n"
-            "df -l --output=target -x devtmpfs | tail -n +2 | while read -r disk; do\n"
-            '  find "$disk" -xdev -uid "$uid" -delete 2>/dev/null || true\ndone\n'
-            f"userdel {login}\n"
-            f"if getent group {login} >/dev/null; then groupdel {login}; fi"
-        )
-
-
-# Ends every process of $uid: asks first, and after 10 s no longer.
-KILLED = """\
-for try in $(seq 100); do
-  pids=$(ps -o pid= -u "$uid") || break
-  signal=TERM; [ "$try" -lt 50 ] || signal=KILL
-  kill -s "$signal" $pids 2>/dev/null || true
-  sleep 0.2
-done"""
