@@ -109,9 +109,9 @@ def explain(error: Exception, api: PublicApi) -> str:
     if found and api.address not in found:
         elsewhere = f"; {api.name} leads to {', '.join(found)}, the box is {api.address}"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is refused ({error.verify_message or error}){elsewhere}"
+        return f"the certificate is refused ({_reason(error)}){elsewhere}"
     if isinstance(error, ssl.SSLError):
-        return f"no TLS there ({error.reason or error}){elsewhere}"
+        return f"no TLS there ({_reason(error)}){elsewhere}"
     if isinstance(error, TimeoutError):
         return (
             f"port {api.port} does not answer: a firewall before the box drops it; open TCP "
@@ -123,3 +123,8 @@ def explain(error: Exception, api: PublicApi) -> str:
             f"journalctl -u onecard-proxy on the box{elsewhere}"
         )
     return f"{error}{elsewhere}"
+
+
+def _reason(error: ssl.SSLError) -> str:
+    said = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error.args[-1]
+    return str(said)

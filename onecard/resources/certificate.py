@@ -14,9 +14,13 @@ from onecard.script import Answer
 def subject(name: str) -> str:
     """Return a host name or address as openssl shows a certificate's subjectAltName."""
     try:
-        return f"IP Address:{ipaddress.ip_address(name)}"
+        address = ipaddress.ip_address(name)
     except ValueError:
         return f"DNS:{name}"
+    if address.version == 4:
+        return f"IP Address:{address}"
+    groups = (f"{int(group, 16):X}" for group in address.exploded.split(":"))
+    return f"IP Address:{':'.join(groups)}"
 
 
 def _probe(certificate: str, key: str, margin: int) -> str:

@@ -15,17 +15,21 @@ from onecard.resources.base import Differences, State
 from onecard.secret import Secret
 
 _WAIT = 30  # seconds for a process to end by itself, and for its memory to come back
+_SEARCH = 300  # seconds for the search through files
 _MIB = 1024  # of GPU memory that a driver may use without any process
 
 
 def _ours(uid: int | None) -> str:
     """Return shell that defines `ours PID`.
 
-    The program counts beside the command: vLLM's workers give themselves other names.
+    A process in a container on the box is not ours, whatever it runs. The program counts beside
+    the command: vLLM's workers give themselves other names.
     """
     owner = f'[ "$(stat -c %u "/proc/$1")" = {uid} ] && return\n' if uid is not None else ""
     return (
-        f"ours() {{\n  {owner}"
+        "here=$(readlink /proc/self/ns/pid)\n"
+        'ours() {\n  [ "$(readlink "/proc/$1/ns/pid")" = "$here" ] || return\n'
+        f"  {owner}"
         '  { readlink "/proc/$1/exe"; tr "\\0" "\\n" <"/proc/$1/cmdline" | head -n 2; } '
         f"| grep -q '^{HOME}/'\n}} 2>/dev/null\n"
     )
@@ -33,10 +37,14 @@ def _ours(uid: int | None) -> str:
 
 def _our_processes(uid: int | None) -> str:
     """Return shell that defines `pids`, which prints every process that is ours."""
+    account = f"find /proc -maxdepth 1 -name '[0-9]*' -uid {uid}; " if uid is not None else ""
     return (
         f"{_ours(uid)}"
-        "pids() { for each in /proc/[0-9]*; do\n"
-        '  if ours "${each#/proc/}"; then echo "${each#/proc/}"; fi\ndone; }\n'
+        # A large box has thousands of processes: whole of /proc is looked at once for each sign.
+        f"pids() {{ {{ {account}find /proc -maxdepth 2 -name exe -lname '{HOME}/*'; "
+        f"grep -lzs '^{HOME}/' /proc/[0-9]*/cmdline; }} 2>/dev/null "
+        "| sed 's|/proc/\\([0-9]*\\).*|\\1|' | sort -un "
+        '| while read -r each; do if ours "$each"; then echo "$each"; fi; done; }\n'
     )
 
 
@@ -180,6 +188,7 @@ class NoSecretTraces(Absence):
     """
 
     secrets: tuple[Secret, ...]
+    folders: tuple[str, ...] = ("/etc", "/root", "/home", "/tmp", "/var/tmp", "/var/log")  # noqa: S108
 
     @property
     def name(self) -> str:
@@ -188,14 +197,20 @@ class NoSecretTraces(Absence):
     def probe(self) -> str:
         if not self.secrets:
             return ":"
-        # The values come over a pipe: an argument would show them to every account of the box.
+        # In a file in memory for as long as the search takes: an argument would show the values to
+        # every account of the box.
         values = "\n".join(secret.reveal() for secret in self.secrets)
         return (
-            f"search() {{ timeout 120 grep \"$@\" -F -f /dev/fd/3 3<<'@end'\n{values}\n@end\n}}\n"
-            "count=$(journalctl --no-pager -q -a -o cat 2>/dev/null | search -c)\n"
-            '[ "${count:-0}" = 0 ] || echo "$count lines in the journal"\n'
-            "search -rlsI --devices=skip --exclude-dir=onecard --exclude-dir=journal "
-            "--exclude-dir=.cache /etc /root /home /tmp /var/tmp /var/log || true"
+            "patterns=$(umask 077; mktemp /dev/shm/onecard-search.XXXXXX)\n"
+            "trap 'rm -f \"$patterns\"' EXIT\n"
+            f"cat >\"$patterns\" <<'@end'\n{values}\n@end\n"
+            'lines=$(journalctl --no-pager -q -a -o cat 2>/dev/null | grep -cFf "$patterns")\n'
+            '[ "${lines:-0}" = 0 ] || echo "$lines lines in the journal"\n'
+            f"find {shlex.join(self.folders)} -xdev "
+            "\\( -path /etc/onecard -o -path /var/log/journal -o -name .cache \\) -prune "
+            "-o -type f -size -16M -print0 2>/dev/null "
+            f'| timeout {_SEARCH} xargs -0 -r grep -lsIFf "$patterns"\n'
+            f"[ $? != 124 ] || echo 'the search for files did not end in {_SEARCH} s'\n"
         )
 
     def fix(self, differences: Differences, actual: State) -> str:
