@@ -225,6 +225,15 @@ def fit(
     )
 
 
+@task(help={"host": "only this host's", "json": JSON})
+@cli.task_body
+def runs(c, host="", json=False):
+    """List what was run, when and how it ended, from the records in runs/."""
+    from onecard.commands import runs as run
+
+    return run.runs(host, as_json=json)
+
+
 @task(help={"json": JSON})
 @cli.task_body
 def hosts(c, json=False):
@@ -292,6 +301,6 @@ def down(c, name="", caches=False):
 
 namespace = Collection(
     provision, plan, deploy, smoke, status, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, hosts, trust, use,
+    facts, doctor, diagnose, fit, runs, hosts, trust, use,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

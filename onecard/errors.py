@@ -19,6 +19,8 @@ traceback appears only under --debug.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class OnecardError(Exception):
     """What every deliberate failure is.
@@ -76,7 +78,16 @@ class DriftError(OnecardError):
 
 
 class UnhealthyError(OnecardError):
-    """The server did not become ready, or answers wrongly."""
+    """The server did not become ready, or answers wrongly.
+
+    diagnosis: what its log told: rule, cause, fix, command, line; empty where none was read.
+    """
+
+    def __init__(
+        self, message: str, detail: str = "", diagnosis: Mapping[str, str | None] | None = None
+    ) -> None:
+        super().__init__(message, detail)
+        self.diagnosis = dict(diagnosis or {})
 
 
 class SandboxError(OnecardError):

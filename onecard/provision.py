@@ -15,6 +15,8 @@ from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.report import HostReport
+from onecard.runs import recorded
+from onecard.runs.reporter import Noting
 
 AT_ONCE = 8
 
@@ -38,13 +40,16 @@ def provision(
         report = HostReport(host.name)
         console = make_console(host)
         try:
-            with connected(host, known_hosts) as box:
+            with (
+                recorded("provision", host, keep=not check, report=report) as record,
+                connected(host, known_hosts) as box,
+            ):
                 opened.append(box)
                 converge(
                     box.session,
                     host,
                     roles.provision,
-                    reporter=console,
+                    reporter=Noting(record, console),
                     guard=lambda facts: _preflight(facts, host, console),
                     report=report,
                     holder=holder(command),

@@ -160,4 +160,4 @@ def _failure(box: Connected, seen: list[str], what: str) -> UnhealthyError:
     lines += [f"fix: {found.fix}"] if found.fix else []
     lines += [f"type: {found.command}"] if found.command else []
     cause = found.cause or "no rule knows this error"
-    return UnhealthyError(f"{name}: {what}: {cause}", "\n".join(lines))
+    return UnhealthyError(f"{name}: {what}: {cause}", "\n".join(lines), found.to_json())

@@ -20,6 +20,9 @@ from onecard.plan import Plan
 from onecard.questions import questions
 from onecard.ready import Ready, wait_until_ready
 from onecard.report import HostReport
+from onecard.runs import Record, recorded
+from onecard.runs.reporter import Noting
+from onecard.runs.start import StartLog
 from roles.serve import served_name
 
 
@@ -35,20 +38,25 @@ def deploy(
     host = cli.with_flags(cli.chosen_host(requested), {**flags, **_renamed(flags)})
     console = progress_console()
     report = HostReport(host.name)
-    with connected(host, cli.known_hosts()) as box:
+    with (
+        recorded("deploy", host, keep=not check, report=report) as record,
+        connected(host, cli.known_hosts()) as box,
+    ):
         _require_provisioned(box)
         plan = converge(
             box.session,
             host,
             roles.deploy,
-            reporter=HostConsole(
-                console, host.name, show_plan=True, diff="all" if diff else "changed"
+            reporter=Noting(
+                record,
+                HostConsole(console, host.name, show_plan=True, diff="all" if diff else "changed"),
             ),
             report=report,
             holder=holder("deploy"),
             check=check,
         )
-        ready = None if check else wait_for_answer(box, host, console, served_name(host))
+        name = served_name(host)
+        ready = None if check else wait_for_answer(box, host, console, name, record)
     _tell(host, plan, ready, as_json=as_json)
     return 0
 
@@ -61,16 +69,29 @@ def _renamed(
     return {"--model (name)": ("model.name", "")} if given else {}
 
 
-def wait_for_answer(box: Connected, host: Host, console: Console, question_model: str) -> Ready:
-    """Follow a start to its first answer, showing the phases; stop the server if it fails."""
+def wait_for_answer(
+    box: Connected,
+    host: Host,
+    console: Console,
+    question_model: str,
+    record: Record | None = None,
+) -> Ready:
+    """Follow a start to its first answer, showing the phases; stop the server if it fails.
+
+    record: where to note the start.
+    """
     shown = PhaseConsole(console, host.name)
+    ctx = host.settings.serve.ctx
     try:
-        return wait_until_ready(
-            box,
-            questions(question_model).cases[0],
-            deadline_s=host.settings.serve.ready_timeout,
-            on_event=shown.event,
-        )
+        with StartLog(record or Record(None), ctx, shown.event) as start:
+            return start.answered(
+                wait_until_ready(
+                    box,
+                    questions(question_model).cases[0],
+                    deadline_s=host.settings.serve.ready_timeout,
+                    on_event=start.event,
+                )
+            )
     except UnhealthyError:
         # systemd would go on trying; a server that is known not to start is left stopped.
         box.session.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}")
