@@ -5,20 +5,22 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from onecard.cli import numbers
 from onecard.commands.scale import good
+from onecard.connect import Connected
 from onecard.errors import UsageError
 from onecard.facts import Facts, Gpu, Memory
 from onecard.host import Connection, Host
 from onecard.runs import recorded
 from onecard.scale.fit import verdict
 from onecard.scale.long_request import long_request
-from onecard.scale.memory import read_high_water
+from onecard.scale.memory import CardMemory, read_high_water
 from onecard.scale.resume import to_resume
 from onecard.scale.table import render, trouble
 from onecard.settings import Settings
@@ -125,6 +127,14 @@ def test_configured_and_answered_are_two_columns() -> None:
 def test_a_process_says_its_own_peak() -> None:
     assert read_high_water("VmHWM:\t 1048576 kB\nVmHWM:\t  524288 kB\n") == 1.5
     assert read_high_water("") is None
+
+
+def test_the_most_that_a_card_held_is_kept() -> None:
+    """The lines are those of nvidia-smi 580.159.04 on an H200."""
+    cards = CardMemory(cast(Connected, SimpleNamespace(another_session=lambda: None)))
+    for line in ("0, 0", "0, 74210", "1, 5", "0, 73000", "", "No devices were found", "1, [N/A]"):
+        cards.line(line)
+    assert cards.peak_mib == [74210, 5]
 
 
 def test_contexts_are_numbers() -> None:
