@@ -32,7 +32,7 @@ from tests.support.blind_proxy import BlindProxy, SlowProxy
 pytestmark = pytest.mark.box
 
 SCALE = ("scale", "--host", "sandbox", "--ctx", "4096,65536,400000")
-UNIT = "cat /etc/systemd/system/vllm.service /etc/onecard/vllm.env"
+UNIT = "cat /etc/systemd/system/vllm.service /etc/onecard/vllm.env; readlink /opt/onecard/releases/current"
 
 
 def last(controller: Controller, kind: str) -> Run:
@@ -65,7 +65,7 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=240)
     assert running.returncode == 1, told
-    assert "putting back what ran before: tiny-vqa at 4,096" in told
+    assert "putting back what ran before: release 1, tiny-vqa at 4,096" in told
     assert "Traceback" not in told
     assert box(UNIT) == before
     assert controller.json("status", "--host", "sandbox")["status"] == "serving"
@@ -231,7 +231,7 @@ def test_a_wrong_model_shows_in_the_records(
 ) -> None:
     """The same shape with random weights."""
     box(
-        "cd /opt/onecard/models/tiny-vqa && /opt/onecard/venv/bin/python - <<'E'\n"
+        "cd /opt/onecard/models/tiny-vqa && /opt/onecard/current/bin/python - <<'E'\n"
         "import torch\nfrom safetensors.torch import load_file, save_file\n"
         "torch.manual_seed(0)\nweights = load_file('model.safetensors')\n"
         "save_file({k: torch.randn_like(v, dtype=torch.float32).mul(0.06).to(v.dtype) for k, v in weights.items()},"

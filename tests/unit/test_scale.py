@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +16,9 @@ from onecard.cli import numbers
 from onecard.commands.scale import good
 from onecard.connect import Connected
 from onecard.errors import UsageError
-from onecard.facts import Facts, Gpu, Memory
+from onecard.facts import Facts, Memory
 from onecard.host import Connection, Host
+from onecard.host_fit import BoxModel
 from onecard.runs import recorded
 from onecard.scale.fit import verdict
 from onecard.scale.long_request import long_request
@@ -32,7 +34,9 @@ TINY = Path(__file__).parents[2] / "onecard/data/tiny-vqa/config.json"
 SMALL = Host(
     "box1",
     Connection("192.0.2.1"),
-    Settings.model_validate({"serve": {"kv_cache_gib": 0.25, "enforce_eager": True}}),
+    Settings.model_validate(
+        {"accelerator": "cpu", "serve": {"kv_cache_gib": 0.25, "enforce_eager": True}}
+    ),
 )
 BOX = Facts(memory=Memory(total_gib=24.0))
 
@@ -46,22 +50,16 @@ BOX = Facts(memory=Memory(total_gib=24.0))
     ],
 )
 def test_fit_says_what_the_small_model_takes(ctx: int, fits: bool, reason: str) -> None:
-    said = verdict(SMALL, BOX, TINY.read_text(), ctx, "0.32.0")
+    said = verdict(SMALL, BOX, BoxModel("0.32.0", json.loads(TINY.read_text())), ctx)
     assert said.fits is fits
     assert reason in said.reason
+    assert "--force" not in said.reason
 
 
-def test_fit_asks_the_real_card() -> None:
-    card = Gpu(0, "NVIDIA L4", "uuid", memory_total_mib=23034, capability="8.9")
-    host = replace(SMALL, settings=Settings())
-    assert verdict(host, replace(BOX, gpus=(card,)), TINY.read_text(), 4096, "").fits is True
-
-
-@pytest.mark.parametrize("config", ["", "{", "[]", "{}"])
-def test_what_is_not_known_is_not_refused(config: str) -> None:
-    said = verdict(SMALL, BOX, config, 4096, "0.32.0")
+def test_what_is_not_known_is_not_refused() -> None:
+    unknown = Settings.model_validate({"accelerator": "cpu", "model": {"source": "nobody/nothing"}})
+    said = verdict(replace(SMALL, settings=unknown), BOX, BoxModel("", None), 4096)
     assert said.fits is None
-    assert said.reason
 
 
 def test_a_broken_off_run_is_gone_on_with_when_it_asked_for_the_same(tmp_path: Path) -> None:
