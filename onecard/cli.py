@@ -77,7 +77,7 @@ def show_error(message: str, detail: str = "") -> None:
 def print_json(value: object) -> None:
     """Print the one JSON document that --json promises."""
     json.dump(value, sys.stdout, indent=2)
-    print()
+    print(flush=True)  # a task that goes on after it has a reader who waits
 
 
 def inventory_folder() -> Path:

@@ -30,6 +30,7 @@ class Service(Resource):
 
     configuration: what the running process must have been started with; empty for any.
     secret: a file whose value the running process must have been started with; None for none.
+    started_with: file that a start writes that into, for a process that hides its environment.
     """
 
     unit: str
@@ -37,6 +38,7 @@ class Service(Resource):
     running: bool = True
     configuration: str = ""
     secret: SecretFile | None = None
+    started_with: str = ""
 
     @property
     def name(self) -> str:
@@ -44,9 +46,13 @@ class Service(Resource):
 
     def probe(self) -> str:
         unit = shlex.quote(self.unit)
+        state = f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload"
+        if self.started_with:
+            file = shlex.quote(self.started_with)
+            return f"{state}\n[ ! -e {file} ] || sed 's/^/{CONFIGURATION}=/' {file}"
         environment = 'tr "\\0" "\\n" <"/proc/$pid/environ"'
         lines = [
-            f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload",
+            state,
             f"pid=$(systemctl show {unit} -p MainPID --value)",
             f'[ "${{pid:-0}}" = 0 ] || {environment} | grep ^{CONFIGURATION}= || true',
         ]
@@ -97,3 +103,6 @@ class Service(Resource):
         elif "running" in differences:
             lines.append(f"systemctl {'start' if self.running else 'stop'} {unit}")
         return "\n".join(lines)
+
+    def advice(self) -> str:
+        return f"look on the box: journalctl -u {self.unit}"

@@ -163,7 +163,7 @@ def test_a_token_opens_a_gated_model_and_leaves_no_trace(
     with watching(box) as seen:
         code, said, _ = provision(controller, TOKEN)
     assert code == 0
-    assert digests(box, "/opt/onecard/models/acme--gated") == WANTED
+    assert digests(box, "/opt/onecard/models/acme--gated--v1") == WANTED
     assert hub.bytes_host_saw == []
     assert TOKEN not in said
     # grep's own command line has the token in two parts, or it would find itself.
