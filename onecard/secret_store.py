@@ -23,7 +23,11 @@ from onecard.errors import UsageError
 from onecard.secret import Secret
 
 # Every secret there is, and the environment variable that gives it for one run.
-NAMES: Final[Mapping[str, str]] = {"hf-token": "HF_TOKEN", "api-key": "ONECARD_API_KEY"}
+NAMES: Final[Mapping[str, str]] = {
+    "hf-token": "HF_TOKEN",
+    "api-key": "ONECARD_API_KEY",
+    "index-login": "ONECARD_INDEX_CREDENTIALS",
+}
 EVERY_HOST: Final = "all"
 _SERVICE: Final = "onecard"
 
@@ -124,6 +128,9 @@ def _read() -> dict[str, str]:
 
 def _write(entries: Mapping[str, str]) -> None:
     path = _file()
+    if not entries:
+        path.unlink(missing_ok=True)
+        return
     new = path.with_suffix(".onecard-new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

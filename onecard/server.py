@@ -38,6 +38,11 @@ class ServiceState:
     options: dict[str, str]
 
     @property
+    def down(self) -> bool:
+        """Tell whether it is deployed and neither runs nor starts."""
+        return self.loaded and self.active not in ("active", "activating")
+
+    @property
     def port(self) -> int:
         """Return the port that it is told to listen on."""
         return int(self.options.get("port", "8000"))
@@ -76,6 +81,14 @@ def service_state(session: Session) -> ServiceState:
         restarts=int(shown.get("NRestarts") or 0),
         since=shown.get("ActiveEnterTimestamp", ""),
         options=options,
+    )
+
+
+def journal_of(state: ServiceState, lines: int = 2000) -> str:
+    """Return the command that prints the end of this start's journal."""
+    return (
+        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={state.invocation} "
+        f"+ INVOCATION_ID={state.invocation}"
     )
 
 
