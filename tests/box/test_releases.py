@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from onecard import layout
 from tests.box.conftest import INVOKE, PROJECT, Box, Controller
@@ -128,6 +129,22 @@ def test_a_taken_port(controller: Controller, box: Box, good: dict[str, Any]) ->
     finally:
         box(f"kill {pid}")
     assert told["diagnosis"]["rule"] == "port-taken"
+    assert told["back_to"] == good["number"]
+
+
+def test_more_memory_than_there_is(
+    controller: Controller, good: dict[str, Any], tmp_path: Path
+) -> None:
+    """Without a fixed KV cache the server takes a share of the memory: of all of it, too much."""
+    inventory = tmp_path / "inventory"
+    shutil.copytree(controller.inventory, inventory)
+    group = inventory / "group_vars" / "sandbox.yml"
+    settings = yaml.safe_load(group.read_text())
+    del settings["serve"]["kv_cache_gib"]
+    settings["serve"]["extra_args"] = ["--gpu-memory-utilization", "1.0"]
+    group.write_text(yaml.safe_dump(settings))
+    told = Controller(inventory).json("deploy", "--host", "sandbox", code=1)
+    assert told["diagnosis"]["rule"] == "cpu-memory-taken", told
     assert told["back_to"] == good["number"]
 
 
