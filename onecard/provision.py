@@ -26,6 +26,8 @@ from onecard.locks.store import refuse_other_settings, write
 from onecard.reboot import reboot
 from onecard.report import HostReport
 from onecard.resources.hub import note_probe, resolved_revision
+from onecard.runs import recorded
+from onecard.runs.reporter import NotedConsole
 from onecard.secret_store import find
 from onecard.session import Session
 
@@ -35,7 +37,7 @@ AT_ONCE = 8
 def provision(
     hosts: Sequence[Host],
     known_hosts: Path,
-    make_console: Callable[[Host], HostConsole],
+    make_console: Callable[[Host], NotedConsole],
     *,
     command: str,
     check: bool = False,
@@ -55,7 +57,10 @@ def provision(
         try:
             refuse_other_settings(host, known_hosts.parent)
             host = ready_to_install(host)
-            with connected(host, known_hosts) as box:
+            with (
+                recorded("provision", host, keep=not check, report=report) as console.record,
+                connected(host, known_hosts) as box,
+            ):
                 opened.append(box)
                 may_reboot = allow_reboot or host.settings.allow_reboot
                 run = Run(box, known_hosts.parent, console, holder(command), may_reboot)

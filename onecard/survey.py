@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from dataclasses import dataclass
 
 from onecard.facts.lines import Lines
 from onecard.layout import ETC, STATE, UNIT_FILE
 from onecard.secret import Secret
+
+# How a file that root alone may read holds a secret: for sed, printing it alone.
+_SECRETS = (
+    r"s/^[A-Z_]*\(KEY\|TOKEN\|SECRET\|PASSWORD\)=\(.\{16,\}\)$/\2/p",  # systemd's EnvironmentFile=
+    r"s/^\([!-<>-~]\{16,\}\)$/\1/p",  # the value and nothing else
+    r"s/.* password \([^ ]\{12,\}\).*/\1/p",  # netrc
+)
 
 
 @dataclass(frozen=True)
@@ -27,14 +35,13 @@ def survey_script(login: str) -> str:
 
     An account that a person logs in with, or with a home of its own, is not ours.
     """
+    patterns = shlex.join(word for pattern in _SECRETS for word in ("-e", pattern))
     return (
         f"entry=$(getent passwd {login})\n"
         f'case $entry in {login}:*:{STATE}:*) echo "uid=$(id -u {login})" ;; esac\n'
         f"sed -n 's/^ExecStart=.* --port[ =]\\([0-9]*\\).*/port=\\1/p' {UNIT_FILE} 2>/dev/null\n"
-        # VARIABLE=VALUE for systemd, or a file with the value alone.
         f"find {ETC} {STATE}/huggingface/token -type f -perm 0600 ! -name '*.pem' "
-        "-exec sed -n -e 's/^[A-Z_]*\\(KEY\\|TOKEN\\|SECRET\\|PASSWORD\\)=\\(.\\{16,\\}\\)$/\\2/p' "
-        "-e 's/^\\([!-<>-~]\\{16,\\}\\)$/\\1/p' {} + 2>/dev/null | sort -u "
+        f"-exec sed -n {patterns} {{}} + 2>/dev/null | sort -u "
         "| while read -r value; do\n"
         '  echo "secret=$(printf %s "$value" | base64 -w0)"\ndone\n'
     )
