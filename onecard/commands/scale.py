@@ -14,7 +14,7 @@ from onecard import cli
 from onecard.connect import Connected, connected, holder
 from onecard.console import progress_console
 from onecard.engine import gather
-from onecard.errors import OnecardError
+from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.host_fit import read_box_model
@@ -51,9 +51,9 @@ def scale(
             with connected(host, cli.known_hosts()) as box:
                 facts = gather(box.session, holder("scale"))
                 record.facts(facts, ask_software(box.session))
+                measure = Scale(box, facts, try_all=try_all, console=console, record=record)
                 before = keep_before(box.session)
                 record.add("before", **vars(before))
-                measure = Scale(box, facts, try_all=try_all, console=console, record=record)
                 measure.all(contexts, rows)
         finally:
             back = before is None or _put_back(host, before, console, record)
@@ -72,7 +72,10 @@ def good(row: dict[str, Any]) -> bool:
 
 
 class Scale:
-    """Measures one context after the other, noting a row for each."""
+    """Measures one context after the other, noting a row for each.
+
+    Raises PreflightError on a box that is not provisioned.
+    """
 
     def __init__(
         self,
@@ -86,6 +89,11 @@ class Scale:
         self._box, self._facts = box, facts
         self._try_all, self._console, self._record = try_all, console, record
         self._found = read_box_model(box.session, box.host)
+        if not self._found.vllm:
+            name = box.host.name
+            raise PreflightError(
+                f"{name}: vLLM is not installed here yet; run: invoke provision --host {name}"
+            )
 
     def all(self, contexts: Sequence[int], rows: list[dict[str, Any]]) -> None:
         """Append a row to `rows` for each context that has none yet."""

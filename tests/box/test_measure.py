@@ -57,13 +57,13 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 400
     while "--max-model-len 65536" not in box(UNIT):  # the second context is being deployed
         assert time.monotonic() < deadline, "the second context never began"
         assert running.poll() is None, running.communicate()
         time.sleep(1)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=240)
+    _, told = running.communicate(timeout=400)
     assert running.returncode == 1, told
     assert "putting back what ran before: release 1, tiny-vqa at 4,096" in told
     assert "Traceback" not in told
