@@ -21,6 +21,7 @@ from onecard.host_fit import read_box_model
 from onecard.measure.progress import seconds_left
 from onecard.runs import Record, recorded
 from onecard.runs.facts import ask_software
+from onecard.runs.write import plain
 from onecard.scale.before import Before, keep_before, restore
 from onecard.scale.context import measure_context
 from onecard.scale.fit import verdict
@@ -38,7 +39,7 @@ def scale(
     console = progress_console()
     parameters = {"contexts": list(contexts), "try_all": try_all}
     earlier = None if fresh else to_resume(host, "scale", parameters)
-    rows = earlier.all("row") if earlier else []
+    rows = [_values(row) for row in earlier.all("row")] if earlier else []
     if earlier:
         print(
             f"{host.name}: going on with the run of {earlier.time[:19]}: {len(rows)} of "
@@ -63,6 +64,10 @@ def scale(
     else:
         render(rows, Console(highlight=False))
     return record.exit_code
+
+
+def _values(event: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key not in ("event", "time")}
 
 
 def good(row: dict[str, Any]) -> bool:
@@ -104,7 +109,7 @@ class Scale:
             rest = seconds_left(number, len(left), time.monotonic() - began)
             eta = "" if rest is None else f", about {rest:.0f} s left"
             self._say(f"context {ctx:,} ({len(rows) + 1} of {len(contexts)}{eta})")
-            row = self._one(ctx)
+            row = plain(self._one(ctx))
             self._record.add("row", **row)
             rows.append(row)
 
