@@ -38,7 +38,7 @@ class EnvironmentCheck:
 
     def script(self, venv: str) -> str:
         """Return shell that runs it with the server's PATH; exit code 0 when it passed, else 1."""
-        python = shlex.quote(f"{venv}/bin/python")
+        python = shlex.quote(f"{venv}/bin/python3")
         return (
             f"PATH={shlex.quote(server_path(venv))} {python} -I - {shlex.join(self.arguments)} "
             f"<<'@check'\n{self.program}@check"
