@@ -10,11 +10,17 @@ from __future__ import annotations
 import hashlib
 import shlex
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from onecard.layout import server_path
 
 _FOLDER = Path(__file__).parent.parent / "data" / "checks"
+
+
+@cache
+def _text(name: str) -> str:
+    return (_FOLDER / f"{name}.py").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class EnvironmentCheck:
     @property
     def program(self) -> str:
         """Return the program's text."""
-        return (_FOLDER / f"{self.name}.py").read_text("utf-8")
+        return _text(self.name)
 
     @property
     def fingerprint(self) -> str:
@@ -38,7 +44,7 @@ class EnvironmentCheck:
 
     def script(self, venv: str) -> str:
         """Return shell that runs it with the server's PATH; exit code 0 when it passed, else 1."""
-        python = shlex.quote(f"{venv}/bin/python")
+        python = shlex.quote(f"{venv}/bin/python3")
         return (
             f"PATH={shlex.quote(server_path(venv))} {python} -I - {shlex.join(self.arguments)} "
             f"<<'@check'\n{self.program}@check"

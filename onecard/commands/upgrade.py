@@ -51,7 +51,7 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
             _show(host, moved, Console(highlight=False), check=check)
         removed: tuple[str, ...] = ()
         if not check:
-            removed = _switch(run, replace(host, lock=new), moved)
+            removed = _switch(run, host, new, old)
     if as_json:
         cli.print_json(
             {
@@ -70,18 +70,19 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
     return 0
 
 
-def _switch(run: Run, host: Host, moved: Sequence[Move]) -> tuple[str, ...]:
+def _switch(run: Run, host: Host, new: Lock, old: Lock | None) -> tuple[str, ...]:
     """Build and prove the new environment, move the link and the lock file, clear up behind."""
-    names = [move.name for move in moved if move.name.islower()]
+    before = old.packages if old else {}
+    outdated = [name for name, version in before.items() if new.packages.get(name) != version]
     done = False
     try:
-        run.converge(host, roles.provision, HostReport(host.name), check=False)
-        if host.lock is not None:
-            run.console.say(f"wrote {write(run.inventory, host.name, host.lock)}")
+        wanted = replace(host, lock=new)
+        run.converge(wanted, roles.provision, HostReport(host.name), check=False)
+        run.console.say(f"wrote {write(run.inventory, host.name, new)}")
         done = True
     finally:
         # After a failure this removes the new environment: the link still names the old one.
-        removed = remove_unused(run.session, names if done else ())
+        removed = remove_unused(run.session, outdated if done else ())
     return removed
 
 

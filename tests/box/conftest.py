@@ -85,6 +85,7 @@ def controller(folder: Path) -> Iterator[Controller]:
     shutil.copytree(PROJECT / "inventory", inventory)
     for generated in ("sandbox.yml", "known_hosts"):
         (inventory / generated).unlink(missing_ok=True)
+    shutil.rmtree(inventory / "locks", ignore_errors=True)
     driver = choose_driver(folder, inventory, print, cache=PROJECT / ".onecard" / "sandbox")
     try:
         driver.up(["box1"])

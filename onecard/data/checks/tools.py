@@ -5,14 +5,14 @@ import sys
 
 
 def trouble():
-    for name in ("ninja", "c++"):
+    for key, name in (("ninja", "ninja"), ("compiler", "c++")):
         path = shutil.which(name)
         if path is None:
             return f"no {name} on the server's PATH"
         done = subprocess.run([path, "--version"], capture_output=True, text=True)
         if done.returncode != 0:
             return f"{path} --version ended with code {done.returncode}"
-        print(f"{name}={path} {done.stdout.split(chr(10))[0]}")
+        print(f"{key}={path} {done.stdout.split(chr(10))[0]}")
     return ""
 
 
