@@ -24,6 +24,7 @@ class HubModel(Resource):
 
     path: their folder on the box. endpoint: the hub or a mirror of it, without a slash at the end.
     revision: empty takes the newest at the first download and keeps it from then on.
+    check: shell that says whether vLLM can serve what config.json names; run before the rest comes.
     token: asked for a token when there is something to download; it may return None.
 
     What is there is told by the note that the download leaves beside the files (hub_download.Note):
@@ -34,6 +35,7 @@ class HubModel(Resource):
     repository: str
     revision: str
     endpoint: str
+    check: str = field(default="", repr=False)
     token: Callable[[], Secret | None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
@@ -72,7 +74,8 @@ class HubModel(Resource):
 
     def fix(self, differences: Differences, actual: State) -> str:
         words = ("python3", "-I", _PROGRAM, self.endpoint, self.repository, self.path)
-        return shlex.join((*words, "--revision", self.revision, "--token-file", _TOKEN))
+        options = ("--revision", self.revision, "--token-file", _TOKEN, "--check", self.check)
+        return shlex.join((*words, *options))
 
 
 def resolved_revision(probe_output: str) -> str:
