@@ -62,6 +62,14 @@ class Public:
         body, _, code = done.stdout.rpartition("\n")
         return int(code), body or done.stderr
 
+    def until(self, path: str, wanted: int) -> str:
+        """Ask until the code is the wanted one: nginx takes a moment to listen."""
+        deadline = time.monotonic() + 20
+        while (answer := self(path))[0] != wanted:
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.2)
+        return answer[1]
+
 
 def address(controller: Controller) -> str:
     return load(controller.inventory).hosts["box1"].connection.address
@@ -243,11 +251,11 @@ def test_it_looks_up_the_port_of_the_release_that_runs(box: Box, public: Public)
             "systemctl daemon-reload; systemctl restart onecard-proxy"
         )
         assert "127.0.0.1:8017" in box("cat /run/onecard-proxy/upstream.conf")
-        code, body = public("/v1/models")
-        assert (code, json.loads(body)["error"]["code"]) == (503, 503)
+        body = public.until("/v1/models", 503)
+        assert json.loads(body)["error"]["code"] == 503
     finally:
         box(f"mv /root/unit {unit}; systemctl daemon-reload; systemctl restart onecard-proxy")
-    assert public("/v1/models")[0] == 200
+    public.until("/v1/models", 200)
 
 
 def test_unexpose_undoes_exactly(
