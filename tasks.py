@@ -273,6 +273,111 @@ def fit(
     return run.fit(host, given, explain=explain, as_json=json)
 
 
+@task(
+    help={
+        "host": HOST,
+        "ctx": "context lengths in tokens, separated by commas",
+        "try_all": "also those that do not fit, as `fit` reckons",
+        "fresh": "begin anew, do not go on with a run that was broken off",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def scale(c, host="", ctx="4096,65536,131072,262144", try_all=False, fresh=False, json=False):
+    """Serve at each context length: start, memory, latency, and one request that is as long."""
+    from onecard.commands import scale as run
+
+    contexts = cli.numbers("--ctx", ctx)
+    return run.scale(host, contexts=contexts, try_all=try_all, fresh=fresh, as_json=json)
+
+
+@task(
+    help={
+        "host": HOST,
+        "lengths": "tokens of text, separated by commas (default: from 64 to beyond the context)",
+        "prefixes": "kinds of text: repeated, prose, distractor",
+        "asked": "questions for each kind, place and length",
+        "cases": "YAML file of questions (default: those that fit the model)",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def stress(
+    c,
+    host="",
+    lengths="",
+    prefixes="repeated,prose,distractor",
+    asked="12",
+    cases="",
+    json=False,
+):
+    """Measure whether the model still sees a picture beside a long text."""
+    from onecard.commands import stress as run
+
+    return run.stress(
+        host,
+        lengths=cli.numbers("--lengths", lengths) if lengths else (),
+        prefixes=prefixes,
+        cases=cases,
+        asked=cli.positive("--asked", asked),
+        as_json=json,
+    )
+
+
+@task(
+    help={
+        "host": HOST,
+        "concurrency": "requests at once, separated by commas",
+        "rates": "requests/s, separated by commas (default: half and 80 % of the most reached)",
+        "images": "pictures in each request, separated by commas",
+        "input_tokens": "tokens of text in each request",
+        "output_tokens": "tokens of each answer",
+        "requests": "requests of each load",
+        "repeats": "times that both generators make the same load, 2 or more",
+        "goodput": "bounds that a good request keeps, in ms: ttft:500,tpot:50,e2el:5000",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def bench(
+    c,
+    host="",
+    concurrency="1,4,16",
+    rates="",
+    images="0,1",
+    input_tokens="512",
+    output_tokens="64",
+    requests="48",
+    repeats="4",
+    goodput="ttft:2000,tpot:100",
+    json=False,
+):
+    """Load the server at rising rates and concurrencies: latency, tokens/s, goodput, KV use."""
+    from onecard.commands import bench as run
+    from onecard.commands.bench_flags import read
+
+    wanted = read(
+        concurrency=concurrency,
+        rates=rates,
+        images=images,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        requests=requests,
+        repeats=repeats,
+        goodput=goodput,
+    )
+    return run.bench(host, wanted, as_json=json)
+
+
+@task(help={"host": "only this host's", "json": JSON})
+@cli.task_body
+def runs(c, host="", json=False):
+    """List what was run, when and how it ended, from the records in runs/."""
+    from onecard.commands import runs as run
+
+    return run.runs(host, as_json=json)
+
+
 @task(help={"json": JSON})
 @cli.task_body
 def hosts(c, json=False):
@@ -417,7 +522,7 @@ def down(c, name="", caches=False):
 namespace = Collection(
     provision, plan, upgrade, wheelhouse, deploy, releases, rollback, secret, smoke,
     status, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, hosts, trust, use,
+    facts, doctor, diagnose, fit, scale, stress, bench, runs, hosts, trust, use,
     tunnel, expose, unexpose, teardown,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import roles
+import roles.model
 import roles.python
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole
@@ -24,6 +25,9 @@ from onecard.locks.resolve import adopt, resolve
 from onecard.locks.store import refuse_other_settings, write
 from onecard.reboot import reboot
 from onecard.report import HostReport
+from onecard.resources.hub import note_probe, resolved_revision
+from onecard.runs import recorded
+from onecard.runs.reporter import NotedConsole
 from onecard.secret_store import find
 from onecard.session import Session
 
@@ -33,7 +37,7 @@ AT_ONCE = 8
 def provision(
     hosts: Sequence[Host],
     known_hosts: Path,
-    make_console: Callable[[Host], HostConsole],
+    make_console: Callable[[Host], NotedConsole],
     *,
     command: str,
     check: bool = False,
@@ -53,7 +57,10 @@ def provision(
         try:
             refuse_other_settings(host, known_hosts.parent)
             host = ready_to_install(host)
-            with connected(host, known_hosts) as box:
+            with (
+                recorded("provision", host, keep=not check, report=report) as console.record,
+                connected(host, known_hosts) as box,
+            ):
                 opened.append(box)
                 may_reboot = allow_reboot or host.settings.allow_reboot
                 run = Run(box, known_hosts.parent, console, holder(command), may_reboot)
@@ -109,6 +116,19 @@ class Run:
             self.converge(host, roles.provision, report, check=check)
         finally:
             report.add(earlier)
+        if not check:
+            self._note_model(host)
+
+    def _note_model(self, host: Host) -> None:
+        """Write the commit of the model's files into the lock, when it is another model's."""
+        asked = roles.model.asked(host)
+        if host.lock is None or not asked or host.lock.model == asked:
+            return
+        told = self.session.run(note_probe(roles.model.folder(host)))
+        commit = resolved_revision(told.output)
+        if commit:
+            moved = {"model_revision": commit, "model": asked}
+            write(self.inventory, host.name, host.lock.model_copy(update=moved))
 
     def resolve(self, host: Host) -> Lock:
         """Return the newest build for the box, after looking at it anew. Raises CommandError."""

@@ -27,6 +27,7 @@ class ServiceState:
     """What systemd says of the server's unit, and the options that its unit file gives it.
 
     active: `active`, `activating`, `failed`, `inactive`...; invocation: this start's own number.
+    words: the command line that the unit file gives; options: its flags that have a value.
     """
 
     loaded: bool
@@ -36,6 +37,7 @@ class ServiceState:
     restarts: int
     since: str
     options: dict[str, str]
+    words: tuple[str, ...] = ()
 
     @property
     def down(self) -> bool:
@@ -81,6 +83,7 @@ def service_state(session: Session) -> ServiceState:
         restarts=int(shown.get("NRestarts") or 0),
         since=shown.get("ActiveEnterTimestamp", ""),
         options=options,
+        words=tuple(words),
     )
 
 

@@ -35,6 +35,19 @@ def local(host: Host) -> Path | None:
     return (PROJECT / source).resolve() if source.startswith(("./", "/", "../")) else None
 
 
+def asked(host: Host) -> str:
+    """Return the hub's model as the settings ask for it; empty for a local folder."""
+    model = host.settings.model
+    return "" if local(host) else f"{model.source}@{model.revision}"
+
+
+def revision(host: Host) -> str:
+    """Return the commit in the host's lock, if it is of this model; else the settings' revision."""
+    lock = host.lock
+    locked = lock is not None and lock.model == asked(host)
+    return lock.model_revision if lock is not None and locked else host.settings.model.revision
+
+
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     """Return a copy of the local folder, or the hub's repository at its revision."""
     source = local(host)
@@ -45,7 +58,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     model = HubModel(
         folder(host),
         settings.model.source,
-        settings.model.revision,
+        revision(host),
         settings.hub.url,
         check="".join(each.script for each in known),
         token=partial(secret_store.find, "hf-token", host.name),

@@ -7,10 +7,11 @@ from typing import Literal
 from rich.console import Console
 
 from onecard import cli
-from onecard.console import HostConsole, progress_console, recap
+from onecard.console import progress_console, recap
 from onecard.host import Host
 from onecard.provision import provision as provision_hosts
 from onecard.report import HostReport
+from onecard.runs.reporter import NotedConsole
 
 
 def provision(requested: str, *, check: bool, diff: bool, reboot: bool, as_json: bool) -> int:
@@ -43,9 +44,9 @@ def _run(
     hosts = cli.chosen_hosts(requested)
     console = progress_console()
 
-    def make_console(host: Host) -> HostConsole:
+    def make_console(host: Host) -> NotedConsole:
         lines: Literal["all", "none"] = "all" if diff else "none"
-        return HostConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=lines)
+        return NotedConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=lines)
 
     reports = provision_hosts(
         hosts,

@@ -43,12 +43,7 @@ class HubModel(Resource):
         return f"model {self.repository}"
 
     def probe(self) -> str:
-        return (
-            f"cd {shlex.quote(self.path)} 2>/dev/null && [ -f {hub_download.NOTE} ] || exit 0\n"
-            f"cat {hub_download.NOTE}\n"
-            f"sed -n 's/^file=[^ ]* [^ ]* [^ ]* //p' {hub_download.NOTE} | tr '\\n' '\\0' | "
-            "xargs -0 -r stat -c 'now=%s %Y %n' -- 2>/dev/null || true"
-        )
+        return note_probe(self.path)
 
     def read(self, answer: Answer) -> State:
         rows = [line.partition("=") for line in answer.output.splitlines()]
@@ -78,7 +73,18 @@ class HubModel(Resource):
         return shlex.join((*words, *options))
 
 
-def resolved_revision(probe_output: str) -> str:
-    """Return the commit that a complete download is of, from HubModel.probe's output; else ''."""
-    commits = [line for line in probe_output.splitlines() if line.startswith("commit=")]
+def note_probe(path: str) -> str:
+    """Return shell that prints a model's note, and each noted file's size and time now."""
+    note = hub_download.NOTE
+    return (
+        f"cd {shlex.quote(path)} 2>/dev/null && [ -f {note} ] || exit 0\n"
+        f"cat {note}\n"
+        f"sed -n 's/^file=[^ ]* [^ ]* [^ ]* //p' {note} | tr '\\n' '\\0' | "
+        "xargs -0 -r stat -c 'now=%s %Y %n' -- 2>/dev/null || true"
+    )
+
+
+def resolved_revision(output: str) -> str:
+    """Return the commit that a complete download is of, from note_probe's output; else ''."""
+    commits = [line for line in output.splitlines() if line.startswith("commit=")]
     return commits[0].removeprefix("commit=") if commits else ""

@@ -29,16 +29,16 @@ class Service(Resource):
     """A service's state.
 
     configuration: what the running process must have been started with; empty for any.
-    secret: a file whose value the running process must have been started with; None for none.
     started_with: file that a start writes that into, for a process that hides its environment.
+    secret: a file whose value the running process must have been started with; None for none.
     """
 
     unit: str
     enabled: bool = True
     running: bool = True
     configuration: str = ""
-    secret: SecretFile | None = None
     started_with: str = ""
+    secret: SecretFile | None = None
 
     @property
     def name(self) -> str:
@@ -46,20 +46,22 @@ class Service(Resource):
 
     def probe(self) -> str:
         unit = shlex.quote(self.unit)
-        state = f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload"
-        if self.started_with:
-            file = shlex.quote(self.started_with)
-            return f"{state}\n[ ! -e {file} ] || sed 's/^/{CONFIGURATION}=/' {file}"
         environment = 'tr "\\0" "\\n" <"/proc/$pid/environ"'
         lines = [
-            state,
+            f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload",
             f"pid=$(systemctl show {unit} -p MainPID --value)",
-            f'[ "${{pid:-0}}" = 0 ] || {environment} | grep ^{CONFIGURATION}= || true',
+            self._configuration(environment),
         ]
         if self.secret is not None:
             in_process = self.secret.digest_probe("process", environment)
             lines += [self.secret.digest_probe("file"), f'[ "${{pid:-0}}" = 0 ] || {in_process}']
         return "\n".join(lines)
+
+    def _configuration(self, environment: str) -> str:
+        if self.started_with:
+            file = shlex.quote(self.started_with)
+            return f"[ ! -e {file} ] || sed 's/^/{CONFIGURATION}=/' {file}"
+        return f'[ "${{pid:-0}}" = 0 ] || {environment} | grep ^{CONFIGURATION}= || true'
 
     def read(self, answer: Answer) -> State:
         shown = fields(answer.output)

@@ -31,6 +31,11 @@ class Controller:
 
     inventory: Path
 
+    @property
+    def runs(self) -> Path:
+        """The folder of its records."""
+        return self.inventory.parent / "runs"
+
     def invoke(
         self, *words: str, timeout: float = 900, **environment: str
     ) -> subprocess.CompletedProcess[str]:
@@ -41,6 +46,7 @@ class Controller:
                 **os.environ,
                 "ONECARD_INVENTORY": str(self.inventory),
                 "ONECARD_HOST": "",
+                "ONECARD_RUNS": str(self.runs),
                 **environment,
             },
             stdin=subprocess.DEVNULL,
