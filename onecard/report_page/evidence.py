@@ -1,0 +1,149 @@
+"""Which of a host's records the page stands on: of each kind of measurement, the newest.
+
+Every reading here keeps the run that it came from, so that the page can say which one it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from onecard.runs import Run
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SmokeResult:
+    """One smoke test: its cases and its sum. server: what was served, as far as it was noted."""
+
+    run: Run
+    summary: Event
+    cases: tuple[Event, ...]
+    server: Event
+
+    @property
+    def ctx(self) -> int | None:
+        """The context length that the server was configured for."""
+        return self.summary.get("ctx") or self.server.get("ctx")
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a server that answered in the end."""
+
+    run: Run
+    event: Event
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong. event: a `failure`."""
+
+    run: Run
+    event: Event
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is recorded of one host, or of one side of a comparison.
+
+    label: what the side is called. runs: oldest first.
+    ctx: only what was measured at this context length; None for all.
+    """
+
+    label: str
+    host: str
+    runs: tuple[Run, ...]
+    ctx: int | None = None
+    pictures: Mapping[str, str] = field(default_factory=dict)
+
+    def newest(self, event: str) -> tuple[Run, Event] | None:
+        """Return the newest event of a kind, with its run."""
+        found = [
+            (run, each) for run in self.runs for each in run.all(event) if self._wanted(run, each)
+        ]
+        return max(found, key=lambda pair: str(pair[1].get("time", "")), default=None)
+
+    @property
+    def facts(self) -> Event:
+        """What the box is; empty where no run noted it."""
+        found = self.newest("facts")
+        return found[1] if found else {}
+
+    @property
+    def server(self) -> Event:
+        """What was served last; empty where no run noted it."""
+        found = self.newest("server")
+        return found[1] if found else {}
+
+    @property
+    def smokes(self) -> tuple[SmokeResult, ...]:
+        """Every finished smoke test, oldest first, those within scale too."""
+        found = [smoke for run in self.runs for smoke in _smokes(run)]
+        wanted = [smoke for smoke in found if self.ctx in (None, smoke.ctx)]
+        return tuple(sorted(wanted, key=lambda smoke: str(smoke.summary.get("time", ""))))
+
+    @property
+    def smoke(self) -> SmokeResult | None:
+        """The newest smoke test; one of its own before those within scale."""
+        alone = [smoke for smoke in self.smokes if smoke.run.kind == "smoke"]
+        return next(reversed(alone or self.smokes), None)
+
+    @property
+    def start(self) -> Start | None:
+        """The newest start that was answered and told its phases, a deploy's before scale's."""
+        starts = [
+            Start(run, each)
+            for run in self.runs
+            for each in run.all("start")
+            if each.get("answered_s") is not None and each.get("phases") and self._wanted(run, each)
+        ]
+        deployed = [start for start in starts if start.run.kind == "deploy"]
+        return next(reversed(deployed or starts), None)
+
+    @property
+    def scale(self) -> tuple[Run, tuple[Event, ...]] | None:
+        """The newest run of scale with a finished context, and its rows by context length."""
+        for run in reversed(self.runs):
+            rows = {row.get("ctx"): row for row in run.all("row") if self._wanted(run, row)}
+            if rows:
+                return run, tuple(rows[ctx] for ctx in sorted(rows, key=lambda ctx: ctx or 0))
+        return None
+
+    def latest(self, kind: str, event: str) -> Run | None:
+        """Return the newest run of a kind that has an event; of those unlike `ctx`, none."""
+        for run in reversed(self.runs):
+            if run.kind == kind and run.all(event) and self._wanted(run, run.last("server") or {}):
+                return run
+        return None
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Everything that failed, newest first."""
+        found = [Failure(run, event) for run in self.runs for event in run.all("failure")]
+        return tuple(reversed(found))
+
+    def _wanted(self, run: Run, event: Event) -> bool:
+        if self.ctx is None:
+            return True
+        ctx = event.get("ctx") or (run.last("server") or {}).get("ctx")
+        return ctx in (None, self.ctx)
+
+
+def _smokes(run: Run) -> Iterator[SmokeResult]:
+    """Split a run's events at its sums: the cases before each belong to it."""
+    cases: list[Event] = []
+    server: Event = {}
+    for event in run.events:
+        kind = event.get("event")
+        if kind == "server":
+            server = event
+        elif kind == "context":
+            cases = []
+        elif kind == "case":
+            cases.append(event)
+        elif kind == "smoke":
+            yield SmokeResult(run, event, tuple(cases), server)
+            cases = []
