@@ -226,6 +226,24 @@ def fit(
     )
 
 
+@task(
+    help={
+        "host": HOST,
+        "ctx": "context lengths in tokens, separated by commas",
+        "try_all": "also those that do not fit, as `fit` reckons",
+        "fresh": "begin anew, do not go on with a run that was broken off",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def scale(c, host="", ctx="4096,65536,131072,262144", try_all=False, fresh=False, json=False):
+    """Serve at each context length: start, memory, latency, and one request that is as long."""
+    from onecard.commands import scale as run
+
+    contexts = cli.numbers("--ctx", ctx)
+    return run.scale(host, contexts=contexts, try_all=try_all, fresh=fresh, as_json=json)
+
+
 @task(help={"host": "only this host's", "json": JSON})
 @cli.task_body
 def runs(c, host="", json=False):
@@ -319,6 +337,6 @@ def down(c, name="", caches=False):
 
 namespace = Collection(
     provision, plan, deploy, smoke, status, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, runs, report, hosts, trust, use,
+    facts, doctor, diagnose, fit, scale, runs, report, hosts, trust, use,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

@@ -152,3 +152,8 @@ def positive(flag: str, text: str) -> int:
     if number < 1:
         raise UsageError(f'{flag}: "{text}" is not a whole number of at least 1')
     return number
+
+
+def numbers(flag: str, text: str) -> tuple[int, ...]:
+    """Return a flag's whole numbers, separated by commas, each once. Raises UsageError."""
+    return tuple(dict.fromkeys(positive(flag, part.strip()) for part in text.split(",")))

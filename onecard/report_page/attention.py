@@ -116,7 +116,7 @@ def _slower(evidence: Evidence) -> Iterator[str]:
 
 def _likeness(smoke: SmokeResult) -> tuple[object, ...]:
     names = tuple(str(case.get("name")) for case in smoke.cases)
-    return smoke.summary.get("model"), smoke.ctx, names
+    return smoke.server.get("model"), smoke.ctx, names
 
 
 def _scale(evidence: Evidence) -> Iterator[str]:
@@ -132,9 +132,9 @@ def _scale(evidence: Evidence) -> Iterator[str]:
         elif asked and not asked.get("answered"):
             why = asked.get("error") or "no answer"
             yield f"Started at {ctx} tokens, the server did not answer a request that long: {why}."
-    restored = run.last("restored")
-    if restored and not restored.get("ok"):
-        yield f"What ran before scale is not back: {restored.get('error') or 'no reason given'}."
+    before = run.last("before") or {}
+    if before.get("active") and not run.all("restored"):
+        yield "The server that ran before scale is not known to run again."
 
 
 def _loads(evidence: Evidence) -> Iterator[str]:

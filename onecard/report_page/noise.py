@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from onecard.measure.wilson import wilson
+
 LEAST: Final = 0.05  # of a ratio; differences below it are not called differences
 FEWEST: Final = 5  # repeats without which no interval is given
 DRAWS: Final = 2000
-Z: Final = 1.959964  # 97.5 % of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,11 @@ def difference_of_shares(
     right_before: int, asked_before: int, right_after: int, asked_after: int
 ) -> Comparison | None:
     """Return the share after minus the share before; None where nothing was asked."""
-    if not asked_before or not asked_after:
+    before, after = wilson(right_before, asked_before), wilson(right_after, asked_after)
+    if before is None or after is None:
         return None
-    p, (p_low, p_high) = right_before / asked_before, wilson(right_before, asked_before)
-    q, (q_low, q_high) = right_after / asked_after, wilson(right_after, asked_after)
+    p, (p_low, p_high) = right_before / asked_before, before
+    q, (q_low, q_high) = right_after / asked_after, after
     difference = q - p
     return Comparison(
         difference,
@@ -82,12 +84,3 @@ def difference_of_shares(
         difference + math.hypot(q_high - q, p - p_low),
         neutral=0.0,
     )
-
-
-def wilson(right: int, asked: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share (Wilson, JASA 22, 1927)."""
-    share = right / asked
-    spread = Z * Z / asked
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z * math.sqrt(share * (1 - share) / asked + spread / asked / 4) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)

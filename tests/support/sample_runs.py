@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from onecard.report_page.noise import wilson
+from onecard.measure.wilson import wilson
 from onecard.runs import Run
 from onecard.settings import Settings
 
@@ -157,7 +157,7 @@ def smoke(
 
 
 def scale() -> Events:
-    events: Events = [FACTS]
+    events: Events = [FACTS, {"event": "before", "active": True, "ctx": 65536, "model": MODEL}]
     for place, ctx in enumerate(CONTEXTS):
         begun = start(ctx, 214.0 + place)
         tokens = int(ctx * 0.95)
@@ -189,7 +189,7 @@ def scale() -> Events:
     )  # fmt: skip
     return [
         *events,
-        {"event": "restored", "ctx": 65536, "model": MODEL, "how": "settings", "ok": True},
+        {"event": "restored", "active": True, "ctx": 65536, "model": MODEL},
     ]
 
 
@@ -229,7 +229,7 @@ def stress(ctx: int = 65536, *, worst: float = 0.55) -> Events:
 
 
 def _interval(right: int, asked: int) -> dict[str, float]:
-    low, high = wilson(right, asked)
+    low, high = wilson(right, asked) or (0.0, 1.0)
     return {"low": round(low, 4), "high": round(high, 4)}
 
 
