@@ -14,12 +14,10 @@ from onecard.errors import OnecardError, UsageError
 from onecard.report_page.as_json import to_json
 from onecard.report_page.blocks import Page
 from onecard.report_page.compare import compare
-from onecard.report_page.evidence import Evidence
 from onecard.report_page.html import to_html
 from onecard.report_page.markdown import to_markdown
 from onecard.report_page.page import page
-from onecard.report_page.pictures import data_urls
-from onecard.report_page.sides import side
+from onecard.report_page.sides import gathered, side
 from onecard.runs import Run, find_runs
 from onecard.runs.folder import folder_name, runs_folder
 from onecard.runs.write import plain
@@ -36,11 +34,11 @@ def report(requested: str, *, pair: tuple[str, str] | None, out: str, kind: str)
     runs = [_masked(run) for run in runs]
     if pair is None:
         host = _host(requested, runs)
-        made = page(_evidence(host, runs))
+        mine = [run for run in runs if run.host == host]
+        made = page(gathered(host, mine, runs_folder()))
         name = f"report-{folder_name(host)}"
     else:
-        pictures = data_urls(runs, runs_folder())
-        made = compare(*(side(text, runs, pictures) for text in pair))
+        made = compare(*(side(text, runs, runs_folder()) for text in pair))
         name = "report-" + "-and-".join(folder_name(Path(text).stem) for text in pair)
     _write(_text(made, wanted), out or name + SUFFIXES[wanted])
     return 0
@@ -64,11 +62,6 @@ def _host(requested: str, runs: Sequence[Run]) -> str:
             f"invoke smoke --host {host}"
         )
     return host
-
-
-def _evidence(host: str, runs: Sequence[Run]) -> Evidence:
-    mine = tuple(run for run in runs if run.host == host)
-    return Evidence(host, host, mine, pictures=data_urls(mine, runs_folder()))
 
 
 def _masked(run: Run) -> Run:

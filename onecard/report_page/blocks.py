@@ -5,7 +5,7 @@ Text here is plain text, whoever wrote it: a model's answer too. The writers esc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -70,6 +70,19 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[object, ...], ...]
     note: str = ""
+
+    def filled(self) -> Table:
+        """Return the table without columns in which nothing is known; the first one stays."""
+        kept = [
+            place
+            for place in range(len(self.columns))
+            if place == 0 or any(row[place] is not None for row in self.rows)
+        ]
+        return replace(
+            self,
+            columns=tuple(self.columns[place] for place in kept),
+            rows=tuple(tuple(row[place] for place in kept) for row in self.rows),
+        )
 
     def headings(self) -> tuple[tuple[str, str], ...]:
         """Return each column's title and unit."""

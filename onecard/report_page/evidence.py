@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from onecard.fit import ModelShape
 from onecard.runs import Run
 
 Event = Mapping[str, Any]
@@ -51,6 +52,7 @@ class Evidence:
 
     label: what the side is called. runs: oldest first.
     ctx: only what was measured at this context length; None for all.
+    pictures: name in the records -> data URL. shape: the model's, where it is known.
     """
 
     label: str
@@ -58,6 +60,7 @@ class Evidence:
     runs: tuple[Run, ...]
     ctx: int | None = None
     pictures: Mapping[str, str] = field(default_factory=dict)
+    shape: ModelShape | None = None
 
     def newest(self, event: str) -> tuple[Run, Event] | None:
         """Return the newest event of a kind, with its run."""
@@ -74,9 +77,17 @@ class Evidence:
 
     @property
     def server(self) -> Event:
-        """What was served last; empty where no run noted it."""
-        found = self.newest("server")
-        return found[1] if found else {}
+        """What was served last; what scale started for a while counts only where nothing else is.
+
+        Empty where no run noted it.
+        """
+        found = [
+            (run.kind != "scale", str(each.get("time", "")), each)
+            for run in self.runs
+            for each in run.all("server")
+            if self._wanted(run, each)
+        ]
+        return max(found, key=lambda each: each[:2])[2] if found else {}
 
     @property
     def smokes(self) -> tuple[SmokeResult, ...]:

@@ -66,7 +66,7 @@ def _start(evidence: Evidence) -> Iterator[Block]:
         "A start by phase",
         (
             Column("phase", "phase"),
-            *(Column(f"at_{name}", f"at {name} tokens", Kind.SECONDS) for name, _ in starts),
+            *(Column(f"at_{name}", f"at {name} tokens", Kind.TENTHS) for name, _ in starts),
         ),
         (*((name, *(each.get(name) for each in took)) for name in names), total),
         source(evidence.scale[0] if len(starts) > 1 and evidence.scale else start.run),

@@ -1,4 +1,4 @@
-"""Where the memory goes, and what vLLM's figure for the KV cache means on this box."""
+"""Where the memory goes: the table and the bar."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from onecard.report_page import numbers
-from onecard.report_page.blocks import Block, Column, Missing, Paragraph, Plot, Section, Table
+from onecard.report_page.blocks import Block, Column, Missing, Plot, Section, Table
 from onecard.report_page.chart import Bar, Part
 from onecard.report_page.evidence import Event, Evidence
 from onecard.report_page.numbers import Kind
@@ -66,18 +66,24 @@ def section(evidence: Evidence) -> Section:
                 Column("headroom_gib", "headroom", Kind.GIB),
             ),
             tuple((r.ctx, r.weights, r.kv, r.graphs, r.peak, r.headroom) for r in rows),
-            "Weights, KV cache and graphs are what vLLM logged; the peak was measured on the box"
-            + (
-                "."
-                if on_card
-                else ": this box has no card, and a KV cache that is set aside but not yet "
-                "written to takes no main memory, so the parts may add up to more than the peak."
-            ),
-        )
+            _note(rows, on_card=on_card),
+        ).filled()
     ]
     if bar := _bar(rows):
         blocks.append(bar)
     return Section("memory", "Memory", tuple(blocks))
+
+
+def _note(rows: tuple[Memory, ...], *, on_card: bool) -> str:
+    if all(row.peak is None for row in rows):
+        return "As vLLM logged it; the peak in use was not measured."
+    words = "Weights, KV cache and graphs are what vLLM logged; the peak was measured on the box."
+    if on_card:
+        return words
+    return (
+        f"{words} This box has no card, and a KV cache that is set aside but not yet written to "
+        "takes no main memory, so the parts may add up to more than the peak."
+    )
 
 
 def memories(evidence: Evidence) -> Iterator[Memory]:
@@ -138,85 +144,4 @@ def _bar(rows: tuple[Memory, ...]) -> Plot | None:
         "Memory by context length",
         f"Stacked bars: {words}.",
         Bar(tuple(drawn), "GiB"),
-    )
-
-
-def kv_section(evidence: Evidence) -> Section | None:
-    """Return what the KV figure says and what not, in this box's numbers; None without any."""
-    start = evidence.start
-    told: Event = (start.event.get("memory") or {}) if start else {}
-    tokens, at_once = told.get("kv_tokens"), told.get("kv_concurrency")
-    ctx = told.get("kv_request_tokens") or (start.event.get("ctx") if start else None)
-    if not tokens:
-        return None
-    size = told.get("kv_available_gib")
-    blocks: list[Block] = [
-        Paragraph(
-            f"vLLM keeps {numbers.gib(size)} for the KV cache here and logs it as "
-            f"“{numbers.count(tokens)} tokens”."
-            if size
-            else f"vLLM logs its KV cache as “{numbers.count(tokens)} tokens”."
-        )
-    ]
-    if at_once and ctx:
-        blocks += [
-            Paragraph(
-                f"That figure is no limit on a request. It is how many requests of the configured "
-                f"{numbers.count(ctx)} tokens fit at once, {numbers.ratio(at_once)}, multiplied "
-                f"by {numbers.count(ctx)}. On a hybrid model it moves with the configured context "
-                "although the pool of memory stays the same, so it can’t be compared between two "
-                "settings. Three figures can: the memory, the requests at once, and the longest "
-                "single request that was answered."
-            ),
-            Paragraph(_one_long_request(at_once, ctx)),
-        ]
-    else:
-        blocks.append(
-            Paragraph(
-                "This build logs no concurrency. Builds before 0.17 divided the blocks of a "
-                "hybrid model by its layer groups before they printed the figure: it is then a "
-                "fraction of what the pool holds, not a limit on a request."
-            )
-        )
-    if table := _pool(evidence):
-        blocks.append(table)
-    return Section("kv", "What the KV figure means", tuple(blocks))
-
-
-def _one_long_request(at_once: float, ctx: int) -> str:
-    second = (
-        "a second one of that length waits until the first has given its blocks back"
-        if at_once < 2
-        else f"{int(at_once)} of that length are answered side by side, and the next one waits"
-    )
-    return (
-        "vLLM refuses to start when one request of the configured length does not fit. A server "
-        f"that started at {numbers.count(ctx)} tokens therefore holds a request of "
-        f"{numbers.count(ctx)}; {second}."
-    )
-
-
-def _pool(evidence: Evidence) -> Table | None:
-    scale = evidence.scale
-    rows = [row for row in scale[1] if row.get("kv_tokens")] if scale else []
-    if len(rows) < 2:
-        return None
-    return Table(
-        "kv-table",
-        "The same pool, told at each context",
-        (
-            Column("ctx", "context", Kind.COUNT),
-            Column("kv_available_gib", "KV cache", Kind.GIB),
-            Column("kv_tokens", "tokens as logged", Kind.COUNT),
-            Column("kv_concurrency", "requests at once", Kind.RATIO),
-        ),
-        tuple(
-            (
-                row.get("ctx"),
-                (row.get("memory") or {}).get("kv_available_gib"),
-                row.get("kv_tokens"),
-                row.get("kv_concurrency"),
-            )
-            for row in rows
-        ),
     )

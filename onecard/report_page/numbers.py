@@ -22,6 +22,7 @@ class Kind(Enum):
     COUNT = "count"
     GIB = "GiB"
     SECONDS = "s"
+    TENTHS = "s, to a tenth"
     RATE = "rate"
     SHARE = "share"
     RATIO = "ratio"
@@ -69,6 +70,8 @@ def _scale(kind: Kind, numbers: Sequence[float]) -> tuple[str, float, int]:
         if numbers and max(map(abs, numbers)) < 1:
             return "ms", 1000, _decimals(number * 1000 for number in numbers)
         return "s", 1, _decimals(numbers)
+    if kind is Kind.TENTHS:
+        return "s", 1, 1
     if kind is Kind.RATE:
         return "", 1, _decimals(numbers)
     return "", 1, 0

@@ -9,6 +9,7 @@ from onecard.report_page import (
     attention,
     grounding,
     hardware,
+    kv_figure,
     latency,
     load,
     memory,
@@ -29,7 +30,7 @@ def page(evidence: Evidence) -> Page:
         hardware.section(evidence),
         hardware.reproduction(evidence),
         memory.section(evidence),
-        memory.kv_section(evidence),
+        kv_figure.section(evidence),
         scaling.section(evidence),
         latency.section(evidence),
         grounding.section(evidence),
@@ -85,7 +86,8 @@ def _summary(evidence: Evidence) -> Iterator[str]:
         control: Event = smoke.summary.get("picture_control") or {}
         words = (
             f"{f'All {asked}' if right == asked else f'{right} of {asked}'} picture questions were "
-            f"answered right, {numbers.seconds(smoke.summary.get('steady_p50_s'))} each"
+            f"answered right, half of them within "
+            f"{numbers.seconds(smoke.summary.get('steady_p50_s'))}"
         )
         if control.get("right_without") is not None:
             words += f"; without their pictures, {control['right_without']} were"

@@ -22,6 +22,7 @@ from matplotlib.transforms import ScaledTranslation
 from onecard.report_page.chart import Bar, Chart, Part, Series
 
 POINTS_PER_INCH: Final = 72
+SHORT: Final = 16  # letters of a name of which two fit beside each other on a phone
 # Colours that nothing else uses, put in for the page's variables and replaced in the SVG.
 INK: Final = "#010203"
 GRID: Final = "#010204"
@@ -112,8 +113,10 @@ def _chart(chart: Chart, width: Width) -> Figure:
         if width.labels_beside:
             _name_beside(axes, chart.series, width.font)
         else:
+            longest = max(len(series.name) for series in chart.series)
             axes.legend(
-                loc="lower left", bbox_to_anchor=(0, 1.09), ncols=2, frameon=False,
+                loc="lower left", bbox_to_anchor=(0, 1.09), ncols=2 if longest <= SHORT else 1,
+                frameon=False,
                 handlelength=2.6, borderpad=0, columnspacing=1.2,
             )  # fmt: skip
     return figure

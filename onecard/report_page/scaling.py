@@ -50,7 +50,7 @@ def section(evidence: Evidence) -> Section:
             (
                 Column("ctx", "configured for", Kind.COUNT),
                 Column("configured", "server"),
-                Column("answered_s", "ready after", Kind.SECONDS),
+                Column("answered_s", "ready after", Kind.TENTHS),
                 Column("smoke", "pictures"),
                 Column("steady_p50_s", "picture p50", Kind.SECONDS),
                 Column("prompt_tokens", "then asked with", Kind.COUNT),

@@ -9,21 +9,25 @@ runs/box1/20261123T210000Z-bench.jsonl     this run alone
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from onecard.errors import UsageError
 from onecard.report_page.evidence import Evidence
+from onecard.report_page.files import data_urls, model_shape
 from onecard.runs import Run, read_run
 
 _BEHIND = re.compile(r"(?:@(?P<time>\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?))?(?::(?P<ctx>\d+))?")
 
 
-def side(text: str, runs: Sequence[Run], pictures: Mapping[str, str]) -> Evidence:
-    """Return what `text` names. Raises UsageError, which says what may be named."""
+def side(text: str, runs: Sequence[Run], folder: Path) -> Evidence:
+    """Return what `text` names; `folder` is that of the runs.
+
+    Raises UsageError, which says what may be named.
+    """
     if text.endswith(".jsonl"):
         run = read_run(Path(text))
-        return Evidence(f"{run.host} {run.path.stem}", run.host, (run,), pictures=pictures)
+        return gathered(f"{run.host} {run.path.stem}", (run,), folder)
     # A host's name may hold @ and : itself, as in root@203.0.113.10:22.
     for host in sorted({run.host for run in runs}, key=len, reverse=True):
         behind = _BEHIND.fullmatch(text[len(host) :]) if text.startswith(host) else None
@@ -34,11 +38,18 @@ def side(text: str, runs: Sequence[Run], pictures: Mapping[str, str]) -> Evidenc
         if not kept:
             raise UsageError(f"--compare {text}: nothing of {host} is recorded before that time")
         ctx = int(behind["ctx"]) if behind["ctx"] else None
-        return Evidence(text, host, kept, ctx, pictures)
+        return gathered(text, kept, folder, ctx)
     known = ", ".join(sorted({run.host for run in runs})) or "none yet"
     raise UsageError(
         f"--compare {text}: give HOST, HOST:CTX, HOST@TIME or a record's file; hosts with records: "
         f"{known}"
+    )
+
+
+def gathered(label: str, runs: Sequence[Run], folder: Path, ctx: int | None = None) -> Evidence:
+    """Return the evidence of runs of one host, with what lies in files beside them."""
+    return Evidence(
+        label, runs[0].host, tuple(runs), ctx, data_urls(runs, folder), model_shape(runs)
     )
 
 

@@ -7,6 +7,7 @@ Protocol: JSON messages that end in NUL, to file descriptor 3 of the browser and
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
@@ -30,6 +31,15 @@ def executable() -> str:
     return next((path for path in found if path), "")
 
 
+def _pipe() -> tuple[int, int]:
+    """A pipe whose ends are not 3 or 4, which the browser takes its own to be."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return high[0], high[1]
+
+
 @dataclass
 class Visit:
     """A page that was loaded, and what it did: requests beside itself, messages on the console."""
@@ -43,11 +53,10 @@ class Chromium:
 
     def __init__(self) -> None:
         self._profile = tempfile.mkdtemp(prefix="chromium-")
-        to_browser, self._out = os.pipe()
-        self._in, from_browser = os.pipe()
-        # The browser wants exactly 3 and 4; the shell moves whatever numbers the pipes have.
+        to_browser, self._out = _pipe()
+        self._in, from_browser = _pipe()
         command = [
-            "sh", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "sh", executable(),
+            "bash", "-c", f'exec "$@" 3<&{to_browser} 4>&{from_browser}', "bash", executable(),
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
             "--disable-quic", "--disable-background-networking", "--disable-component-update",
             "--disable-sync", "--no-first-run", "--hide-scrollbars", "--remote-debugging-pipe",

@@ -42,7 +42,7 @@ FACTS = {
     "driver": "580.126.09",
     "cuda": "13.0",
     "python": "3.12.3",
-    "software": {"vllm": "0.32.0", "torch": "2.13.0", "torchvision": "0.28.0", "transformers": "5.2.0"},
+    "software": {"vllm": "0.25.1", "torch": "2.13.0", "torchvision": "0.28.0", "transformers": "5.2.0"},
 }  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def server(ctx: int, model: str = MODEL) -> dict[str, Any]:
     for name, value in options.items():
         words += [f"--{name}", value]
     return {
-        "event": "server", "model": model, "ctx": ctx, "port": 8000, "vllm": "0.32.0",
+        "event": "server", "model": model, "ctx": ctx, "port": 8000, "vllm": "0.25.1",
         "options": options, "words": words,
     }  # fmt: skip
 
@@ -106,7 +106,7 @@ def start(ctx: int, seconds: float = 214.0) -> dict[str, Any]:
         "memory": {
             "weights_gib": 51.1, "kv_available_gib": 17.21, "kv_tokens": tokens,
             "kv_concurrency": at_once, "kv_request_tokens": ctx, "graphs_gib": 0.92,
-            "block_tokens": 784, "attention_backend": "FLASH_ATTN", "vllm_version": "0.32.0",
+            "block_tokens": 784, "attention_backend": "FLASH_ATTN", "vllm_version": "0.25.1",
         },
     }  # fmt: skip
 
