@@ -244,6 +244,39 @@ def scale(c, host="", ctx="4096,65536,131072,262144", try_all=False, fresh=False
     return run.scale(host, contexts=contexts, try_all=try_all, fresh=fresh, as_json=json)
 
 
+@task(
+    help={
+        "host": HOST,
+        "lengths": "tokens of text, separated by commas (default: from 64 to beyond the context)",
+        "prefixes": "kinds of text: repeated, prose, distractor",
+        "asked": "questions for each kind, place and length",
+        "cases": "YAML file of questions (default: those that fit the model)",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def stress(
+    c,
+    host="",
+    lengths="",
+    prefixes="repeated,prose,distractor",
+    asked="12",
+    cases="",
+    json=False,
+):
+    """Measure whether the model still sees a picture beside a long text."""
+    from onecard.commands import stress as run
+
+    return run.stress(
+        host,
+        lengths=cli.numbers("--lengths", lengths) if lengths else (),
+        prefixes=prefixes,
+        cases=cases,
+        asked=cli.positive("--asked", asked),
+        as_json=json,
+    )
+
+
 @task(help={"host": "only this host's", "json": JSON})
 @cli.task_body
 def runs(c, host="", json=False):
@@ -337,6 +370,6 @@ def down(c, name="", caches=False):
 
 namespace = Collection(
     provision, plan, deploy, smoke, status, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, scale, runs, report, hosts, trust, use,
+    facts, doctor, diagnose, fit, scale, stress, runs, report, hosts, trust, use,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))
