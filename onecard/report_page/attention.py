@@ -151,6 +151,9 @@ def _loads(evidence: Evidence) -> Iterator[str]:
                 )
     stress = evidence.latest("stress", "cell")
     if stress is not None:
+        trouble = (stress.last("curve") or {}).get("trouble")
+        if trouble:
+            yield f"The grounding curve says nothing of grounding: {trouble}."
         failed = sum(int(cell.get("failed") or 0) for cell in stress.all("cell"))
         if failed:
             yield f"{numbers.count(failed)} requests with long text failed."

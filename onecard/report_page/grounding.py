@@ -16,6 +16,7 @@ from onecard.report_page.blocks import (
     Table,
     Tone,
     Verdict,
+    Warn,
 )
 from onecard.report_page.chart import Chart, Reference, Series
 from onecard.report_page.evidence import Event, Evidence
@@ -39,7 +40,9 @@ def section(evidence: Evidence) -> Section:
     curve = run.last("curve") or {}
     blocks: list[Block] = []
     if curve.get("verdict"):
-        blocks.append(Paragraph(str(curve["verdict"])))
+        blocks.append(Paragraph(str(curve["verdict"]).rstrip(".") + "."))
+    if curve.get("trouble"):
+        blocks.append(Warn(f"This says nothing of grounding: {curve['trouble']}."))
     if control := _control(curve):
         blocks.append(control)
     blocks += _curve(curve)
@@ -159,7 +162,9 @@ def _curve(curve: Event) -> Iterator[Block]:
             )
             for point in points
         ),
-        "Wilson’s interval for a share. A request that exceeds the context is not counted wrong.",
+        "Wilson’s interval for a share. A request that exceeds the context is not counted wrong. "
+        "Each kind of text was asked about the same pictures, so over all kinds the intervals are "
+        "narrower than independent questions would make them.",
     )  # fmt: skip
 
 
@@ -194,7 +199,7 @@ def _by_prefix(cells: Sequence[Event], curve: Event) -> Iterator[Block]:
                 X_LABEL,
                 "answered right",
                 drawn,
-                ticks(measured(here)),
+                ticks([cell for cell in measured(here) if cell.get("prefix") != "none"]),
                 x_log=True,
                 y_share=True,
                 references=_references(curve),
@@ -237,15 +242,13 @@ def _table(cells: Sequence[Event], run: Run) -> Table:
 
 def outcome(cell: Event) -> Verdict | str:
     """Return what became of a cell's requests, in words."""
-    asked = cell.get("asked") or 0
-    if cell.get("failed"):
-        return Verdict(f"{cell['failed']} of {asked} failed", Tone.BAD)
-    if asked and cell.get("exceeds") == asked:
+    asked, failed, exceeds = (int(cell.get(key) or 0) for key in ("asked", "failed", "exceeds"))
+    if failed:
+        return Verdict(f"{failed} of {asked + failed} failed", Tone.BAD)
+    if exceeds and not asked:
         return Verdict("exceeds limit", Tone.QUIET)
     words = f"{cell.get('right')} of {asked} right"
-    if cell.get("exceeds"):
-        words += f", {cell['exceeds']} exceed the limit"
-    return words
+    return f"{words}, {exceeds} exceed the limit" if exceeds else words
 
 
 def _latency(cells: Sequence[Event]) -> Iterator[Block]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import escape
 
 from onecard.report_page.blocks import (
     Block,
@@ -21,7 +22,7 @@ from onecard.report_page.blocks import (
 )
 from onecard.report_page.numbers import Kind
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
 
 
 def to_markdown(page: Page) -> str:
@@ -36,7 +37,8 @@ def to_markdown(page: Page) -> str:
 
 def plain(text: object) -> str:
     """Return text in one line in which nothing is taken for Markdown or HTML."""
-    return _SPECIAL.sub(r"\\\1", " ".join(str(text).split()).replace("&", "&amp;"))
+    line = " ".join(str(text).split())
+    return _SPECIAL.sub(r"\\\1", escape(line, quote=False))
 
 
 def code(text: object) -> str:

@@ -238,13 +238,13 @@ def _cell(
 ) -> dict[str, Any]:
     cell: dict[str, Any] = {
         "event": "cell", "prefix": prefix, "position": position, "target_tokens": length,
-        "prefix_tokens": length, "prompt_tokens": tokens, "asked": asked, "failed": 0,
+        "prefix_tokens": length, "prompt_tokens": tokens, "failed": 0,
     }  # fmt: skip
     if right is None or tokens is None:
-        return {**cell, "right": 0, "wrong": 0, "exceeds": asked, "accuracy": None, "low": None,
+        return {**cell, "asked": 0, "right": 0, "wrong": 0, "exceeds": 1, "accuracy": None, "low": None,
                 "high": None, "latency_p50_s": None, "latency_p95_s": None, "ttft_p50_s": None}  # fmt: skip
     return {
-        **cell, "right": right, "wrong": asked - right, "exceeds": 0, "accuracy": right / asked,
+        **cell, "asked": asked, "right": right, "wrong": asked - right, "exceeds": 0, "accuracy": right / asked,
         **_interval(right, asked), "latency_p50_s": round(0.42 + tokens / 5600, 3),
         "latency_p95_s": round(0.5 + tokens / 5400, 3), "ttft_p50_s": round(0.25 + tokens / 5650, 3),
     }  # fmt: skip
