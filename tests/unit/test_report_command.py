@@ -22,7 +22,7 @@ KEY = "planted-key-8gH2"
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     folder = tmp_path / "runs"
-    sample.write(sample.all_runs(), folder)
+    sample.write(sample.all_runs()[:4], folder)  # without the runs whose plots take seconds
     other = sample.run("smoke", "2026-11-20T12:00:00Z", sample.smoke(), host="root@192.0.2.7:22")
     sample.write([other], folder)
     return folder
@@ -115,8 +115,8 @@ def test_a_secret_known_now_is_not_in_the_page(runs: Path) -> None:
 def test_broken_and_foreign_records_do_not_stop_a_report(runs: Path) -> None:
     folder = runs / sample.HOST
     (folder / "20261120T130000Z-smoke.jsonl").write_text("not a record\n")
-    last = sorted(folder.glob("*-bench.jsonl"))[0]
-    last.write_text(last.read_text() + '{"event": "load", "rate"')
+    last = sorted(folder.glob("*-smoke.jsonl"))[0]
+    last.write_text(last.read_text() + '{"event": "case", "name"')
     done = report(runs, "--host", sample.HOST, "--out", "-", "--format", "md")
     assert done.returncode == 0
     assert "warning: " in done.stderr
