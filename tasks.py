@@ -277,6 +277,51 @@ def stress(
     )
 
 
+@task(
+    help={
+        "host": HOST,
+        "concurrency": "requests at once, separated by commas",
+        "rates": "requests/s, separated by commas (default: half and 80 % of the most reached)",
+        "images": "pictures in each request, separated by commas",
+        "input_tokens": "tokens of text in each request",
+        "output_tokens": "tokens of each answer",
+        "requests": "requests of each load",
+        "repeats": "times that both generators make the same load, 2 or more",
+        "goodput": "bounds that a good request keeps, in ms: ttft:500,tpot:50,e2el:5000",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def bench(
+    c,
+    host="",
+    concurrency="1,4,16",
+    rates="",
+    images="0,1",
+    input_tokens="512",
+    output_tokens="64",
+    requests="48",
+    repeats="4",
+    goodput="ttft:2000,tpot:100",
+    json=False,
+):
+    """Load the server at rising rates and concurrencies: latency, tokens/s, goodput, KV use."""
+    from onecard.commands import bench as run
+    from onecard.commands.bench_flags import read
+
+    wanted = read(
+        concurrency=concurrency,
+        rates=rates,
+        images=images,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        requests=requests,
+        repeats=repeats,
+        goodput=goodput,
+    )
+    return run.bench(host, wanted, as_json=json)
+
+
 @task(help={"host": "only this host's", "json": JSON})
 @cli.task_body
 def runs(c, host="", json=False):
@@ -370,6 +415,6 @@ def down(c, name="", caches=False):
 
 namespace = Collection(
     provision, plan, deploy, smoke, status, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, scale, stress, runs, report, hosts, trust, use,
+    facts, doctor, diagnose, fit, scale, stress, bench, runs, report, hosts, trust, use,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))
