@@ -37,7 +37,7 @@ def grounding_plot(a: Evidence, b: Evidence) -> Plot | None:
 def load_plot(a: Evidence, b: Evidence) -> Plot | None:
     """Return latency over throughput of the first kind of load that both sides have."""
     sides = [
-        load.lines(run.all("load")) for side in (a, b) if (run := side.latest("bench", "load"))
+        load.lines(load.sweep(run)) for side in (a, b) if (run := side.latest("bench", "load"))
     ]
     if len(sides) < 2:
         return None

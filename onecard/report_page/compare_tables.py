@@ -286,7 +286,7 @@ def _loads(side: Evidence) -> dict[str, Event]:
                 None, (load.offered(each), load.shape(each), each.get("generator"), each.get("via"))
             )
         ): each
-        for each in (run.all("load") if run else ())
+        for each in (load.sweep(run) if run else ())
     }
 
 

@@ -23,6 +23,7 @@ from onecard.report_page.numbers import Kind
 from onecard.report_page.provenance import source
 from onecard.runs import Run
 
+CHECKS = ("by both", "tunnel or box")
 PERCENTILES = ("p50", "p95", "p99")
 
 
@@ -35,7 +36,7 @@ def section(evidence: Evidence) -> Section:
             f"invoke bench --host {evidence.host}",
         )
         return Section("load", "Under load", (nothing,))
-    loads = run.all("load")
+    loads = sweep(run)
     blocks: list[Block] = []
     if any(load.get("via") == "tunnel" for load in loads):
         blocks.append(
@@ -48,6 +49,13 @@ def section(evidence: Evidence) -> Section:
     blocks += _agreement(run)
     blocks += _tunnel(run)
     return Section("load", "Under load", tuple(blocks))
+
+
+def sweep(run: Run) -> Sequence[Event]:
+    """Return the loads of the sweep itself; those of the two checks follow it in the record."""
+    loads = run.all("load")
+    ends = (place for place, load in enumerate(loads) if str(load.get("name")).endswith(CHECKS))
+    return loads[: next(ends, len(loads))]
 
 
 def shape(load: Event) -> str:
@@ -78,10 +86,10 @@ def _figure(load: Event, name: str, percentile: str) -> float | None:
 def lines(loads: Sequence[Event]) -> tuple[Series, ...]:
     """Return the 95th percentile of latency over throughput, a line for each sweep."""
     found = []
-    for name, sweep in _sweeps(loads).items():
+    for name, swept in _sweeps(loads).items():
         points = sorted(
             (float(load["generation_tokens_per_s"]), latency)
-            for load in sweep
+            for load in swept
             if load.get("generation_tokens_per_s")
             if (latency := _figure(load, "latency_s", "p95")) is not None
         )
@@ -106,13 +114,16 @@ def _curves(loads: Sequence[Event]) -> Iterator[Block]:
             + words(drawn, "tokens/s"),
             Chart("generated tokens per second", "latency p95, seconds", drawn),
         )
-    for number, (name, sweep) in enumerate(sweeps.items(), start=1):
+    by_concurrency = any(load.get("concurrency") is not None for load in loads)
+    for number, (name, found) in enumerate(sweeps.items(), start=1):
         levels = sorted(
-            ((level, load) for load in sweep if (level := _level(load)) is not None),
+            ((level, load) for load in found if (level := _level(load)) is not None),
             key=lambda pair: pair[0],
         )
         if len({level for level, _ in levels}) < len(levels):
             continue  # a load that was repeated is no sweep
+        if by_concurrency and levels and levels[0][1].get("concurrency") is None:
+            continue  # the tables hold the rates too; a plot for each would say the same again
         for key, figure, title in (
             ("ttft", "ttft_s", "Time to first token"),
             ("tpot", "tpot_s", "Time per output token"),
@@ -232,7 +243,7 @@ def _completed(load: Event) -> Verdict:
 
 
 def _bounds(run: Run) -> str:
-    bounds = (run.begin.get("parameters") or {}).get("goodput") or {}
+    bounds = (run.begin.get("parameters") or {}).get("bounds") or {}
     names = {"ttft_ms": "first token", "tpot_ms": "each output token", "e2el_ms": "whole answer"}
     words = [f"{name} within {bounds[key]:g} ms" for key, name in names.items() if bounds.get(key)]
     return f"Goodput counts requests with {', '.join(words)}." if words else ""
@@ -270,42 +281,45 @@ def _latencies(loads: Sequence[Event]) -> Table:
 
 
 def _agreement(run: Run) -> Iterator[Block]:
+    tones = {"agree": Tone.GOOD, "differ": Tone.BAD}
     for number, found in enumerate(run.all("agreement"), start=1):
-        good = bool(found.get("agrees"))
+        rows = []
+        for row in found.get("rows") or ():
+            name, verdict = str(row.get("figure")), str(row.get("verdict"))
+            rate = "/s" in name
+            values = (row.get(key) for key in ("vllm", "onecard"))
+            rows.append(
+                (
+                    name if rate else f"{name}, ms",
+                    *(value if rate or value is None else value * 1000 for value in values),
+                    row.get("ratio"),
+                    row.get("low"),
+                    row.get("high"),
+                    Verdict(verdict, tones.get(verdict, Tone.QUIET)),
+                )
+            )
+        if not rows:
+            continue
         yield Table(
             f"agreement-{number}",
-            f"The same load measured twice: {found.get('load')}",
+            f"The same load by both generators: {found.get('load')}",
             (
                 Column("figure", "figure"),
                 Column("vllm", "vllm bench serve", Kind.RATE),
                 Column("onecard", "onecard", Kind.RATE),
                 Column("ratio", "ratio", Kind.RATIO),
-                Column("noise", "noise between repeats", Kind.COUNT),
-                Column("agrees", ""),
+                Column("low", "95 % from", Kind.RATIO),
+                Column("high", "to", Kind.RATIO),
+                Column("verdict", ""),
             ),
-            tuple(
-                (
-                    row.get("figure"),
-                    row.get("vllm"),
-                    row.get("onecard"),
-                    row.get("ratio"),
-                    band(row.get("noise")),
-                    Verdict("agrees", Tone.GOOD) if row.get("agrees")
-                    else Verdict("differs", Tone.BAD),
-                )
-                for row in found.get("rows") or ()
+            tuple(rows),
+            f"{found.get('repeats') or 'Several'} loads by each in turn. "
+            + (
+                "No figure differs by more than its noise."
+                if found.get("agrees")
+                else "The generators do not agree: read these figures with care."
             ),
-            "Both generators agree within the noise."
-            if good
-            else "The generators do not agree: read these figures with care.",
-        )  # fmt: skip
-
-
-def band(noise: Any) -> str:
-    """Return a ratio's band, `0.93–1.08`; a single number is its half width around 1."""
-    if isinstance(noise, (list, tuple)) and len(noise) == 2:
-        return f"{float(noise[0]):.2f}–{float(noise[1]):.2f}"
-    return f"± {float(noise) * 100:.0f} %" if numbers.is_number(noise) else numbers.ABSENT
+        )
 
 
 def _tunnel(run: Run) -> Iterator[Block]:

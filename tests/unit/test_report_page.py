@@ -68,7 +68,7 @@ SAID = [
     "invoke deploy --max-num-seqs 359",
     "the model itself takes no more than 262,144 tokens",
     "What color is it?",
-    "Both generators agree within the noise.",
+    "No figure differs by more than its noise.",
     "exceeds limit",
     "Goodput counts requests with first token within 800 ms, each output token within 50 ms.",
     # The arithmetic of fit gives what a real start logged, so it is shown.
