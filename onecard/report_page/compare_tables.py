@@ -236,7 +236,7 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
         Column("interval", "95 % interval", Kind.COUNT),
         Column("verdict", ""),
     )
-    note = "Difference of two shares with Newcombe’s interval; “within noise” when it holds 0."
+    note = "Difference of two shares with Newcombe's interval; “within noise” when it holds 0."
     return Table("grounding-table", "Right by length", columns, tuple(rows), note) if rows else None
 
 

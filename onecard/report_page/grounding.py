@@ -162,7 +162,7 @@ def _curve(curve: Event) -> Iterator[Block]:
             )
             for point in points
         ),
-        "Wilson’s interval for a share. A request that exceeds the context is not counted wrong. "
+        "Wilson's interval for a share. A request that exceeds the context is not counted wrong. "
         "Each kind of text was asked about the same pictures, so over all kinds the intervals are "
         "narrower than independent questions would make them.",
     )  # fmt: skip

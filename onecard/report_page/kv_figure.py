@@ -42,7 +42,7 @@ def section(evidence: Evidence) -> Section | None:
                 f"That figure is no limit on a request. It is how many requests of the configured "
                 f"{numbers.count(ctx)} tokens fit at once, {numbers.ratio(at_once)}, multiplied "
                 f"by {numbers.count(ctx)}. On a hybrid model it moves with the configured context "
-                "although the pool of memory stays the same, so it can’t be compared between two "
+                "although the pool of memory stays the same, so it can't be compared between two "
                 "settings. Three figures can: the memory, the requests at once, and the longest "
                 "single request that was answered."
             ),

@@ -208,12 +208,15 @@ def _name_beside(axes: Any, series: Sequence[Series], font: float) -> None:
     ends = []
     for number, line in enumerate(series):
         x, y = max(zip(line.x, line.y, strict=True))
-        height = float(axes.transData.transform((x, y))[1]) * scale
-        ends.append((x, height, y, number))
-    before = (0.0, float("-inf"))
-    for x, height, y, number in sorted(ends):
-        place = max(height, before[1] + font * 1.3) if x == before[0] else height
-        before = (x, place)
+        right, height = (float(each) * scale for each in axes.transData.transform((x, y)))
+        ends.append((height, right, x, y, number))
+    placed: list[tuple[float, float]] = []
+    for height, right, x, y, number in sorted(ends):
+        place = height
+        for other_place, other_right in placed:
+            if abs(other_right - right) < len(series[number].name) * font:
+                place = max(place, other_place + font * 1.3)
+        placed.append((place, right))
         axes.annotate(
             series[number].name,
             (x, y),

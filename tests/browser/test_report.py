@@ -98,6 +98,14 @@ SHOWN = """Object.fromEntries([...document.querySelectorAll('figure.plot')].map(
             const place = text.getBoundingClientRect();
             return place.left < box.left - 12 || place.right > box.right + 12;
         }).map(text => text.textContent),
+        touching: [...shown[0].querySelectorAll('text')].flatMap((one, at, all) => {
+            const a = one.getBoundingClientRect();
+            return all.slice(at + 1).filter(two => {
+                const b = two.getBoundingClientRect();
+                return Math.min(a.right, b.right) - Math.max(a.left, b.left) > 3
+                    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 6;
+            }).map(two => one.textContent + ' / ' + two.textContent);
+        }),
         named: !!shown[0].querySelector('title').textContent
             && shown[0].querySelector('desc').textContent.length > 40,
     }];
@@ -105,12 +113,14 @@ SHOWN = """Object.fromEntries([...document.querySelectorAll('figure.plot')].map(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["full", "sandbox"])
 def test_every_plot_is_drawn_readable_and_described(
-    browser: Chromium, pages: dict[str, Path], width: int
+    browser: Chromium, pages: dict[str, Path], name: str, width: int
 ) -> None:
-    browser.visit(pages["full"], width=width)
+    browser.visit(pages[name], width=width)
     plots = browser.evaluate(SHOWN)
-    assert set(plots) == PLOTS
+    if name == "full":
+        assert set(plots) == PLOTS
     for key, plot in plots.items():
         assert plot["count"] == 1, key
         assert plot["height"] > 90, key
@@ -118,6 +128,7 @@ def test_every_plot_is_drawn_readable_and_described(
         assert plot["drawn"] >= 4, key
         assert plot["smallest"] > 9, f"{key}: text of {plot['smallest']:.1f} pixels"
         assert plot["outside"] == [], key
+        assert plot["touching"] == [], key
         assert plot["named"], key
 
 
