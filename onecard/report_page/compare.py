@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from onecard.report_page import attention, hardware, numbers
 from onecard.report_page import compare_tables as tables
@@ -26,10 +26,10 @@ from onecard.runs import Run
 
 def compare(a: Evidence, b: Evidence) -> Page:
     """Return the page of both."""
-    smokes = [side.smoke.run if side.smoke else None for side in (a, b)]
-    scales = [side.scale[0] if side.scale else None for side in (a, b)]
-    stress = [side.latest("stress", "curve") for side in (a, b)]
-    loads = [side.latest("bench", "load") for side in (a, b)]
+    smokes = _runs(a, b, lambda side: side.smoke.run if side.smoke else None)
+    scales = _runs(a, b, lambda side: side.scale[0] if side.scale else None)
+    stress = _runs(a, b, lambda side: side.latest("stress", "curve"))
+    loads = _runs(a, b, lambda side: side.latest("bench", "load"))
     sections = (
         _attention(a, b),
         _what(a, b),
@@ -54,6 +54,13 @@ def compare(a: Evidence, b: Evidence) -> Page:
         sections=tuple(section for section in sections if section is not None),
         foot=foot(),
     )
+
+
+def _runs(
+    a: Evidence, b: Evidence, stands_on: Callable[[Evidence], Run | None]
+) -> list[Run | None]:
+    """Return both sides' runs; none for two contexts, which one run of scale may have measured."""
+    return [stands_on(a), stands_on(b)] if a.ctx == b.ctx else []
 
 
 def _section(

@@ -97,14 +97,6 @@ def latency(a: Evidence, b: Evidence) -> Table | None:
             _single("picture question, p95", left.get("steady_p95_s"), right.get("steady_p95_s")),
             _single("first request", left.get("warmup_s"), right.get("warmup_s")),
         ]
-    if a.start is not None and b.start is not None:
-        rows.append(
-            _single(
-                "start to first answer",
-                a.start.event.get("answered_s"),
-                b.start.event.get("answered_s"),
-            )
-        )
     if not rows:
         return None
     columns = _columns("what", Kind.SECONDS)
@@ -152,6 +144,7 @@ def context(a: Evidence, b: Evidence) -> Table | None:
             side.server.get("ctx") or start.get("ctx"),
             (scaling.longest_answered(side) or (None, None))[0],
             facts.get("kv_concurrency"),
+            start.get("answered_s"),
         )
 
     left, right = told(a), told(b)
@@ -165,6 +158,7 @@ def context(a: Evidence, b: Evidence) -> Table | None:
             Column("ctx", "configured for", Kind.COUNT),
             Column("longest", "longest request answered", Kind.COUNT),
             Column("at_once", "requests at once", Kind.RATIO),
+            Column("answered_s", "start to first answer", Kind.TENTHS),
         ),
         (("A", *left), ("B", *right)),
     )

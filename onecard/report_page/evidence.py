@@ -65,15 +65,18 @@ class Evidence:
     def newest(self, event: str) -> tuple[Run, Event] | None:
         """Return the newest event of a kind, with its run."""
         found = [
-            (run, each) for run in self.runs for each in run.all(event) if self._wanted(run, each)
+            (run, each) for run in self.runs for each in run.all(event) if self.wanted(run, each)
         ]
         return max(found, key=lambda pair: str(pair[1].get("time", "")), default=None)
 
     @property
     def facts(self) -> Event:
-        """What the box is; empty where no run noted it."""
-        found = self.newest("facts")
-        return found[1] if found else {}
+        """What the box is, each value from the newest run that noted it; empty without any."""
+        known: dict[str, Any] = {}
+        for run in self.runs:
+            for event in run.all("facts"):
+                known.update({key: value for key, value in event.items() if value})
+        return known
 
     @property
     def server(self) -> Event:
@@ -85,7 +88,7 @@ class Evidence:
             (run.kind != "scale", str(each.get("time", "")), each)
             for run in self.runs
             for each in run.all("server")
-            if self._wanted(run, each)
+            if self.wanted(run, each)
         ]
         return max(found, key=lambda each: each[:2])[2] if found else {}
 
@@ -109,7 +112,7 @@ class Evidence:
             Start(run, each)
             for run in self.runs
             for each in run.all("start")
-            if each.get("answered_s") is not None and each.get("phases") and self._wanted(run, each)
+            if each.get("answered_s") is not None and each.get("phases") and self.wanted(run, each)
         ]
         deployed = [start for start in starts if start.run.kind == "deploy"]
         return next(reversed(deployed or starts), None)
@@ -118,7 +121,7 @@ class Evidence:
     def scale(self) -> tuple[Run, tuple[Event, ...]] | None:
         """The newest run of scale with a finished context, and its rows by context length."""
         for run in reversed(self.runs):
-            rows = {row.get("ctx"): row for row in run.all("row") if self._wanted(run, row)}
+            rows = {row.get("ctx"): row for row in run.all("row") if self.wanted(run, row)}
             if rows:
                 return run, tuple(rows[ctx] for ctx in sorted(rows, key=lambda ctx: ctx or 0))
         return None
@@ -126,7 +129,7 @@ class Evidence:
     def latest(self, kind: str, event: str) -> Run | None:
         """Return the newest run of a kind that has an event; of those unlike `ctx`, none."""
         for run in reversed(self.runs):
-            if run.kind == kind and run.all(event) and self._wanted(run, run.last("server") or {}):
+            if run.kind == kind and run.all(event) and self.wanted(run, run.last("server") or {}):
                 return run
         return None
 
@@ -136,7 +139,8 @@ class Evidence:
         found = [Failure(run, event) for run in self.runs for event in run.all("failure")]
         return tuple(reversed(found))
 
-    def _wanted(self, run: Run, event: Event) -> bool:
+    def wanted(self, run: Run, event: Event) -> bool:
+        """Tell whether an event counts here: whether it is of the context length asked for."""
         if self.ctx is None:
             return True
         ctx = event.get("ctx") or (run.last("server") or {}).get("ctx")

@@ -108,6 +108,7 @@ def longest_answered(evidence: Evidence) -> tuple[int, int | None] | None:
         for run in evidence.runs
         for event in (*run.all("long_request"), *run.all("answer"), *run.all("case"))
         if event.get("prompt_tokens")
+        and evidence.wanted(run, event)
         and event.get("answered", True)
         and event.get("outcome") not in ("failed", "exceeds limit")
         and not event.get("error")

@@ -232,6 +232,25 @@ def test_a_comparison_tells_noise_from_change() -> None:
     assert "within the noise" in same.summary
 
 
+def test_two_contexts_of_one_run_of_scale_are_compared() -> None:
+    from onecard.report_page.sides import side
+    from onecard.runs import find_runs
+
+    runs, _ = find_runs("box1", SANDBOX)
+    made = compare(*(side(f"box1:{ctx}", runs, SANDBOX) for ctx in (4096, 65536)))
+    tables = {
+        block["key"]: block["rows"]
+        for section in to_json(made)["sections"]
+        for block in section["blocks"]
+        if block["type"] == "table"
+    }
+    assert [row["longest"] for row in tables["context-table"]] == [3892, 62254]
+    assert [row["at_once"] for row in tables["context-table"]] == [107.79, 7.91]
+    steady = tables["latency-table"][0]
+    assert (steady["a"], steady["b"]) == (0.0337, 0.0549)
+    assert steady["verdict"] == "within noise"  # the cases differ more than the contexts
+
+
 def test_a_report_of_real_sandbox_records_is_whole() -> None:
     from onecard.runs import find_runs
 
