@@ -21,15 +21,16 @@ JSON = "print one JSON document on standard output, and nothing else"
         "host": HOST,
         "check": "change nothing, say what would change",
         "diff": "show files' lines that change",
+        "reboot": "reboot the box where the driver needs it, and go on",
         "json": JSON,
     }
 )
 @cli.task_body
-def provision(c, host="", check=False, diff=False, json=False):
+def provision(c, host="", check=False, diff=False, reboot=False, json=False):
     """Install everything the server needs; safe to run again."""
     from onecard.commands import provision as run
 
-    return run.provision(host, check=check, diff=diff, as_json=json)
+    return run.provision(host, check=check, diff=diff, reboot=reboot, as_json=json)
 
 
 @task(
@@ -48,14 +49,51 @@ def plan(c, host="", diff=False, exit_code=False, json=False):
     return run.plan(host, diff=diff, exit_code=exit_code, as_json=json)
 
 
+@task(help={"host": HOST, "check": "change nothing, show what would move", "json": JSON})
+@cli.task_body
+def upgrade(c, host="", check=False, json=False):
+    """Move the host's lock to the newest build, and show what moved."""
+    from onecard.commands import upgrade as run
+
+    return run.upgrade(host, check=check, as_json=json)
+
+
+@task(help={"out": "folder to fill", "host": HOST})
+@cli.task_body
+def wheelhouse(c, out, host=""):
+    """Fill a folder with the wheels of the host's lock, for a box without internet."""
+    from onecard.commands import wheelhouse as run
+
+    return run.wheelhouse(out, host)
+
+
 @task(
     help={
         "host": HOST,
         "ctx": "context length in tokens, prompt plus output (4096 for a first launch)",
         "model": "hub repository, or a folder beginning with ./ or /",
+        "served_name": "name that the API serves the model under",
         "port": "port on the box",
-        "max_num_seqs": "requests at work at once, at most",
         "gpu_memory_utilization": "share of the card's memory, above 0, at most 1",
+        "kv_cache_gib": "KV cache of this size in GiB, instead of what is free",
+        "kv_cache_dtype": "auto, fp8, ...",
+        "quantization": "method, when the model's files do not say it",
+        "max_num_seqs": "requests at work at once, at most",
+        "max_num_batched_tokens": "tokens in one step, at most",
+        "tensor_parallel": "cards that share each layer",
+        "pipeline_parallel": "groups of cards that share the layers",
+        "reasoning_parser": "its name, auto for the model's preset, '' for none",
+        "tool_call_parser": "its name, auto for the model's preset, '' for none",
+        "limit_mm_per_prompt": "pictures and videos of a request: '{image: 4, video: 0}'",
+        "mm_processor_cache_gib": "memory for prepared pictures in GiB, 0 for none",
+        "language_model_only": "text alone: leave the picture encoder out",
+        "speculative_config": "JSON, or auto for the model's preset (MTP)",
+        "chat_template_kwargs": "defaults of every request: '{enable_thinking: false}'",
+        "enforce_eager": "no torch.compile and no CUDA graphs",
+        "extra_args": "further arguments of `vllm serve`, in one string",
+        "ready_timeout": "seconds that the start may take to its first answer",
+        "rollback": "--no-rollback leaves a start that fails as it is, for a look",
+        "force": "start although the card is planned not to hold this context length",
         "check": "change nothing, say what would change",
         "diff": "show new files' lines too",
         "json": JSON,
@@ -63,28 +101,38 @@ def plan(c, host="", diff=False, exit_code=False, json=False):
 )
 @cli.task_body
 def deploy(
-    c,
-    host="",
-    ctx=None,
-    model=None,
-    port=None,
-    max_num_seqs=None,
-    gpu_memory_utilization=None,
-    check=False,
-    diff=False,
-    json=False,
-):
+    c, host="", ctx=None, model=None, served_name=None, port=None, gpu_memory_utilization=None,
+    kv_cache_gib=None, kv_cache_dtype=None, quantization=None, max_num_seqs=None,
+    max_num_batched_tokens=None, tensor_parallel=None, pipeline_parallel=None,
+    reasoning_parser=None, tool_call_parser=None, limit_mm_per_prompt=None,
+    mm_processor_cache_gib=None, language_model_only=False, speculative_config=None,
+    chat_template_kwargs=None, enforce_eager=False, extra_args=None, ready_timeout=None,
+    rollback=True, force=False, check=False, diff=False, json=False,
+):  # fmt: skip
     """Start the server with this configuration and wait until it has answered a picture question."""
+    given = dict(locals())
     from onecard.commands import deploy as run
+    from onecard.commands.deploy_flags import flags
 
-    flags = {
-        "--ctx": ("serve.ctx", ctx),
-        "--model": ("model.source", model),
-        "--port": ("serve.port", port),
-        "--max-num-seqs": ("serve.max_num_seqs", max_num_seqs),
-        "--gpu-memory-utilization": ("serve.gpu_memory_utilization", gpu_memory_utilization),
-    }
-    return run.deploy(host, flags, check=check, diff=diff, as_json=json)
+    return run.deploy(host, flags(given), check=check, diff=diff, force=force, as_json=json)
+
+
+@task(help={"host": HOST, "json": JSON})
+@cli.task_body
+def releases(c, host="", json=False):
+    """List what was deployed when, by whom, and how it went."""
+    from onecard.commands import releases as run
+
+    return run.list_releases(host, as_json=json)
+
+
+@task(help={"host": HOST, "to": "release number; without it, the last good one", "json": JSON})
+@cli.task_body
+def rollback(c, host="", to="", json=False):
+    """Put an earlier release back in force and wait until it has answered."""
+    from onecard.commands import releases as run
+
+    return run.rollback(host, to, as_json=json)
 
 
 @task(
@@ -101,6 +149,24 @@ def smoke(c, host="", cases="", repeats="3", json=False):
     from onecard.commands import smoke as run
 
     return run.smoke(host, cases=cases, repeats=cli.positive("--repeats", repeats), as_json=json)
+
+
+@task(
+    positional=["action"],
+    help={
+        "action": "set, list, rotate or forget",
+        "name": "hf-token or api-key",
+        "host": "the host that it is for; without it, set and forget mean every host",
+        "keyring": "keep it in the system's keyring, not in inventory/secrets.json",
+        "json": JSON,
+    },
+)
+@cli.task_body
+def secret(c, action, name="", host="", keyring=False, json=False):
+    """Keep, list or forget secrets, or give a server a new API key; values are never shown."""
+    from onecard.commands import secret as run
+
+    return run.secret(action, name, host, keyring=keyring, as_json=json)
 
 
 @task(help={"host": HOST, "json": JSON})
@@ -183,10 +249,11 @@ def diagnose(c, log="", host="", json=False):
 
 @task(
     help={
-        "model": "a known model's hub name",
-        "gpu": "a known card, such as A100-80GB",
-        "ctx": "context length in tokens",
-        "util": "share of the card's memory",
+        "host": "take this host's own card, settings and model; without it, nothing is asked",
+        "model": "hub name (default Qwen/Qwen3.5-27B, or the host's)",
+        "gpu": "a known card (default A100-80GB)",
+        "ctx": "context length in tokens (default 65536, or the host's)",
+        "util": "share of the card's memory (default 0.90, or the host's)",
         "kv_dtype": "auto or fp8",
         "kv_gib": "KV cache memory in GiB, as a log told it",
         "tp": "cards that share the model",
@@ -197,33 +264,14 @@ def diagnose(c, log="", host="", json=False):
 )
 @cli.task_body
 def fit(
-    c,
-    model="Qwen/Qwen3.5-27B",
-    gpu="A100-80GB",
-    ctx="65536",
-    util="0.90",
-    kv_dtype="auto",
-    kv_gib="",
-    tp="1",
-    quant="",
-    explain=False,
-    json=False,
-):
+    c, host="", model=None, gpu=None, ctx=None, util=None, kv_dtype=None, kv_gib=None, tp=None,
+    quant=None, explain=False, json=False,
+):  # fmt: skip
     """Say what a card holds of a model, before any download."""
+    given = dict(locals())
     from onecard.commands import fit as run
 
-    return run.fit(
-        model,
-        gpu,
-        ctx=ctx,
-        util=util,
-        kv_dtype=kv_dtype,
-        kv_gib=kv_gib,
-        tp=tp,
-        quant=quant,
-        explain=explain,
-        as_json=json,
-    )
+    return run.fit(host, given, explain=explain, as_json=json)
 
 
 @task(
@@ -414,7 +462,8 @@ def down(c, name="", caches=False):
 
 
 namespace = Collection(
-    provision, plan, deploy, smoke, status, logs, start, stop, restart,
+    provision, plan, upgrade, wheelhouse, deploy, releases, rollback, secret, smoke,
+    status, logs, start, stop, restart,
     facts, doctor, diagnose, fit, scale, stress, bench, runs, report, hosts, trust, use,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

@@ -98,13 +98,17 @@ def load_inventory() -> Inventory:
 
 
 def chosen_hosts(requested: str | None) -> tuple[Host, ...]:
-    """Return the hosts that a task is for, after saying on standard error which and why."""
+    """Return the hosts that a task is for, each with its lock.
+
+    Says on standard error which they are and why. Raises UsageError.
+    """
+    from onecard.locks.store import with_lock
     from onecard.selection import read_pin, select
 
     selection = select(load_inventory(), requested or None, os.environ, read_pin(PROJECT))
     names = ", ".join(host.name for host in selection.hosts)
     print(f"host: {names} ({selection.reason})", file=sys.stderr)
-    return selection.hosts
+    return tuple(with_lock(host, inventory_folder()) for host in selection.hosts)
 
 
 def chosen_host(requested: str | None) -> Host:
@@ -116,31 +120,39 @@ def chosen_host(requested: str | None) -> Host:
     return hosts[0]
 
 
-def with_flags(host: Host, flags: Mapping[str, tuple[str, str | None]]) -> Host:
+def with_flags(host: Host, flags: Mapping[str, tuple[str, object]]) -> Host:
     """Return the host with flags put over its settings.
 
-    flags: `--ctx` -> (path of the setting, the text given, None when not given).
+    flags: `--ctx` -> (path of the setting, what was given, None when not given); text is read as
+    YAML reads it.
     Raises UsageError naming the flag.
     """
     from onecard.override import override
 
     values: dict[str, object] = {}
     origins = {}
-    for flag, (path, text) in flags.items():
-        if text is not None:
-            values[path] = number_or_text(text)
+    for flag, (path, given) in flags.items():
+        if given is not None:
+            values[path] = flag_value(flag, given) if isinstance(given, str) else given
             origins[path] = flag
     return override(host, values, origins) if values else host
 
 
-def number_or_text(text: str) -> int | float | str:
-    """Return what YAML would make of a flag's text, numbers alone."""
+def flag_value(flag: str, text: str) -> object:
+    """Return what a flag's text means: a number, a mapping, or the text itself."""
+    import yaml
+
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return text
+    if text[:1] not in ("{", "["):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"{flag}: {text} is neither JSON nor YAML") from None
 
 
 def positive(flag: str, text: str) -> int:

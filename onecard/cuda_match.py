@@ -14,8 +14,7 @@ from onecard.facts.lines import version_key
 
 Channel = Literal["nightly", "release", "commit"]
 
-_NIGHTLY = "https://wheels.vllm.ai"
-_TORCH = "https://download.pytorch.org/whl"
+WHEELS = "https://wheels.vllm.ai"
 _CUDA_13_DRIVER = 580
 _CUDA_12_DRIVER = 525
 _OLDEST_VLLM = (0, 17)
@@ -29,12 +28,13 @@ _OLDEST_PYTHON, _PYTHON_LIMIT, _DEFAULT_PYTHON = (3, 11), (3, 15), "3.12"
 class Match:
     """What to install. torch_backend: uv's `--torch-backend`.
 
-    indexes: extra package indexes, the first takes precedence. python: the version to make the
-    virtual environment with, as `3.12`. uv_python: the box's own does not fit, uv brings one.
+    index: vLLM's own index, which goes before all others; empty for a release. python: the version
+    to make the virtual environment with, as `3.12`. uv_python: the box's own does not fit, uv
+    brings one.
     """
 
     torch_backend: str
-    indexes: tuple[str, ...]
+    index: str
     python: str
     uv_python: bool = False
 
@@ -46,22 +46,24 @@ class NoMatch:
     reason: str
 
 
-def match(
+def match(  # noqa: PLR0917 - one parameter a column of the table
     driver_version: str,
     capability: str,
     python_version: str,
     channel: Channel = "nightly",
     version: str = "",
+    wheels: str = WHEELS,
 ) -> Match | NoMatch:
     """Return the builds that fit, or why none does.
 
     driver_version: `580.159.04`; empty for a box without a card (CPU builds).
     capability: `9.0`, empty when not known. python_version: of the box's own python3.
     version: a vLLM version for `release` (empty: the newest), a commit's hash for `commit`.
+    wheels: vLLM's own index of builds, or a mirror of it.
     """
     python, uv_python = _python(python_version)
     if not driver_version:
-        return Match("cpu", _indexes(channel, version, "cpu"), python, uv_python)
+        return Match("cpu", _index(channel, version, "cpu", wheels), python, uv_python)
     card = version_key(capability)
     if card and card < _OLDEST_CARD:
         return NoMatch(f"capability {capability} is too old for vLLM; rent a card with >= 7.5")
@@ -80,7 +82,12 @@ def match(
         backend = "cu129"
     else:
         return _too_old(branch, _CUDA_13_DRIVER, "a CUDA 13 wheel")
-    return Match(backend, _indexes(channel, version, backend), python, uv_python)
+    return Match(backend, _index(channel, version, backend, wheels), python, uv_python)
+
+
+def needed_driver(backend: str) -> int:
+    """Return the oldest driver branch that serves a torch backend such as `cu130`."""
+    return _CUDA_13_DRIVER if backend >= "cu130" else _CUDA_12_DRIVER
 
 
 def _python(version: str) -> tuple[str, bool]:
@@ -90,13 +97,12 @@ def _python(version: str) -> tuple[str, bool]:
     return _DEFAULT_PYTHON, True
 
 
-def _indexes(channel: Channel, version: str, backend: str) -> tuple[str, ...]:
-    torch = f"{_TORCH}/{backend}"
+def _index(channel: Channel, version: str, backend: str, wheels: str) -> str:
+    # PyTorch's own index is not among them: uv's --torch-backend asks it for PyTorch's packages
+    # alone, where an index beside the others would be asked for everything.
     if channel == "nightly":
-        return f"{_NIGHTLY}/nightly/{backend}", torch
-    if channel == "commit":
-        return f"{_NIGHTLY}/{version}", torch
-    return (torch,)
+        return f"{wheels}/nightly/{backend}"
+    return f"{wheels}/{version}" if channel == "commit" else ""
 
 
 def _too_old(branch: int, needed: int, what: str) -> NoMatch:

@@ -9,6 +9,7 @@
     ├── BusyError                exit 1   another run holds the lock on the box
     ├── CommandError             exit 1   a command on the box failed
     ├── PreflightError           exit 1   the box cannot carry what is asked; nothing was changed
+    ├── RebootNeededError        exit 1   the rest waits for a reboot that nobody allowed
     ├── DriftError               exit 1   looked again after mending, and it was not mended
     ├── UnhealthyError           exit 1   the server did not become, or is not, ready
     └── SandboxError             exit 1   a sandbox box could not be made or removed
@@ -18,8 +19,6 @@ traceback appears only under --debug.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 
 class OnecardError(Exception):
@@ -73,21 +72,16 @@ class PreflightError(OnecardError):
     """The box cannot carry what is asked. Nothing was changed."""
 
 
+class RebootNeededError(OnecardError):
+    """All that can be done without a reboot is done; the rest waits for one."""
+
+
 class DriftError(OnecardError):
     """A resource still differs after its commands succeeded."""
 
 
 class UnhealthyError(OnecardError):
-    """The server did not become ready, or answers wrongly.
-
-    diagnosis: what its log told: rule, cause, fix, command, line; empty where none was read.
-    """
-
-    def __init__(
-        self, message: str, detail: str = "", diagnosis: Mapping[str, str | None] | None = None
-    ) -> None:
-        super().__init__(message, detail)
-        self.diagnosis = dict(diagnosis or {})
+    """The server did not become ready, or answers wrongly."""
 
 
 class SandboxError(OnecardError):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from onecard import layout
+from onecard.locks.lock import Lock
+from onecard.secret import Secret
 from onecard.settings import Settings
 
 
@@ -36,9 +39,20 @@ class Host:
     """One host of the inventory, or one named by address on the command line.
 
     groups: every group that it belongs to, `all` left out, outermost first.
+    lock: the exact build that it runs; None before the first provision.
+    index_login: `name:password` for the indexes of the settings.
+    api_key: the key that its server must have, None for one drawn on the box.
     """
 
     name: str
     connection: Connection
     settings: Settings
     groups: tuple[str, ...] = ()
+    api_key: Secret | None = None
+    lock: Lock | None = None
+    index_login: Secret | None = None
+
+    @property
+    def venv(self) -> str:
+        """Return its environment's folder on the box: the lock's own, or the one in force."""
+        return f"{layout.VENVS}/{self.lock.key}" if self.lock else layout.VENV

@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from onecard.live import LiveLine
-from onecard.start import Event, EventKind, StartTracker
+from onecard.start import Event, EventKind
 
 
 class PhaseConsole:
-    """Prints each phase with the seconds since the start began."""
+    """Prints each phase with the seconds since the start began, from `from_s` seconds on."""
 
-    def __init__(self, console: Console, host: str) -> None:
+    def __init__(self, console: Console, host: str, from_s: float = 0.0) -> None:
+        self._from_s = from_s
         self._console = console
         self._host = host
         self._live = LiveLine(console)
@@ -23,6 +24,8 @@ class PhaseConsole:
 
     def event(self, event: Event) -> None:
         """Show one event of the tracker."""
+        if event.at < self._from_s:
+            return
         if event.kind is EventKind.PHASE:
             self._print(event.at, event.phase.title)
             self._live.begin(event.phase.title)
@@ -46,20 +49,3 @@ class PhaseConsole:
     def close(self) -> None:
         """Take the live line away."""
         self._live.close()
-
-
-def memory_lines(tracker: StartTracker) -> list[str]:
-    """Return what the log told of memory, a line each; nothing that it did not tell."""
-    facts = tracker.facts
-    lines = []
-    if facts.weights_gib is not None:
-        lines.append(f"weights {facts.weights_gib:.2f} GiB")
-    if facts.kv_available_gib is not None:
-        lines.append(f"KV cache {facts.kv_available_gib:.2f} GiB")
-    if facts.graphs_gib is not None:
-        lines.append(f"CUDA graphs {facts.graphs_gib:.2f} GiB")
-    if facts.kv_concurrency is not None and facts.kv_request_tokens is not None:
-        lines.append(
-            f"{facts.kv_concurrency:.2f} requests of {facts.kv_request_tokens:,} tokens at once"
-        )
-    return lines

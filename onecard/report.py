@@ -40,6 +40,7 @@ class HostReport:
     round_trips: answers waited for after the login.
     error: one line when the run could not be finished; detail: further lines of it.
     exit_code: 0 when all went well.
+    reboot_needed: what could be done is done, and the rest waits for a reboot.
     pending: with --check, the changes that would be made; `changed` counts them.
     """
 
@@ -50,6 +51,7 @@ class HostReport:
     error: str = ""
     detail: str = ""
     exit_code: int = 0
+    reboot_needed: bool = False
     pending: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -76,6 +78,19 @@ class HostReport:
             return "failed"
         return "changed" if self.changed else "ok"
 
+    def add(self, earlier: HostReport) -> None:
+        """Count what an earlier part of the same run did: those resources are in order by now."""
+        roles = {role.name: role for role in self.roles}
+        for before in earlier.roles:
+            role = roles.get(before.name)
+            if role is None:
+                self.roles.append(before)
+                continue
+            role.changed += before.changed
+            role.ok = max(0, role.ok - before.changed)
+            role.seconds += before.seconds
+        self.seconds += earlier.seconds
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         shown: dict[str, Any] = {
@@ -90,6 +105,8 @@ class HostReport:
         }
         if self.error:
             shown["error"] = self.error
+        if self.reboot_needed:
+            shown["reboot_needed"] = True
         if self.pending:
             shown["pending"] = self.pending
         return shown

@@ -40,6 +40,11 @@ class ServiceState:
     words: tuple[str, ...] = ()
 
     @property
+    def down(self) -> bool:
+        """Tell whether it is deployed and neither runs nor starts."""
+        return self.loaded and self.active not in ("active", "activating")
+
+    @property
     def port(self) -> int:
         """Return the port that it is told to listen on."""
         return int(self.options.get("port", "8000"))
@@ -79,6 +84,14 @@ def service_state(session: Session) -> ServiceState:
         since=shown.get("ActiveEnterTimestamp", ""),
         options=options,
         words=tuple(words),
+    )
+
+
+def journal_of(state: ServiceState, lines: int = 2000) -> str:
+    """Return the command that prints the end of this start's journal."""
+    return (
+        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={state.invocation} "
+        f"+ INVOCATION_ID={state.invocation}"
     )
 
 

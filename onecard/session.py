@@ -14,6 +14,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from onecard.errors import AuthenticationError, BusyError, CommandError, UnreachableError
@@ -22,6 +23,7 @@ from onecard.secret import Secret
 LOCK_FILE = "/run/lock/onecard.lock"
 HOLDER_FILE = "/run/lock/onecard.holder"
 
+# A lock whose holder's shell is gone is held by the job that it left behind: that is waited for.
 # The password of sudo is asked for by name, so that a second question means that it was wrong.
 # A script that ends early, or a file that cannot be written, leaves its rest in the pipe: `cat`
 # reads it away, or it would be taken for the next request.
@@ -35,14 +37,19 @@ while IFS=' ' read -r verb length; do
     lock)
       holder=$(head -c "$length")
       exec 9>>@lock@
-      if flock -n 9; then
-        printf '%s\n' "$holder" >@holder@; code=0
-      else
-        cat @holder@; exec 9>&-; code=75
-      fi ;;
+      if ! flock -n 9; then
+        if kill -0 "$(sed -n 2p @holder@)" 2>/dev/null; then
+          head -n 1 @holder@; exec 9>&-; printf '\n%s 75\n' "@nonce@"; continue
+        fi
+        echo "@nonce@ waiting for $(head -n 1 @holder@)"
+        until flock -w 60 9; do echo "@nonce@ waiting for $(head -n 1 @holder@)"; done
+      fi
+      printf '%s\n%s\n' "$holder" "$$" >@holder@; code=0 ;;
     put)
       IFS= read -r path
-      head -c "$length" | { cat >"$path"; code=$?; cat >/dev/null; exit "$code"; }; code=$? ;;
+      # Nobody else may read it, not even for a moment: it may be a secret.
+      head -c "$length" | { umask 077; cat >"$path"; code=$?; cat >/dev/null; exit "$code"; }
+      code=$? ;;
     *) exit 64 ;;
   esac
   printf '\n%s %s\n' "@nonce@" "$code"
@@ -85,11 +92,11 @@ class Request:
     """One thing for the shell to do.
 
     verb: `run` (payload: a script), `lock` (payload: who holds it) or `put` (payload: a file's
-        content, written to `path`).
+        content, or the file on this computer that holds it; written to `path`).
     """
 
     verb: str
-    payload: bytes
+    payload: bytes | Path
     path: str = ""
 
     @classmethod
@@ -97,12 +104,19 @@ class Request:
         """Ask the shell to run a script."""
         return cls("run", script.encode())
 
-    def encode(self) -> bytes:
-        """Return the bytes that go over the pipe."""
-        head = f"{self.verb} {len(self.payload)}\n"
+    def encode(self) -> Iterator[bytes]:
+        """Yield the bytes that go over the pipe; a large file never lies in memory whole."""
+        size = len(self.payload) if isinstance(self.payload, bytes) else self.payload.stat().st_size
+        head = f"{self.verb} {size}\n"
         if self.verb == "put":
             head += f"{self.path}\n"
-        return head.encode() + self.payload
+        if isinstance(self.payload, bytes):
+            yield head.encode() + self.payload
+            return
+        yield head.encode()
+        with self.payload.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                yield chunk
 
 
 def login_command(nonce: str, *, become: bool = True) -> str:
@@ -117,6 +131,7 @@ class Session:
     """The root shell's other end.
 
     ask_password: called once when sudo wants a password; None when nobody can be asked.
+    on_wait: called with the holder of the lock while a job that it left behind is waited for.
     round_trips: how many times an answer was waited for since the login.
     """
 
@@ -126,9 +141,11 @@ class Session:
         *,
         become: bool = True,
         ask_password: Callable[[], Secret | None] | None = None,
+        on_wait: Callable[[str], None] = lambda holder: None,
         command_timeout: float = 3600.0,
         idle_timeout: float = 900.0,
     ) -> None:
+        self._on_wait = on_wait
         self._nonce = secrets.token_hex(8)
         self._command_timeout = command_timeout
         self._idle_timeout = idle_timeout
@@ -163,7 +180,9 @@ class Session:
 
         Raises BusyError, naming the holder, when a `lock` among them is held by another run.
         """
-        self._pipe.write(b"".join(request.encode() for request in requests))
+        for request in requests:
+            for data in request.encode():
+                self._pipe.write(data)
         self.round_trips += 1
         results = [self._answer(on_line, timeout) for _ in requests]
         for request, result in zip(requests, results, strict=True):
@@ -208,6 +227,9 @@ class Session:
     def _answer(self, on_line: Callable[[str], None] | None, timeout: float | None) -> Result:
         kept: list[str] = []
         for line in self._lines(timeout or self._command_timeout):
+            if line.startswith(f"{self._nonce} waiting for "):
+                self._on_wait(line.partition(" waiting for ")[2])
+                continue
             if line.startswith(self._nonce + " "):
                 if kept and kept[-1] == "":  # the frame's own leading newline
                     kept.pop()

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from onecard import layout
+from onecard import layout, secret_store
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.resources.base import Resource
 from onecard.resources.hub import HubModel
-from onecard.resources.tree import Tree
+from onecard.resources.tree import Tree, fingerprint
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 def folder(host: Host) -> str:
-    """Return where the model lies on the box."""
-    source = host.settings.model.source
-    name = Path(source).name if local(host) else source.replace("/", "--")
-    return f"{layout.MODELS}/{name}"
+    """Return where the model lies on the box.
+
+    A local folder with other contents lies beside the one before, which an earlier release may
+    still be served from.
+    """
+    source = local(host)
+    if source is None:
+        return f"{layout.MODELS}/{host.settings.model.source.replace('/', '--')}"
+    return f"{layout.MODELS}/{source.name}-{fingerprint(source)}"
 
 
 def local(host: Host) -> Path | None:
@@ -32,5 +38,13 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     source = local(host)
     if source is not None:
         return (Tree(folder(host), source),)
-    model = host.settings.model
-    return (HubModel(folder(host), model.source, model.revision, layout.VENV),)
+    settings = host.settings
+    return (
+        HubModel(
+            folder(host),
+            settings.model.source,
+            settings.model.revision,
+            settings.hub.url,
+            partial(secret_store.find, "hf-token", host.name),
+        ),
+    )

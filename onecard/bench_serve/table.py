@@ -79,4 +79,7 @@ def _number(value: float | None) -> str:
 
 
 def _milliseconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{1000 * seconds:.3g} ms"
+    """Return two digits of a short time, where a whole millisecond would say too little."""
+    if seconds is None or seconds >= 0.1:
+        return duration(seconds)
+    return f"{1000 * seconds:.2g} ms"

@@ -19,6 +19,7 @@ from onecard.bench_serve.vllm_bench import STOP
 from onecard.connect import connected
 from onecard.console import progress_console
 from onecard.engine import gather
+from onecard.errors import UnreachableError
 from onecard.host import Host
 from onecard.measure.progress import Steps
 from onecard.questions import questions
@@ -48,7 +49,7 @@ class Wanted:
 
     def load(self, name: str, images: int) -> Load:
         """Return a load without a rate or a concurrency."""
-        pictures = {0: "text", 1: "1 image"}.get(images, f"{images} images")
+        pictures = {0: "text", 1: "image"}.get(images, f"{images} images")
         return Load(
             f"{pictures}, {name}", self.requests, self.input_tokens, self.output_tokens, images
         )
@@ -129,7 +130,7 @@ def sweep(
             load = replace(wanted.load(f"{concurrency} at once", images), concurrency=concurrency)
             best = max(best, make(load)["requests_per_s"])
         for rate in wanted.rates or auto_rates(best):
-            make(replace(wanted.load(f"{rate:g} req/s", images), rate=rate))
+            make(replace(wanted.load(f"{rate:g}/s", images), rate=rate))
     return found
 
 
@@ -182,8 +183,16 @@ def through_the_tunnel(
 @contextmanager
 def _clean_box(host: Host) -> Iterator[None]:
     """Leave nothing on the box, also after Ctrl-C: the interrupted connection is not trusted."""
-    try:
-        yield
-    finally:
+
+    def clean() -> None:
         with connected(host, cli.known_hosts()) as box:
             box.session.run(STOP)
+
+    try:
+        yield
+    except UnreachableError:
+        raise
+    except BaseException:
+        clean()
+        raise
+    clean()

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from rich.console import Console
 
 from onecard import cli
+from onecard.connect import connected
+from onecard.engine import gather
 from onecard.errors import UsageError
 from onecard.fit import TABLE, Plan, find_gpu, find_model, plan, render, render_explain, table
+from onecard.host_fit import plan_for, read_box_model
+
+DEFAULT_MODEL = "Qwen/Qwen3.5-27B"
+DEFAULT_GPU = "A100-80GB"
+DEFAULT_CTX = 65536
 
 
-def fit(
-    model: str,
-    gpu: str,
-    *,
-    ctx: str,
-    util: str,
-    kv_dtype: str,
-    kv_gib: str,
-    tp: str,
-    quant: str,
-    explain: bool,
-    as_json: bool,
-) -> int:
-    """Plan a known model on a known card; return 0 when the context length starts, else 1."""
-    tokens = cli.positive("--ctx", ctx)
-    known, card = find_model(model), find_gpu(gpu)
+def fit(requested: str, given: Mapping[str, str | None], *, explain: bool, as_json: bool) -> int:
+    """Plan a model on a card; return 0 when the context length starts, else 1.
 
-    def make(length: int) -> Plan:
-        return plan(
-            known.shape,
-            card,
-            length,
-            util=_share("--util", util),
-            kv_dtype=kv_dtype,
-            tp=cli.positive("--tp", tp),
-            quant=quant or None,
-            kv_gib=_number("--kv-gib", kv_gib) if kv_gib else None,
-            model=model,
-        )
-
+    requested: the host whose card, settings and model count; empty for the catalogue's.
+    given: model, gpu, ctx, util, kv_dtype, kv_gib, tp, quant; None where not given.
+    """
+    make, tokens = _on_a_host(requested, given) if requested else _from_the_catalogue(given)
     wanted = make(tokens)
     if as_json:
         cli.print_json(wanted.to_json())
@@ -48,6 +34,53 @@ def fit(
         if explain:
             render_explain(wanted, output)
     return 0 if wanted.fits else 1
+
+
+def _on_a_host(
+    requested: str, given: Mapping[str, str | None]
+) -> tuple[Callable[[int], Plan], int]:
+    """Return what plans a context length with the host's own card and model."""
+    if given["gpu"] is not None:
+        raise UsageError("--gpu: the card of --host is asked for itself; give one of them")
+    paths = {
+        "--model": ("model.source", given["model"]),
+        "--ctx": ("serve.ctx", given["ctx"]),
+        "--util": ("serve.gpu_memory_utilization", given["util"]),
+        "--kv-dtype": ("serve.kv_cache_dtype", given["kv_dtype"]),
+        "--kv-gib": ("serve.kv_cache_gib", given["kv_gib"]),
+        "--tp": ("serve.tensor_parallel", given["tp"]),
+        "--quant": ("serve.quantization", given["quant"]),
+    }
+    host = cli.with_flags(cli.chosen_host(requested), paths)
+    with connected(host, cli.known_hosts()) as box:
+        facts, found = gather(box.session, None), read_box_model(box.session, host)
+
+    def make(length: int) -> Plan:
+        return plan_for(host, facts, found, ctx=length)
+
+    return make, host.settings.serve.ctx
+
+
+def _from_the_catalogue(given: Mapping[str, str | None]) -> tuple[Callable[[int], Plan], int]:
+    """Return what plans a context length with a known model on a known card."""
+    model = given["model"] or DEFAULT_MODEL
+    known, card = find_model(model), find_gpu(given["gpu"] or DEFAULT_GPU)
+    kv_gib, tp, quant = given["kv_gib"], given["tp"] or "1", given["quant"]
+
+    def make(length: int) -> Plan:
+        return plan(
+            known.shape,
+            card,
+            length,
+            util=_share("--util", given["util"] or "0.90"),
+            kv_dtype=given["kv_dtype"] or "auto",
+            tp=cli.positive("--tp", tp),
+            quant=quant or None,
+            kv_gib=_number("--kv-gib", kv_gib) if kv_gib else None,
+            model=model,
+        )
+
+    return make, cli.positive("--ctx", given["ctx"] or str(DEFAULT_CTX))
 
 
 def _number(flag: str, text: str) -> float:

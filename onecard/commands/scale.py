@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
@@ -13,17 +14,19 @@ from onecard import cli
 from onecard.connect import Connected, connected, holder
 from onecard.console import progress_console
 from onecard.engine import gather
-from onecard.errors import OnecardError
+from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.host_fit import read_box_model
 from onecard.measure.progress import seconds_left
 from onecard.runs import Record, recorded
 from onecard.runs.facts import ask_software
 from onecard.scale.before import Before, keep_before, restore
 from onecard.scale.context import measure_context
-from onecard.scale.fit import model_config, verdict
+from onecard.scale.fit import verdict
 from onecard.scale.resume import to_resume
 from onecard.scale.table import render
+from onecard.secret_store import find
 
 
 def scale(
@@ -31,6 +34,7 @@ def scale(
 ) -> int:
     """Measure each context; return 1 unless each was served and answered a request that long."""
     host = cli.chosen_host(requested)
+    host = replace(host, api_key=find("api-key", host.name))
     console = progress_console()
     parameters = {"contexts": list(contexts), "try_all": try_all}
     earlier = None if fresh else to_resume(host, "scale", parameters)
@@ -46,18 +50,10 @@ def scale(
         try:
             with connected(host, cli.known_hosts()) as box:
                 facts = gather(box.session, holder("scale"))
-                software = ask_software(box.session)
-                record.facts(facts, software)
+                record.facts(facts, ask_software(box.session))
+                measure = Scale(box, facts, try_all=try_all, console=console, record=record)
                 before = keep_before(box.session)
                 record.add("before", **vars(before))
-                measure = Scale(
-                    box,
-                    facts,
-                    software.get("vllm", ""),
-                    try_all=try_all,
-                    console=console,
-                    record=record,
-                )
                 measure.all(contexts, rows)
         finally:
             back = before is None or _put_back(host, before, console, record)
@@ -76,21 +72,28 @@ def good(row: dict[str, Any]) -> bool:
 
 
 class Scale:
-    """Measures one context after the other, noting a row for each."""
+    """Measures one context after the other, noting a row for each.
+
+    Raises PreflightError on a box that is not provisioned.
+    """
 
     def __init__(
         self,
         box: Connected,
         facts: Facts,
-        vllm: str,
         *,
         try_all: bool,
         console: Console,
         record: Record,
     ) -> None:
-        self._box, self._facts, self._vllm = box, facts, vllm
+        self._box, self._facts = box, facts
         self._try_all, self._console, self._record = try_all, console, record
-        self._config = model_config(box.host, box.session)
+        self._found = read_box_model(box.session, box.host)
+        if not self._found.vllm:
+            name = box.host.name
+            raise PreflightError(
+                f"{name}: vLLM is not installed here yet; run: invoke provision --host {name}"
+            )
 
     def all(self, contexts: Sequence[int], rows: list[dict[str, Any]]) -> None:
         """Append a row to `rows` for each context that has none yet."""
@@ -107,7 +110,7 @@ class Scale:
 
     def _one(self, ctx: int) -> dict[str, Any]:
         host = self._box.host
-        said = verdict(host, self._facts, self._config, ctx, self._vllm)
+        said = verdict(host, self._facts, self._found, ctx)
         self._record.add("context", ctx=ctx, fit=vars(said))
         if said.fits is False and not self._try_all:
             self._say(f"refused: {said.reason} (--try-all tries it all the same)")
@@ -124,7 +127,11 @@ class Scale:
 def _put_back(host: Host, before: Before, console: Console, record: Record) -> bool:
     """Bring back what ran before; tell and note when that fails."""
     try:
-        what = f"{before.model} at {before.ctx:,}" if before.model else "nothing"
+        what = (
+            f"release {before.release}, {before.model} at {before.ctx:,}"
+            if before.release
+            else "nothing"
+        )
         console.print(f"[dim]{host.name}[/]  putting back what ran before: {what}")
         restore(host, cli.known_hosts(), before, console, record)
     except OnecardError as error:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from rich.console import Console
 
 from onecard import cli
-from onecard.commands.deploy import wait_for_answer
 from onecard.connect import connected, holder
 from onecard.console import progress_console
 from onecard.diagnosis import diagnose
 from onecard.errors import CommandError, UnhealthyError
 from onecard.layout import UNIT
-from onecard.server import ServiceState, client, service_state
+from onecard.server import client, journal_of, service_state
 from onecard.session import Request
+from onecard.trial_console import TrialConsole
 
 
 def status(requested: str, *, as_json: bool) -> int:
@@ -22,13 +22,13 @@ def status(requested: str, *, as_json: bool) -> int:
         state = service_state(box.session)
         version, trouble = "", ""
         try:
-            with client(box, state, timeout_s=10.0) as api:
+            with client(box, state, timeout_s=30.0) as api:
                 api.health()
                 version = api.version()
         except UnhealthyError as error:
             trouble = error.message
         if trouble and state.loaded:
-            trouble = _reason(box.session.run(_journal(state, 2000)).output) or trouble
+            trouble = _reason(box.session.run(journal_of(state)).output) or trouble
     answers = not trouble
     shown = {
         "host": host.name,
@@ -82,16 +82,15 @@ def control(requested: str, verb: str) -> int:
                 raise CommandError(f"{host.name}: the server is still {after.active}")
             print(f"{host.name}: stopped")
             return 0
-        ready = wait_for_answer(box, host, progress_console(), state.model)
-    print(f"{host.name}: {state.model} answers after {ready.seconds:.1f} s")
+        shown = TrialConsole(progress_console(), host.name)
+        trial = shown.look(box.session, host.settings.serve.ready_timeout)
+        if not trial.first.answered:
+            # systemd would go on trying; a server that is known not to start is left stopped.
+            box.session.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}")
+            trial.stopped = True
+            raise trial.error(host.name)
+    print(f"{host.name}: {state.model} answers after {trial.first.seconds or 0:.1f} s")
     return 0
-
-
-def _journal(state: ServiceState, lines: int) -> str:
-    return (
-        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={state.invocation} "
-        f"+ INVOCATION_ID={state.invocation}"
-    )
 
 
 def _reason(journal: str) -> str:

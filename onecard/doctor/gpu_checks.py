@@ -1,10 +1,9 @@
-"""Checks of the cards and their driver. Each: facts, settings, driver settings -> Check."""
+"""Checks of the cards and their driver. Each: facts, settings -> Check."""
 
 from __future__ import annotations
 
 from onecard.doctor.check import Check
 from onecard.driver.decide import decide
-from onecard.driver.settings import DriverSettings
 from onecard.facts.model import Facts
 from onecard.settings import Settings
 
@@ -12,7 +11,7 @@ from onecard.settings import Settings
 _HARDWARE_XIDS = {48, 63, 64, 74, 79, 94, 95, 119}
 
 
-def gpu(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def gpu(facts: Facts, settings: Settings) -> Check:
     """A GPU shows on the PCI bus (or, in a container that hides the bus, to nvidia-smi)."""
     names = [g.name for g in facts.gpus] or [d.name or d.device for d in facts.pci_gpus]
     if names:
@@ -25,9 +24,9 @@ def gpu(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     )
 
 
-def driver_plan(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def driver_plan(facts: Facts, settings: Settings) -> Check:
     """What the driver role would do."""
-    plan = decide(facts, driver)
+    plan = decide(facts, settings.driver)
     if plan.action == "leave":
         return Check("driver", "ok", plan.reason)
     if plan.action == "refuse":
@@ -37,7 +36,7 @@ def driver_plan(facts: Facts, settings: Settings, driver: DriverSettings) -> Che
     return Check("driver", "warning", plan.reason, fix)
 
 
-def nouveau(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def nouveau(facts: Facts, settings: Settings) -> Check:
     """The card is not held by nouveau."""
     if facts.driver.nouveau_loaded:
         return Check(
@@ -49,7 +48,7 @@ def nouveau(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("nouveau", "ok", "not loaded")
 
 
-def fabric(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def fabric(facts: Facts, settings: Settings) -> Check:
     """NVSwitch boxes need the Fabric Manager, running, of exactly the driver's version."""
     if not facts.nvswitch:
         return Check("fabric manager", "ok", "no NVSwitch: not needed")
@@ -72,7 +71,7 @@ def fabric(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("fabric manager", "ok", version or "comes with the driver")
 
 
-def xid(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def xid(facts: Facts, settings: Settings) -> Check:
     """No hardware error in the kernel's log."""
     bad = [one for one in facts.kernel_log.xids if one.code in _HARDWARE_XIDS]
     if bad:
@@ -88,7 +87,7 @@ def xid(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("xid", "ok", f"{len(facts.kernel_log.xids)} Xid, none of hardware")
 
 
-def ecc(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def ecc(facts: Facts, settings: Settings) -> Check:
     """No uncorrectable memory error since the driver was loaded."""
     for card in facts.gpus:
         if card.ecc_errors:
@@ -101,7 +100,7 @@ def ecc(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("ecc", "ok", "no uncorrectable errors")
 
 
-def mig(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def mig(facts: Facts, settings: Settings) -> Check:
     """MIG divides a card; a model sees one slice, or none."""
     for card in facts.gpus:
         if card.mig:
@@ -115,7 +114,7 @@ def mig(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("mig", "ok", "off")
 
 
-def processes(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def processes(facts: Facts, settings: Settings) -> Check:
     """Nobody else holds the cards' memory."""
     for card in facts.gpus:
         others = [p for p in card.processes if "vllm" not in p.name.lower()]
@@ -130,7 +129,7 @@ def processes(facts: Facts, settings: Settings, driver: DriverSettings) -> Check
     return Check("gpu memory", "ok", "no other process")
 
 
-def persistence(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def persistence(facts: Facts, settings: Settings) -> Check:
     """Without persistence each start loads the driver's state anew."""
     if any(card.persistence is False for card in facts.gpus):
         return Check("persistence", "warning", "off", "systemctl enable --now nvidia-persistenced")

@@ -1,24 +1,28 @@
-"""A secret that is made on the box and never leaves it unasked."""
+"""A secret in a root-only file: drawn on the box, or given by whoever deploys."""
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from dataclasses import dataclass
 
-from onecard.resources.base import ABSENT, Differences, Resource, State, fields
+from onecard import layout
+from onecard.resources.base import ABSENT, Differences, Resource, State, Upload, fields
 from onecard.script import Answer
+from onecard.secret import Secret
 
 
 @dataclass(frozen=True)
 class SecretFile(Resource):
-    """A root-only file `VARIABLE=RANDOM` for systemd's EnvironmentFile=.
+    """A file `VARIABLE=VALUE` for systemd's EnvironmentFile=, readable by root alone.
 
-    The value is drawn on the box from the kernel's generator (32 bytes); neither the probe nor the
-    fix ever shows it.
+    value: what it must be; None for whatever is there, else one drawn on the box from the kernel's
+        generator (32 bytes). Only its SHA-256 is ever asked for, and nothing of it is ever shown.
     """
 
     path: str
     variable: str
+    value: Secret | None = None
 
     @property
     def name(self) -> str:
@@ -29,24 +33,62 @@ class SecretFile(Resource):
         return (
             f"[ -e {path} ] || exit 0\n"
             f"stat -c 'mode=%a\nowner=%U' -- {path}\n"
-            f"grep -qE '^{self.variable}=.{{16,}}$' {path} && echo set=yes || true"
+            f"grep -qE '^{self.variable}=.{{16,}}$' {path} && echo long=yes\n"
+            f"{self.digest_probe()}"
         )
 
+    def digest_probe(self, key: str = "digest", source: str = "") -> str:
+        """Return shell that prints `KEY=` and the SHA-256 of the value in a file or an environment.
+
+        source: shell that prints the `VARIABLE=VALUE` line among others; the file if empty.
+        """
+        lines = source or f"cat {shlex.quote(self.path)} 2>/dev/null"
+        value = f"{lines} | sed -n 's/^{self.variable}=//p' | tr -d '\\n'"
+        return f"printf '{key}=%s\\n' \"$({value} | sha256sum | cut -d' ' -f1)\""
+
     def read(self, answer: Answer) -> State:
-        return fields(answer.output) or ABSENT
+        told = fields(answer.output)
+        if not told:
+            return ABSENT
+        state = {"mode": told["mode"], "owner": told["owner"]}
+        if self.value is None:
+            return {**state, "value": "set" if "long" in told else "too short"}
+        return {**state, "value": "as given" if self.holds(told["digest"]) else "another"}
+
+    def holds(self, digest: str) -> bool:
+        """Tell whether a SHA-256 is the given value's."""
+        return (
+            self.value is not None
+            and hashlib.sha256(self.value.reveal().encode()).hexdigest() == digest
+        )
 
     def desired(self) -> State:
-        return {"mode": "600", "owner": "root", "set": "yes"}
+        value = "set" if self.value is None else "as given"
+        return {"mode": "600", "owner": "root", "value": value}
+
+    def uploads(self) -> tuple[Upload, ...]:
+        if self.value is None:
+            return ()
+        return (Upload(self._stage, Secret(f"{self.variable}={self.value.reveal()}\n")),)
 
     def fix(self, differences: Differences, actual: State) -> str:
         path = shlex.quote(self.path)
         lines = []
-        if "set" in differences:
+        if "value" in differences:
+            content = (
+                f"cat {self._stage}"
+                if self.value is not None
+                else f"printf '{self.variable}=%s\\n' "
+                "\"$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')\""
+            )
             lines = [
                 f'mkdir -p -- "$(dirname {path})"',
-                f"rm -f -- {path}",
-                f"install -m 0600 -o root -g root /dev/null {path}",
-                f"printf '{self.variable}=%s\\n' "
-                f"\"$(head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')\" >{path}",
+                f"install -m 0600 -o root -g root /dev/null {path}.onecard-new",
+                f"{content} >{path}.onecard-new",
+                f"mv -fT -- {path}.onecard-new {path}",
             ]
         return "\n".join([*lines, f"chown root:root {path}", f"chmod 0600 {path}"])
+
+    @property
+    def _stage(self) -> str:
+        return f"{layout.JOB_SECRETS}/{self.variable}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from onecard.resources.base import Differences, Resource, State, Value, fields
+from onecard.resources.secret_file import SecretFile
 from onecard.script import Answer
 
 CONFIGURATION = "ONECARD_CONFIGURATION"
@@ -27,12 +29,14 @@ class Service(Resource):
     """A service's state.
 
     configuration: what the running process must have been started with; empty for any.
+    secret: a file whose value the running process must have been started with; None for none.
     """
 
     unit: str
     enabled: bool = True
     running: bool = True
     configuration: str = ""
+    secret: SecretFile | None = None
 
     @property
     def name(self) -> str:
@@ -40,12 +44,16 @@ class Service(Resource):
 
     def probe(self) -> str:
         unit = shlex.quote(self.unit)
-        return (
-            f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload\n"
-            f"pid=$(systemctl show {unit} -p MainPID --value)\n"
-            f'[ "${{pid:-0}}" = 0 ] || tr "\\0" "\\n" <"/proc/$pid/environ" '
-            f"| grep ^{CONFIGURATION}= || true"
-        )
+        environment = 'tr "\\0" "\\n" <"/proc/$pid/environ"'
+        lines = [
+            f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload",
+            f"pid=$(systemctl show {unit} -p MainPID --value)",
+            f'[ "${{pid:-0}}" = 0 ] || {environment} | grep ^{CONFIGURATION}= || true',
+        ]
+        if self.secret is not None:
+            in_process = self.secret.digest_probe("process", environment)
+            lines += [self.secret.digest_probe("file"), f'[ "${{pid:-0}}" = 0 ] || {in_process}']
+        return "\n".join(lines)
 
     def read(self, answer: Answer) -> State:
         shown = fields(answer.output)
@@ -56,7 +64,16 @@ class Service(Resource):
         }
         if self.configuration:
             state["configuration"] = shown.get(CONFIGURATION)
+        if self.secret is not None:
+            state["key"] = "in use" if self._uses_secret(self.secret, shown) else "another"
         return state
+
+    @staticmethod
+    def _uses_secret(secret: SecretFile, shown: Mapping[str, str]) -> bool:
+        process = shown.get("process", "")
+        if secret.value is not None:
+            return secret.holds(process)
+        return process == shown.get("file")
 
     def desired(self) -> State:
         state: dict[str, Value] = {
@@ -66,6 +83,8 @@ class Service(Resource):
         }
         if self.configuration and self.running:
             state["configuration"] = self.configuration
+        if self.secret is not None and self.running:
+            state["key"] = "in use"
         return state
 
     def fix(self, differences: Differences, actual: State) -> str:
@@ -73,7 +92,7 @@ class Service(Resource):
         lines = ["systemctl daemon-reload"]
         if "enabled" in differences:
             lines.append(f"systemctl {'enable' if self.enabled else 'disable'} -q {unit}")
-        if "configuration" in differences:
+        if "configuration" in differences or "key" in differences:
             lines += [f"systemctl reset-failed {unit} || true", f"systemctl restart {unit}"]
         elif "running" in differences:
             lines.append(f"systemctl {'start' if self.running else 'stop'} {unit}")

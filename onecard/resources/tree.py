@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import shlex
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from onecard.errors import UsageError
 from onecard.resources.base import Differences, Resource, State, Upload
 from onecard.script import Answer
+
+
+def fingerprint(source: Path) -> str:
+    """Return a short fingerprint of a folder's names and contents. Raises UsageError if empty."""
+    files = Tree("", source).desired()
+    return hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Tree(Resource):
         files = self._files()
         if not files:
             raise UsageError(f"model.source: the folder {self.source} is empty or not there")
-        return {name: _digest(path) for name, path in files.items()}
+        return {name: _digest(path, path.stat().st_mtime_ns) for name, path in files.items()}
 
     def uploads(self) -> tuple[Upload, ...]:
         return tuple(
@@ -63,7 +70,9 @@ class Tree(Resource):
         return {path.relative_to(self.source).as_posix(): path for path in found}
 
 
-def _digest(path: Path) -> str:
+@cache
+def _digest(path: Path, modified: int) -> str:
+    """Return a file's SHA-256, read once for as long as it is not modified (a time in ns)."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):

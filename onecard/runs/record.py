@@ -14,10 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from onecard import __version__
-from onecard.cli import inventory_folder
 from onecard.errors import OnecardError
 from onecard.facts import Facts
 from onecard.host import Host
@@ -52,10 +49,7 @@ class Record:
         self.add("facts", **facts_table(facts, software or {}))
 
     def failure(self, error: OnecardError, **also: Any) -> None:
-        """Note an error, with its diagnosis where there is one."""
-        diagnosis = getattr(error, "diagnosis", None)
-        if diagnosis:
-            also["diagnosis"] = diagnosis
+        """Note an error. also: such as the diagnosis of the log that tells of it."""
         self.add("failure", message=error.message, detail=error.detail, **also)
 
     def picture(self, path: Path | None) -> dict[str, str] | None:
@@ -141,11 +135,7 @@ def recorded(
 
 def _lock(host: Host) -> dict[str, Any]:
     """Return the host's version lock, where it has one."""
-    try:
-        text = (inventory_folder() / "locks" / f"{host.name}.yml").read_text(encoding="utf-8")
-        return {"lock": yaml.safe_load(text)}
-    except (OSError, yaml.YAMLError):
-        return {}
+    return {"lock": host.lock.model_dump(mode="json")} if host.lock else {}
 
 
 def _note_report(record: Record, report: HostReport | None) -> None:

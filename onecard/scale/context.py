@@ -7,21 +7,17 @@ from typing import Any
 
 from rich.console import Console
 
-import roles
-from onecard.commands.deploy import wait_for_answer
-from onecard.connect import Connected, holder
-from onecard.console import HostConsole
-from onecard.engine import converge
+from onecard.connect import Connected
+from onecard.deployment import Deployment, deploy_host
 from onecard.errors import OnecardError, UnreachableError
 from onecard.host import Host
 from onecard.layout import UNIT
-from onecard.override import override
 from onecard.questions import questions
-from onecard.report import HostReport
 from onecard.runs import Record
-from onecard.runs.reporter import Noting
+from onecard.runs.reporter import NotedTrial, note_deployment
 from onecard.runs.smoke import note_server, note_smoke
 from onecard.runs.start import start_values
+from onecard.scale.fit import at_ctx
 from onecard.scale.long_request import LongRequest, long_request
 from onecard.scale.memory import CardMemory, process_peak_gib
 from onecard.server import client, service_state
@@ -39,11 +35,13 @@ def measure_context(
 
     Raises UnreachableError: without the box there is nothing to go on with.
     """
-    host = override(host, {"serve.ctx": ctx}, {"serve.ctx": "--ctx"})
-    box = replace(box, host=host)
+    box = replace(box, host=at_ctx(host, ctx))
     try:
         with CardMemory(box) as cards:
-            values = _serve_and_ask(box, ctx, console, record)
+            done = _start(box, console, record)
+            if done.error is not None:
+                return {"ctx": ctx, "configured": "no", "reason": done.error.message}
+            values = _ask(box, ctx, console, record)
     except UnreachableError:
         raise
     except OnecardError as error:
@@ -54,23 +52,36 @@ def measure_context(
         "gpu_peak_mib": cards.peak_mib,
     }
     record.add("memory", ctx=ctx, **memory)
-    return {"ctx": ctx, "configured": "yes", "reason": "", **values, **memory}
+    return {"ctx": ctx, "configured": "yes", "reason": "", **_told(done, ctx), **values, **memory}
 
 
-def _serve_and_ask(box: Connected, ctx: int, console: Console, record: Record) -> dict[str, Any]:
-    host = box.host
-    # A server that already runs at this length is started anew: its start is what is measured.
+def _start(box: Connected, console: Console, record: Record) -> Deployment:
+    """Deploy anew, also what runs already: its start is what is measured."""
     box.session.run(f"systemctl stop {UNIT} 2>/dev/null")
-    converge(
-        box.session,
-        host,
-        roles.deploy,
-        reporter=Noting(record, HostConsole(console, host.name)),
-        report=HostReport(host.name),
-        holder=holder("scale"),
-    )
+    shown = NotedTrial(console, box.host.name)
+    shown.record = record
+    done = deploy_host(box, box.host, shown, force=True)
+    note_deployment(record, done)
+    return done
+
+
+def _told(done: Deployment, ctx: int) -> dict[str, Any]:
+    """Return what the start told, under the names of a `row` event."""
+    if done.trial is None:
+        return {}
+    start = done.trial.first
+    values = start_values(ctx, start.tracker, start.seconds)
+    return {
+        **{name: values[name] for name in ("answered_s", "phases", "memory")},
+        "kv_tokens": start.tracker.facts.kv_tokens,
+        "kv_concurrency": start.tracker.facts.kv_concurrency,
+    }
+
+
+def _ask(box: Connected, ctx: int, console: Console, record: Record) -> dict[str, Any]:
+    """Ask the picture questions, then the long one."""
+    host = box.host
     name = served_name(host)
-    ready = wait_for_answer(box, host, console, name, record)
     cases = questions(name).cases
     state = service_state(box.session)
     with client(box, state, timeout_s=LONGEST_REQUEST_S) as api:
@@ -81,13 +92,7 @@ def _serve_and_ask(box: Connected, ctx: int, console: Console, record: Record) -
         asked = long_request(api, cases[0], ctx)
     record.add("long_request", **vars(asked))
     console.print(f"[dim]{host.name}[/]  {told(asked)}")
-    start = start_values(ctx, ready.tracker, ready.seconds)
     return {
-        "answered_s": start["answered_s"],
-        "phases": start["phases"],
-        "memory": start["memory"],
-        "kv_tokens": ready.tracker.facts.kv_tokens,
-        "kv_concurrency": ready.tracker.facts.kv_concurrency,
         **_smoke_values(report),
         "long_request": vars(asked),
     }

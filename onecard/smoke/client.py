@@ -29,6 +29,19 @@ class ServedModel:
     ctx: int | None
 
 
+def chat(
+    model: str, messages: list[dict[str, Any]], *, max_tokens: int, thinking: bool
+) -> dict[str, Any]:
+    """Return the body of a chat request, greedily decoded."""
+    return {
+        "model": model,
+        "messages": messages,
+        "max_tokens": max_tokens,
+        "temperature": 0,
+        "chat_template_kwargs": {"enable_thinking": thinking},
+    }
+
+
 class Client:
     """Talks to one server, as one model.
 
@@ -108,14 +121,10 @@ class Client:
         self, messages: list[dict[str, Any]], *, max_tokens: int, thinking: bool = False
     ) -> Reply:
         """Send chat messages, greedily decoded, and return the streamed and timed answer."""
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": messages,
-            "max_tokens": max_tokens,
-            "temperature": 0,
+        body = {
+            **chat(self.model, messages, max_tokens=max_tokens, thinking=thinking),
             "stream": True,
             "stream_options": {"include_usage": True},
-            "chat_template_kwargs": {"enable_thinking": thinking},
         }
         url = f"{self.base_url}/v1/chat/completions"
         started = time.perf_counter()

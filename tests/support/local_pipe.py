@@ -8,7 +8,7 @@ import re
 import select
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from onecard.errors import UnreachableError
@@ -118,9 +118,11 @@ class LocalBox:
         self.pipes.append(pipe)
         return pipe
 
-    def session(self) -> Session:
+    def session(self, on_wait: Callable[[str], None] = lambda holder: None) -> Session:
         """Return a new session; close() ends it."""
-        return Session(self.open, become=False, command_timeout=20, idle_timeout=20)
+        return Session(
+            self.open, become=False, on_wait=on_wait, command_timeout=20, idle_timeout=20
+        )
 
     def close(self) -> None:
         """End every shell."""

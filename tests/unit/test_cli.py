@@ -41,11 +41,18 @@ PROJECT = Path(cli.PROJECT)
         ("", ""),
         ("true", "true"),
         ("4096x", "4096x"),
+        ('{"image": 4}', {"image": 4}),
+        ("{image: 4, video: 0}", {"image": 4, "video": 0}),
     ],
 )
-def test_number_or_text(text: str, value: object) -> None:
-    found = cli.number_or_text(text)
+def test_what_a_flag_means(text: str, value: object) -> None:
+    found = cli.flag_value("--flag", text)
     assert (found, type(found)) == (value, type(value))
+
+
+def test_a_broken_mapping_is_told() -> None:
+    with pytest.raises(UsageError, match=r"--flag: \{image: is neither JSON nor YAML"):
+        cli.flag_value("--flag", "{image:")
 
 
 def test_positive() -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from onecard.cuda_match import Channel, Match, NoMatch, match
 
-TORCH = "https://download.pytorch.org/whl/"
 NIGHTLY = "https://wheels.vllm.ai/nightly/"
 
 
@@ -16,9 +15,9 @@ NIGHTLY = "https://wheels.vllm.ai/nightly/"
         ("580.159.04", "9.0", "3.12.3", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
         ("590.1", "12.0", "3.13.1", "nightly", "", "cu130", NIGHTLY + "cu130", "3.13"),
         ("535.247", "8.0", "3.12.3", "nightly", "", "cu129", NIGHTLY + "cu129", "3.12"),
-        ("580.95.05", "8.0", "3.10.12", "release", "", "cu130", TORCH + "cu130", "3.12"),
-        ("580.95.05", "8.0", "3.12.3", "release", "0.33.0", "cu130", TORCH + "cu130", "3.12"),
-        ("535.247", "8.0", "3.12.3", "release", "0.17.0", "cu128", TORCH + "cu128", "3.12"),
+        ("580.95.05", "8.0", "3.10.12", "release", "", "cu130", "", "3.12"),
+        ("580.95.05", "8.0", "3.12.3", "release", "0.33.0", "cu130", "", "3.12"),
+        ("535.247", "8.0", "3.12.3", "release", "0.17.0", "cu128", "", "3.12"),
         ("580.1", "8.9", "3.15.0", "commit", "abc", "cu130", "https://wheels.vllm.ai/abc", "3.12"),
         ("", "", "3.11.2", "nightly", "", "cpu", NIGHTLY + "cpu", "3.11"),
         ("580.1", "", "", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
@@ -36,7 +35,7 @@ def test_match(
 ) -> None:
     found = match(driver, capability, python, channel, version)
     assert isinstance(found, Match), found
-    assert (found.torch_backend, found.indexes[0], found.python) == (backend, first, made_with)
+    assert (found.torch_backend, found.index, found.python) == (backend, first, made_with)
     assert found.uv_python == (not python.startswith(made_with))
 
 

@@ -19,7 +19,7 @@ FAILING = [
     (
         "cpu-0.32.0-bad-flag.log",
         "unknown-flag",
-        "/opt/onecard/venv/bin/vllm serve --help=all | less",
+        "/opt/onecard/current/bin/vllm serve --help=all | less",
         5,
     ),
     ("cpu-0.32.0-bad-parser.log", "unknown-parser", "invoke deploy", 64),

@@ -1,4 +1,4 @@
-"""Files, folders, links, blocks and secrets, mended for real in a folder of their own."""
+"""Files, folders, links and secrets, mended for real in a folder of their own."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ import pytest
 from onecard.errors import UsageError
 from onecard.resources.base import diff
 from onecard.resources.files import Directory, File, Link
-from onecard.resources.python import (
-    Block,
-)
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.tree import Tree
 from onecard.script import Answer, compose, parse
+from onecard.secret import Secret
 from tests.support.on_shell import differing, look, mend, shell
 
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
@@ -126,22 +124,6 @@ class TestFiles:
         assert (state["mode"], state["kind"]) == (mode, kind)
 
 
-class TestBlock:
-    @pytest.mark.parametrize("before", ["", "import torch\n", "no newline at its end"])
-    def test_added_once_and_renewed(self, tmp_path: Path, before: str) -> None:
-        path = tmp_path / "a file"
-        path.write_text(before)
-        mend(Block(str(path), "\nx = 1\n\ny = '$HOME'\n"))
-        mend(Block(str(path), "x = 2"))
-        text = path.read_text()
-        assert text.startswith(before)
-        assert text.count("# --- onecard begin") == 1
-        assert (text.count("x = 1"), text.count("x = 2")) == (0, 1)
-
-    def test_a_missing_file_is_a_difference(self, tmp_path: Path) -> None:
-        assert differing(Block(str(tmp_path / "f"), "x")) == {"sha256"}
-
-
 @needs_root
 class TestSecretFile:
     def test_drawn_on_the_box_and_never_shown(self, tmp_path: Path) -> None:
@@ -175,8 +157,22 @@ class TestSecretFile:
         (tmp_path / "k").write_text(content)
         (tmp_path / "k").chmod(0o600)
         resource = SecretFile(str(tmp_path / "k"), "KEY")
-        assert differing(resource) == {"set"}
+        assert differing(resource) == {"value"}
         mend(resource)
+
+    def test_a_given_one_is_sent_beside_the_commands(self, tmp_path: Path) -> None:
+        path = tmp_path / "k"
+        path.write_text("KEY=0123456789abcdef-drawn\n")
+        path.chmod(0o600)
+        given = Secret("0123456789abcdef-given")
+        resource = SecretFile(str(path), "KEY", given)
+        assert look(resource)["value"] == "another"
+        (upload,) = resource.uploads()
+        assert upload.payload == b"KEY=0123456789abcdef-given\n"
+        commands = resource.fix(resource.desired(), look(resource))  # type: ignore[arg-type]
+        assert given.reveal() not in commands + resource.probe() + repr(resource)
+        path.write_bytes(upload.payload)
+        assert differing(resource) == set()
 
 
 @needs_root

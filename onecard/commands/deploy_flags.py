@@ -1,0 +1,30 @@
+"""The flags of `invoke deploy` as settings: each is the setting of `serve` with its name."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Final
+
+from onecard.settings import ServeSettings
+
+_OF_THE_MODEL: Final[Mapping[str, str]] = {"model": "model.source", "served_name": "model.name"}
+
+
+def flags(given: Mapping[str, Any]) -> dict[str, tuple[str, object]]:
+    """Return `--flag` -> (path of the setting, its value, None when not given).
+
+    given: the task's parameters; those that are no settings are left out.
+    """
+    settings = ServeSettings.model_fields
+    found: dict[str, tuple[str, object]] = {}
+    for name, value in given.items():
+        if name not in settings and name not in _OF_THE_MODEL:
+            continue
+        path = _OF_THE_MODEL.get(name, f"serve.{name}")
+        if isinstance(value, bool) and value == settings[name].default:
+            value = None  # noqa: PLW2901  # a switch that was not given says what holds anyway
+        if name == "extra_args" and value is not None:
+            value = shlex.split(value)  # noqa: PLW2901
+        found[f"--{name.replace('_', '-')}"] = (path, value)
+    return found

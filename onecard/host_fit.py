@@ -1,0 +1,162 @@
+"""What a host's own card holds of the model that it is told to serve."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from onecard import fit
+from onecard.facts import Facts
+from onecard.fit import Engine, Gpu, ModelShape, NotModelledError, Plan
+from onecard.host import Host
+from onecard.resources.base import fields
+from onecard.resources.environment import RECORD
+from onecard.session import Session
+from onecard.settings import AUTO
+from onecard.tensor_parallel import choose
+from roles import model
+
+
+@dataclass(frozen=True)
+class BoxModel:
+    """What lies on the box: vLLM's version (empty without one), the model's config (or None)."""
+
+    vllm: str
+    config: Mapping[str, Any] | None
+
+
+def read_box_model(session: Session, host: Host) -> BoxModel:
+    """Ask the box; one round trip."""
+    site = f"{host.venv}/lib/python3*/site-packages"
+    script = (
+        f'[ -f {host.venv}/{RECORD} ] && echo "vllm=$(ls -d {site}/vllm-*.dist-info | head -n 1 '
+        "| sed 's/.*vllm-//; s/.dist-info//')\"\n"
+        f'echo "config=$(base64 -w0 <"{model.folder(host)}/config.json")" 2>/dev/null || true'
+    )
+    told = fields(session.run(script).output)
+    return BoxModel(told.get("vllm", ""), _mapping(base64.b64decode(told.get("config", ""))))
+
+
+def plan_for(
+    host: Host,
+    facts: Facts,
+    box: BoxModel,
+    *,
+    ctx: int | None = None,
+    kv_gib: float | None = None,
+) -> Plan:
+    """Plan the host's settings on its first card.
+
+    ctx: context length in tokens, in place of the settings'.
+    kv_gib: GiB of KV cache where a log has told it, in place of the settings' or an estimate.
+    Raises NotModelledError where the model or the setting is not modelled, UsageError where the
+    cards cannot share the model.
+    """
+    serve = host.settings.serve
+    return fit.plan(
+        _shape(host, box),
+        _gpu(host, facts),
+        ctx or serve.ctx,
+        util=serve.gpu_memory_utilization,
+        kv_dtype=serve.kv_cache_dtype,
+        tp=cards(host, facts),
+        quant=serve.quantization or None,
+        kv_gib=serve.kv_cache_gib if kv_gib is None else kv_gib,
+        max_num_seqs=serve.max_num_seqs,
+        max_num_batched_tokens=serve.max_num_batched_tokens,
+        model=host.settings.model.source,
+        engine=_engine(box),
+        draft_tokens=_draft_tokens(host),
+        vision=not serve.language_model_only,
+        graphs=not serve.enforce_eager,
+    )
+
+
+def cards(host: Host, facts: Facts) -> int:
+    """Return how many cards share the model.
+
+    Raises PreflightError where serve.tensor_parallel cannot be had.
+    """
+    serve = host.settings.serve
+    if host.settings.accelerator == "cpu":
+        return 1 if serve.tensor_parallel == AUTO else serve.tensor_parallel
+    try:
+        shape = _shape(host, BoxModel("", None))
+    except NotModelledError:
+        shape = None
+    there = max(len(facts.gpus) // serve.pipeline_parallel, 1)
+    return choose(serve.tensor_parallel, there, shape, host.settings.model.source)
+
+
+def settled(host: Host, facts: Facts) -> Host:
+    """Return the host with its serve.tensor_parallel as a number. Raises as `cards` does."""
+    serve = host.settings.serve.model_copy(update={"tensor_parallel": cards(host, facts)})
+    return replace(host, settings=host.settings.model_copy(update={"serve": serve}))
+
+
+def refuse_what_cannot_start(host: Host, facts: Facts, box: BoxModel) -> Plan | None:
+    """Return the plan, None where there is none to be had.
+
+    Raises PreflightError, naming the largest context length that starts, where even the high end
+    of the estimate holds no request of the settings' context length.
+    """
+    try:
+        planned = plan_for(host, facts, box)
+        if not planned.fits and planned.estimated:
+            at_best = plan_for(host, facts, box, kv_gib=max(planned.kv_high_gib, 0.0))
+            if at_best.fits:
+                return planned
+    except NotModelledError:
+        return None
+    fit.check_ctx(planned)
+    return planned
+
+
+def _shape(host: Host, box: BoxModel) -> ModelShape:
+    here = model.local(host)
+    config = box.config
+    if here is not None and (here / "config.json").is_file():
+        config = _mapping((here / "config.json").read_bytes())
+    if config is not None:
+        return fit.parse_config(config)
+    known = fit.known_models().get(host.settings.model.source.lower())
+    if known is None:
+        raise NotModelledError(
+            f"{host.settings.model.source} is not in the catalogue, and its config.json is not on "
+            "the box yet"
+        )
+    return known.shape
+
+
+def _gpu(host: Host, facts: Facts) -> Gpu:
+    if host.settings.accelerator == "cpu":
+        return fit.cpu_node(facts.memory.total_gib)
+    card = next((gpu for gpu in facts.gpus if gpu.memory_total_mib), None)
+    if card is None or card.memory_total_mib is None:
+        raise NotModelledError(f"{host.name} shows no working NVIDIA card")
+    return fit.reported_gpu(card.name, card.memory_total_mib, card.capability)
+
+
+def _engine(box: BoxModel) -> Engine:
+    return fit.engine_for(box.vllm)
+
+
+def _draft_tokens(host: Host) -> int:
+    asked = host.settings.serve.speculative_config
+    if isinstance(asked, str):
+        preset = fit.find_preset(host.settings.model.source) or {}
+        asked = json.loads(preset["mtp"][1]) if "mtp" in preset else None
+    if not asked or asked.get("method") != "mtp":
+        return 0
+    return int(asked.get("num_speculative_tokens", 1))
+
+
+def _mapping(data: bytes) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,86 @@
+"""The lock files, inventory/locks/HOST.yml, and the copy that each environment on a box carries."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from onecard.errors import UsageError
+from onecard.host import Host
+from onecard.locks.lock import Lock, asked
+from onecard.setting_errors import dotted, explain
+from onecard.yaml_file import read
+
+FOLDER = "locks"
+
+_HEAD = """\
+# The exact build that {name} runs. `invoke provision` installs this and nothing newer;
+# `invoke upgrade --host {name}` moves it.
+"""
+
+
+def path_of(inventory: Path, name: str) -> Path:
+    """Return where a host's lock is kept."""
+    return inventory / FOLDER / f"{name.replace('/', '_')}.yml"
+
+
+def with_lock(host: Host, inventory: Path) -> Host:
+    """Return the host with its lock, if it has one. Raises UsageError naming file and key."""
+    path = path_of(inventory, host.name)
+    if not path.is_file():
+        return host
+    shown = path.relative_to(inventory.parent).as_posix()
+    return replace(host, lock=parse(read(path, shown), shown, host.name))
+
+
+def parse(values: Mapping[str, Any], shown: str, name: str) -> Lock:
+    """Return the lock that a file holds. Raises UsageError in one line."""
+    try:
+        return Lock.model_validate(values)
+    except ValidationError as error:
+        location, words = explain(error)[0]
+        # The settings' own hints do not fit here.
+        words = words.partition("; see ")[0].partition("; did you mean")[0]
+        words = "is missing" if words == "Field required" or words.endswith("required") else words
+        where = ": ".join(part for part in (shown, dotted(location)) if part)
+        raise UsageError(
+            f"{where}: {words}; put the file back as it was, or delete it and run: "
+            f"invoke upgrade --host {name}"
+        ) from error
+
+
+def refuse_other_settings(host: Host, inventory: Path) -> None:
+    """Raise UsageError when the settings ask for another build than the lock holds."""
+    if host.lock is not None and host.lock.asked != asked(host.settings):
+        shown = path_of(inventory, host.name).relative_to(inventory.parent).as_posix()
+        raise UsageError(
+            f"{host.name}: {shown} was made for {host.lock.asked}, the settings now ask for "
+            f"{asked(host.settings)}; run: invoke upgrade --host {host.name}"
+        )
+
+
+def dump(lock: Lock) -> str:
+    """Return a lock as YAML."""
+    return str(yaml.safe_dump(lock.to_plain(), sort_keys=False))
+
+
+def write(inventory: Path, name: str, lock: Lock) -> Path:
+    """Write a host's lock, whole or not at all, and return the file."""
+    path = path_of(inventory, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, new = tempfile.mkstemp(dir=path.parent, prefix=".lock-")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(_HEAD.format(name=name) + dump(lock))
+        Path(new).chmod(0o644)
+        Path(new).replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    return path

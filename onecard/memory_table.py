@@ -1,0 +1,108 @@
+"""Where a server's memory went: as planned, as vLLM logged it, and what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from onecard.fit import Plan, compare
+from onecard.start import MemoryFacts
+
+
+def measured(facts: MemoryFacts) -> dict[str, float]:
+    """Return what the log told, under the names that `fit.compare` knows."""
+    told = {
+        "weights_gib": facts.weights_gib,
+        "kv_available_gib": facts.kv_available_gib,
+        "graphs_gib": facts.graphs_gib,
+        "block_tokens": facts.block_tokens,
+        "tokens": facts.kv_tokens,
+        "concurrency": facts.kv_concurrency,
+    }
+    return {name: float(value) for name, value in told.items() if value is not None}
+
+
+def render(
+    facts: MemoryFacts,
+    cards: Sequence[dict[str, int]],
+    planned: Plan | None,
+    now_known: Plan | None,
+    console: Console,
+) -> None:
+    """Print the table, and the KV cache's size in words.
+
+    cards: for each card {"index", "used_mib" (the most seen), "total_mib"}.
+    planned: what the start was planned as; now_known: the same with the KV memory that was
+        logged. None where the model or the card is not modelled.
+    """
+    rows = _log_rows(facts, planned) + _card_rows(cards)
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("memory")
+    for name in ("planned", "logged", "difference"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for line in meaning(facts, now_known):
+        console.print(line, soft_wrap=True)
+
+
+def meaning(facts: MemoryFacts, planned: Plan | None) -> list[str]:
+    """Return what the logged KV cache size says, in sentences.
+
+    planned: with the KV memory that was logged; None where the model is not modelled.
+    """
+    if facts.kv_tokens is None:
+        return []
+    lines = []
+    if facts.kv_concurrency is not None and facts.kv_request_tokens is not None:
+        lines.append(
+            f"KV cache of {facts.kv_tokens:,} tokens: {facts.kv_concurrency:.2f} requests of "
+            f"{facts.kv_request_tokens:,} tokens at once."
+        )
+    if planned is not None:
+        longest = min(planned.max_request_tokens, planned.shape.max_context)
+        lines.append(
+            f"One request alone could be {longest:,} tokens long (ctx {planned.ctx:,} is what the "
+            "server lets through)."
+        )
+    return lines
+
+
+def _log_rows(facts: MemoryFacts, planned: Plan | None) -> list[tuple[str, str, str, str]]:
+    told = measured(facts)
+    if planned is not None:
+        return [
+            (
+                row.figure,
+                _figure(row.planned, row.unit),
+                _figure(row.logged, row.unit),
+                _figure(row.difference, row.unit, signed=True),
+            )
+            for row in compare(planned, told)
+        ]
+    names = {"weights_gib": "weights", "kv_available_gib": "KV memory", "graphs_gib": "CUDA graphs"}
+    return [(name, "", _figure(told[key], "GiB"), "") for key, name in names.items() if key in told]
+
+
+def _card_rows(cards: Sequence[dict[str, int]]) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for card in cards:
+        name = f"card {card['index']}" if len(cards) > 1 else "card"
+        used, total = card["used_mib"] / 1024, card["total_mib"] / 1024
+        rows.append((f"{name}: most used", "", f"{used:.2f} GiB", ""))
+        rows.append((f"{name}: headroom", "", f"{total - used:.2f} GiB", f"of {total:.2f} GiB"))
+    return rows
+
+
+def _figure(value: float, unit: str, *, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    if unit == "GiB":
+        return f"{value:{sign}.2f} GiB"
+    if unit == "x":
+        return f"{value:{sign}.2f}x"
+    return f"{value:{sign},.0f} {unit}".rstrip()

@@ -1,0 +1,90 @@
+"""The settings of `serve` as words of `vllm serve`'s command line.
+
+An option left at its default gives no words: what vLLM takes by itself stays its own choice, but
+for what a model's preset (data/presets.yml) says it is served with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from onecard.errors import UsageError
+from onecard.fit import find_preset
+from onecard.settings import AUTO, ServeSettings
+
+# Setting -> flag, for those whose value goes behind the flag as it is.
+_PLAIN: Final[Mapping[str, str]] = {
+    "pipeline_parallel": "--pipeline-parallel-size",
+    "max_num_seqs": "--max-num-seqs",
+    "max_num_batched_tokens": "--max-num-batched-tokens",
+    "kv_cache_dtype": "--kv-cache-dtype",
+    "quantization": "--quantization",
+    "limit_mm_per_prompt": "--limit-mm-per-prompt",
+    "mm_processor_cache_gib": "--mm-processor-cache-gb",
+    "mm_processor_cache_type": "--mm-processor-cache-type",
+    "chat_template_kwargs": "--default-chat-template-kwargs",
+}
+_SWITCHES: Final[Mapping[str, str]] = {
+    "language_model_only": "--language-model-only",
+    "enforce_eager": "--enforce-eager",
+}
+
+
+def words(serve: ServeSettings, model: str) -> tuple[str, ...]:
+    """Return the words for everything but address, context length and memory.
+
+    model: the hub's name of the model, which picks the preset.
+    Raises UsageError for `auto` where the model's preset does not say what that is.
+    """
+    defaults = ServeSettings()
+    found: list[str] = []
+    for name, flag in _PLAIN.items():
+        value = getattr(serve, name)
+        if value != getattr(defaults, name):
+            found += [flag, _text(value)]
+    found += [flag for name, flag in _SWITCHES.items() if getattr(serve, name)]
+    if serve.enable_prefix_caching is not None:
+        found.append(f"--{'' if serve.enable_prefix_caching else 'no-'}enable-prefix-caching")
+    preset = find_preset(model) or {}
+    found += _reasoning(serve, preset)
+    found += _tools(serve, preset, model)
+    found += _speculation(serve, preset, model)
+    return (*found, *serve.extra_args)
+
+
+def _reasoning(serve: ServeSettings, preset: Mapping[str, Any]) -> list[str]:
+    if serve.reasoning_parser == AUTO:
+        return list(preset.get("flags", ()))
+    return ["--reasoning-parser", serve.reasoning_parser] if serve.reasoning_parser else []
+
+
+def _tools(serve: ServeSettings, preset: Mapping[str, Any], model: str) -> list[str]:
+    if not serve.tool_call_parser:
+        return []
+    if serve.tool_call_parser == AUTO:
+        return _from_preset(preset, "tools", "tool_call_parser", model)
+    return ["--enable-auto-tool-choice", "--tool-call-parser", serve.tool_call_parser]
+
+
+def _speculation(serve: ServeSettings, preset: Mapping[str, Any], model: str) -> list[str]:
+    if serve.speculative_config is None:
+        return []
+    if serve.speculative_config == AUTO:
+        return _from_preset(preset, "mtp", "speculative_config", model)
+    return ["--speculative-config", _text(serve.speculative_config)]
+
+
+def _from_preset(preset: Mapping[str, Any], key: str, setting: str, model: str) -> list[str]:
+    if key not in preset:
+        raise UsageError(
+            f"serve.{setting}: auto: no preset says what that is for {model}; give the value itself"
+        )
+    return [str(word) for word in preset[key]]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,77 @@
+"""Shows a deploy: its plan and changes as for any host, and the start's phases as they happen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from rich.console import Console
+
+from onecard.console import HostConsole
+from onecard.job import StepResult
+from onecard.phases import PhaseConsole
+from onecard.plan import Item, Plan
+from onecard.resources.release import Served, program
+from onecard.session import Session
+from onecard.trial import Trial
+
+_REPLAYED_S = 1.0  # a server that has long been up: its journal comes at once, and is no news
+
+
+class TrialConsole(HostConsole):
+    """A host's console that follows the server's start.
+
+    trial: what the box told of it; None while no start has been tried.
+    plan: what differed on the box; None until that is known.
+    """
+
+    def __init__(
+        self, console: Console, host: str, *, diff: Literal["changed", "all"] = "changed"
+    ) -> None:
+        super().__init__(console, host, show_plan=True, diff=diff)
+        self.trial: Trial | None = None
+        self.plan: Plan | None = None
+        self._phases: PhaseConsole | None = None
+
+    def planned(self, plan: Plan) -> None:
+        super().planned(plan)
+        self.plan = plan
+
+    def begin(self, item: Item) -> None:
+        if isinstance(item.resource, Served):
+            self._begin_trial()
+        else:
+            super().begin(item)
+
+    def line(self, item: Item, text: str) -> None:
+        if isinstance(item.resource, Served) and self.trial is not None:
+            self.trial.line(text)
+        else:
+            super().line(item, text)
+
+    def end(self, result: StepResult) -> None:
+        self._end_trial()
+        super().end(result)
+
+    def look(self, session: Session, deadline_s: int) -> Trial:
+        """See whether what is installed answers; nothing is started."""
+        trial = self._begin_trial(from_s=_REPLAYED_S)
+        try:
+            session.run(f"{program('check')} --deadline {deadline_s}", on_line=trial.line)
+        finally:
+            self._end_trial()
+        if not trial.first.answered and not trial.first.reason:
+            trial.first.reason = "the box could not say whether its server answers"
+        return trial
+
+    def _begin_trial(self, from_s: float = 0.0) -> Trial:
+        phases = self._phases = PhaseConsole(self._console, self._host, from_s)
+        self.trial = Trial(phases.event, self._back)
+        return self.trial
+
+    def _end_trial(self) -> None:
+        if self._phases is not None:
+            self._phases.close()
+            self._phases = None
+
+    def _back(self, release: int) -> None:
+        self.say(f"no answer; going back to release {release}", "red")
