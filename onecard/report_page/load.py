@@ -315,7 +315,8 @@ def _agreement(run: Run) -> Iterator[Block]:
             tuple(rows),
             f"{found.get('repeats') or 'Several'} loads by each in turn. "
             + (
-                "No figure differs by more than its noise."
+                "No figure differs by more than its noise. “Too noisy”: the repeats differ too much "
+                "to tell."
                 if found.get("agrees")
                 else "The generators do not agree: read these figures with care."
             ),
