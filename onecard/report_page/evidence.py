@@ -112,7 +112,7 @@ class Evidence:
             Start(run, each)
             for run in self.runs
             for each in run.all("start")
-            if each.get("answered_s") is not None and each.get("phases") and self.wanted(run, each)
+            if _is_a_start(each) and self.wanted(run, each)
         ]
         deployed = [start for start in starts if start.run.kind == "deploy"]
         return next(reversed(deployed or starts), None)
@@ -145,6 +145,17 @@ class Evidence:
             return True
         ctx = event.get("ctx") or (run.last("server") or {}).get("ctx")
         return ctx in (None, self.ctx)
+
+
+def _is_a_start(event: Event) -> bool:
+    """Tell whether a server came up in this run and answered.
+
+    A deploy that restarts nothing notes the phases of the start before it, and how long its own
+    question took: then the phases began later than the answer came.
+    """
+    answered = event.get("answered_s")
+    began = [phase.get("began_s") or 0.0 for phase in event.get("phases") or ()]
+    return answered is not None and bool(began) and answered >= max(began)
 
 
 def _smokes(run: Run) -> Iterator[SmokeResult]:

@@ -87,12 +87,12 @@ def lines(loads: Sequence[Event]) -> tuple[Series, ...]:
     """Return the 95th percentile of latency over throughput, a line for each sweep."""
     found = []
     for name, swept in _sweeps(loads).items():
-        points = sorted(
+        points = [
             (float(load["generation_tokens_per_s"]), latency)
-            for load in swept
+            for load in sorted(swept, key=lambda load: _level(load) or 0.0)
             if load.get("generation_tokens_per_s")
             if (latency := _figure(load, "latency_s", "p95")) is not None
-        )
+        ]
         if len(points) > 1:
             found.append(_series(name, points))
     return tuple(found)
@@ -315,7 +315,8 @@ def _agreement(run: Run) -> Iterator[Block]:
             tuple(rows),
             f"{found.get('repeats') or 'Several'} loads by each in turn. "
             + (
-                "No figure differs by more than its noise."
+                "No figure differs by more than its noise. “Too noisy”: the repeats differ too "
+                "much to tell."
                 if found.get("agrees")
                 else "The generators do not agree: read these figures with care."
             ),
@@ -338,6 +339,13 @@ def _tunnel(run: Run) -> Iterator[Block]:
             ("through the tunnel", found.get("tunnel_p50_s"), found.get("tunnel_ttft_p50_s")),
             ("on the box", found.get("box_p50_s"), found.get("box_ttft_p50_s")),
         ),
-        f"The tunnel adds {numbers.seconds(found.get('added_p50_s'))} to the median of "
-        f"{found.get('requests')} requests.",
+        f"{found.get('requests')} requests, in turn. {_added(found.get('added_p50_s'))}",
     )
+
+
+def _added(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds <= 0:
+        return "What the tunnel adds is less than the noise between requests."
+    return f"The tunnel adds {numbers.seconds(seconds)} to the median."

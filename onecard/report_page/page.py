@@ -20,6 +20,7 @@ from onecard.report_page import (
 )
 from onecard.report_page.blocks import KeyFigure, Page, Tone
 from onecard.report_page.evidence import Event, Evidence
+from onecard.report_page.load import sweep
 from onecard.report_page.provenance import day_and_time
 
 
@@ -124,9 +125,7 @@ def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
             ctx = numbers.count(start.event.get("ctx"))
             yield KeyFigure(numbers.ratio(at_once), f"requests of {ctx} tokens at once")
     bench = evidence.latest("bench", "load")
-    rates = (
-        [load.get("generation_tokens_per_s") or 0 for load in bench.all("load")] if bench else []
-    )
+    rates = [load.get("generation_tokens_per_s") or 0 for load in sweep(bench)] if bench else []
     if rates:
         yield KeyFigure(f"{max(rates):,.0f}", "generated tokens per second at most")
     if start is not None:

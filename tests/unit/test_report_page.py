@@ -123,6 +123,13 @@ def test_configured_is_kept_apart_from_answered() -> None:
     assert "No context but the deployed one has been tried. invoke scale --host a100-1" in text
 
 
+def test_a_deploy_that_restarts_nothing_is_no_start() -> None:
+    again = sample.run("deploy", LATER, [{**sample.start(65536), "answered_s": 0.4}])
+    found = evidence(*sample.all_runs(), again).start
+    assert found is not None
+    assert found.event["answered_s"] == pytest.approx(219.6)
+
+
 def test_what_was_not_measured_says_which_command_measures_it() -> None:
     text = words(to_html(page(evidence(sample.run("provision", LATER, [])))))
     for command in ("smoke", "deploy", "scale", "stress", "bench"):
