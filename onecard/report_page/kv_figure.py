@@ -109,7 +109,7 @@ def planned(evidence: Evidence) -> Plan | None:
     size, ctx = told.get("kv_available_gib"), start.event.get("ctx") if start else None
     if start is None or shape is None or not size or not ctx:
         return None
-    facts, serve = evidence.facts, (start.run.begin.get("settings") or {}).get("serve") or {}
+    facts, options = evidence.facts, evidence.server.get("options") or {}
     cards = facts.get("gpus") or ()
     try:
         gpu = (
@@ -121,15 +121,20 @@ def planned(evidence: Evidence) -> Plan | None:
             shape,
             gpu,
             int(ctx),
-            tp=int(serve.get("tensor_parallel") or 1),
+            tp=int(options.get("tensor-parallel-size") or 1),
+            kv_dtype=str(options.get("kv-cache-dtype") or "auto"),
             kv_gib=float(size),
-            max_num_seqs=serve.get("max_num_seqs"),
-            max_num_batched_tokens=serve.get("max_num_batched_tokens"),
+            max_num_seqs=_number(options.get("max-num-seqs")),
+            max_num_batched_tokens=_number(options.get("max-num-batched-tokens")),
             engine=engine_for(str(told.get("vllm_version") or "")),
             graphs=not told.get("eager"),
         )
     except (OnecardError, KeyError, TypeError, ValueError):
         return None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text else None
 
 
 def _arithmetic(plan: Plan, logged: float | None) -> Iterator[Block]:
