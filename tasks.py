@@ -405,6 +405,82 @@ def use(c, host):
     return run.use(host)
 
 
+@task(
+    help={
+        "host": HOST,
+        "port": "port on this computer (default: the API's own, or another when that is taken)",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def tunnel(c, host="", port=None, json=False):
+    """Forward the API to this computer until Ctrl-C, with lines to paste that use it."""
+    from onecard.commands import tunnel as run
+
+    return run.tunnel(host, port=port, as_json=json)
+
+
+@task(
+    help={
+        "host": HOST,
+        "domain": "name that clients call, or an address with --tls internal",
+        "email": "where Let's Encrypt warns of the certificate's end",
+        "tls": "acme (Let's Encrypt, the default) or internal (a self-signed certificate)",
+        "port": "public port (443)",
+        "check": "change nothing, say what would change",
+        "diff": "show files' lines that change",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def expose(
+    c,
+    host="",
+    domain=None,
+    email=None,
+    tls=None,
+    port=None,
+    check=False,
+    diff=False,
+    json=False,
+):
+    """Make the API public: TLS before it, the key still needed, the firewall opened for it alone."""
+    from onecard.commands import expose as run
+
+    flags = {
+        "--domain": ("expose.domain", domain),
+        "--email": ("expose.email", email),
+        "--tls": ("expose.tls", tls),
+        "--port": ("expose.port", port),
+    }
+    return run.expose(host, flags, check=check, diff=diff, as_json=json)
+
+
+@task(help={"host": HOST, "check": "change nothing, say what would change", "json": JSON})
+@cli.task_body
+def unexpose(c, host="", check=False, json=False):
+    """Take back what `expose` did: proxy, certificate, firewall rules, packages."""
+    from onecard.commands import expose as run
+
+    return run.unexpose(host, check=check, as_json=json)
+
+
+@task(
+    help={
+        "host": HOST,
+        "yes": "do not ask for the host's name first",
+        "check": "change nothing, say what would go",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def teardown(c, host="", yes=False, check=False, json=False):
+    """Return a rental: stop, remove and wipe everything, then prove that nothing is left."""
+    from onecard.commands import teardown as run
+
+    return run.teardown(host, yes=yes, check=check, as_json=json)
+
+
 @task(help={"name": "name of the box", "count": "how many boxes"})
 @cli.task_body
 def up(c, name="", count="1"):
@@ -447,5 +523,6 @@ namespace = Collection(
     provision, plan, upgrade, wheelhouse, deploy, releases, rollback, secret, smoke,
     status, logs, start, stop, restart,
     facts, doctor, diagnose, fit, scale, stress, bench, runs, hosts, trust, use,
+    tunnel, expose, unexpose, teardown,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

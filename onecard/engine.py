@@ -67,12 +67,14 @@ def converge(
     report: HostReport,
     holder: str,
     check: bool = False,
+    go_on: bool = False,
     guard: Callable[[Facts], None] = lambda facts: None,
     reboot: Callable[[str], Session] | None = None,
 ) -> Plan:
     """Bring a host to what its roles want, or only say what that would take.
 
     report: filled in as it goes, also when an error ends the run.
+    go_on: try every change, also those behind one that fails.
     guard: raises PreflightError when the facts forbid the run.
     reboot: given the reason, reboots the box and returns a session on it; None: not allowed.
     Returns the plan as it was before any change. Raises what is in errors.py.
@@ -94,7 +96,7 @@ def converge(
             tally.begin(wanted, plan, check=check)
             if check or not (plan.changes or plan.waiting):
                 return before
-            reason = _apply(session, plan.changes, reporter, tally)
+            reason = _apply(session, plan.changes, reporter, tally, go_on=go_on)
             lock = None
             if reason:
                 waiting = [role.name for role in wanted if role.waits]
@@ -156,11 +158,18 @@ class _Tally:
                 role.changed += 1
 
 
-def _apply(session: Session, changes: Sequence[Item], reporter: Reporter, tally: _Tally) -> str:
+def _apply(
+    session: Session,
+    changes: Sequence[Item],
+    reporter: Reporter,
+    tally: _Tally,
+    *,
+    go_on: bool,
+) -> str:
     """Make the changes and look again; return why a reboot is needed, else an empty string."""
     if not changes:
         return ""
-    results = run_job(session, changes, reporter)
+    results = run_job(session, changes, reporter, go_on=go_on)
     left = _look_again(session, results)
     tally.end(results, left)
     _raise_for(results, left)

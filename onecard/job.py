@@ -47,8 +47,13 @@ class Watcher:
         """Note that the change was made, or failed."""
 
 
-def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list[StepResult]:
-    """Make the changes, in order, up to the first that fails; one round trip for all of them."""
+def run_job(
+    session: Session, changes: Sequence[Item], watcher: Watcher, *, go_on: bool = False
+) -> list[StepResult]:
+    """Make the changes, in order, up to the first that fails; one round trip for all of them.
+
+    go_on: also those behind one that fails.
+    """
     results = [StepResult(item) for item in changes]
     started = time.monotonic()
     current: StepResult | None = None
@@ -75,7 +80,7 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
             current.output = [*current.output, visible][-_TAIL_LINES:]
             watcher.line(current.item, visible)
 
-    requests = _requests(changes)
+    requests = _requests(changes, go_on=go_on)
     code = session.ask(requests, on_line=on_line, timeout=_LONGEST_JOB)[-1].code
     if current is not None:  # the job itself was killed in the middle of a change
         current.code = code or 1
@@ -83,10 +88,12 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
     return results
 
 
-def _requests(changes: Sequence[Item]) -> list[Request]:
+def _requests(changes: Sequence[Item], *, go_on: bool) -> list[Request]:
     uploads = [upload for item in changes for upload in item.resource.uploads()]
     # The script, too, may hold what others must not read.
-    script = f"trap 'rm -rf {layout.JOB_SECRETS} {FOLDER}/job' EXIT\n" + job_script(changes)
+    script = f"trap 'rm -rf {layout.JOB_SECRETS} {FOLDER}/job' EXIT\n" + job_script(
+        changes, go_on=go_on
+    )
     folders = sorted({upload.path.rpartition("/")[0] for upload in uploads})
     prepare = f"rm -rf {FOLDER} && mkdir -p -m 0700 {FOLDER}"
     for folder in folders:

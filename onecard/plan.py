@@ -79,8 +79,11 @@ def make_plan(roles: Sequence[RolePlan], answers: Mapping[str, Answer]) -> Plan:
     return Plan(tuple(items), tuple(role.name for role in roles if role.waits))
 
 
-def job_script(changes: Sequence[Item]) -> str:
-    """Return the shell script that mends every change, in order."""
+def job_script(changes: Sequence[Item], *, go_on: bool = False) -> str:
+    """Return the shell script that mends every change, in order.
+
+    go_on: make the others all the same after one that failed.
+    """
     lines = ["export LC_ALL=C", "code=0"]
     for index, item in enumerate(changes):
         lines += [
@@ -90,7 +93,7 @@ def job_script(changes: Sequence[Item]) -> str:
             ") </dev/null",
             "code=$?",
             f'echo; echo "{MARK} end {index} $code"',
-            "[ $code -eq 0 ] || exit $code",
+            "" if go_on else "[ $code -eq 0 ] || exit $code",
         ]
     return "\n".join(lines) + "\n"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import roles
+import roles.model
 import roles.python
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole
@@ -24,6 +25,7 @@ from onecard.locks.resolve import adopt, resolve
 from onecard.locks.store import refuse_other_settings, write
 from onecard.reboot import reboot
 from onecard.report import HostReport
+from onecard.resources.hub import note_probe, resolved_revision
 from onecard.runs import recorded
 from onecard.runs.reporter import NotedConsole
 from onecard.secret_store import find
@@ -114,6 +116,19 @@ class Run:
             self.converge(host, roles.provision, report, check=check)
         finally:
             report.add(earlier)
+        if not check:
+            self._note_model(host)
+
+    def _note_model(self, host: Host) -> None:
+        """Write the commit of the model's files into the lock, when it is another model's."""
+        asked = roles.model.asked(host)
+        if host.lock is None or not asked or host.lock.model == asked:
+            return
+        told = self.session.run(note_probe(roles.model.folder(host)))
+        commit = resolved_revision(told.output)
+        if commit:
+            moved = {"model_revision": commit, "model": asked}
+            write(self.inventory, host.name, host.lock.model_copy(update=moved))
 
     def resolve(self, host: Host) -> Lock:
         """Return the newest build for the box, after looking at it anew. Raises CommandError."""

@@ -72,7 +72,7 @@ def service_state(session: Session) -> ServiceState:
     words = shown.get("Command", "").replace('"', "").split()
     options = {
         word[2:]: following
-        for word, following in zip(words, [*words[1:], ""], strict=True)
+        for word, following in zip(words, [*words[1:], ""], strict=False)  # no unit: no words
         if word.startswith("--")
     }
     return ServiceState(

@@ -6,11 +6,12 @@ merges the YAML layers and builds a `Settings`; roles read it.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,6 +25,8 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 AUTO: Final = "auto"
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
+
+_HOST_NAME = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+(?<!\.)")
 
 
 class Model(BaseModel):
@@ -186,6 +189,40 @@ class ServeSettings(Model):
     rollback: bool = True
 
 
+def _public_name(value: str) -> str:
+    """Return a host name or an address as it is; it goes into a proxy's configuration."""
+    if value and not _HOST_NAME.fullmatch(value):
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("is neither a host name nor an address") from None
+    return value
+
+
+def _mailbox(value: str) -> str:
+    if value and not re.fullmatch(r"[^\s@'\"-][^\s@'\"]*@[^\s@'\"]+", value):
+        raise ValueError("is not an address such as me@example.org")
+    return value
+
+
+class ExposeSettings(Model):
+    """How the API is made public with `invoke expose`; nothing is public without it.
+
+    domain: the name, or the address, that clients call.
+    email: where Let's Encrypt warns of a certificate's end; may be empty.
+    tls: `acme` for a public name (Let's Encrypt), `internal` for a self-signed certificate.
+    port: the public one. acme_server: another ACME directory's URL, such as a staging one.
+    body_mib: the largest request in MiB; pictures travel in it, a third larger than their files.
+    """
+
+    domain: Annotated[str, AfterValidator(_public_name)] = ""
+    email: Annotated[str, AfterValidator(_mailbox)] = ""
+    tls: Literal["acme", "internal"] = "acme"
+    port: Port = 443
+    acme_server: Annotated[str, Field(pattern=r"^$|^https://[^\s'\"]+$")] = ""
+    body_mib: Annotated[int, Field(ge=1)] = 100
+
+
 class Settings(Model):
     """Everything the roles read about one host.
 
@@ -213,3 +250,4 @@ class Settings(Model):
     vllm: VllmSettings = VllmSettings()
     model: ModelSettings = ModelSettings()
     serve: ServeSettings = ServeSettings()
+    expose: ExposeSettings = ExposeSettings()

@@ -35,12 +35,16 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
 def resources(plan: DriverPlan, branch: int) -> tuple[Resource, ...]:
     """Return a plan's resources. What comes after the driver at work needs it to be at work."""
     wanted: list[Resource] = []
+    hint = f"does the archive have driver.branch {branch}? `apt-cache search nvidia-` tells"
     if plan.keyring:
-        wanted += [AptRepository(packages.KEYRING, plan.keyring), AptPackages((plan.pinning,))]
+        wanted += [
+            AptRepository(packages.KEYRING, plan.keyring),
+            AptPackages((plan.pinning,), hint=hint),
+        ]
     if plan.blacklist_nouveau:
         wanted.append(KernelModules(blacklist=("nouveau",)))
     if plan.packages:
-        wanted.append(AptPackages(plan.packages, optional=plan.optional, move_held=True))
+        wanted.append(AptPackages(plan.packages, optional=plan.optional, move_held=True, hint=hint))
     if plan.fabric:
         wanted.append(AptSameVersion(plan.fabric, plan.version_from))
     if plan.route:

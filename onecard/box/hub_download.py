@@ -19,6 +19,7 @@ import json
 import os
 import queue
 import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -271,11 +272,16 @@ class Progress:
 
 
 class Download:
-    """One model into one folder."""
+    """One model into one folder.
 
-    def __init__(self, hub: Hub, folder: Path) -> None:
+    check: shell that says, by its exit code and a line `trouble=...`, whether the model's
+        config.json is one that vLLM can serve; empty for none. It runs before the large files.
+    """
+
+    def __init__(self, hub: Hub, folder: Path, check: str = "") -> None:
         self._hub = hub
         self._folder = folder
+        self._check = check
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -292,13 +298,28 @@ class Download:
         note = Note(self._folder)
         progress = Progress(total, total - left)
         progress.say()
-        self._fetch_all(repository.commit, missing, note, progress)
+        config = [file for file in missing if file.path == "config.json"]
+        self._fetch_all(repository.commit, config, note, progress)
+        if missing and self._check:
+            self._judge()
+        rest = [file for file in missing if file not in config]
+        self._fetch_all(repository.commit, rest, note, progress)
         for path in note.paths:
             if path not in wanted:  # of an older revision: vLLM would read it along with the others
                 note.remove(path)
         note.close(repository.commit, self._hub.revision)
         progress.say()
         print(f"{len(wanted)} files, {_size(total)}, verified at {repository.commit}")
+
+    def _judge(self) -> None:
+        done = subprocess.run(
+            ["sh", "-c", self._check], check=False, capture_output=True, text=True
+        )
+        for line in done.stdout.splitlines():
+            if line.startswith("trouble="):
+                raise DownloadError(f"{line[8:]} (nothing but config.json was downloaded)")
+        if done.returncode != 0:
+            raise DownloadError(f"the check of config.json failed: {done.stderr[-300:]}")
 
     def _missing(self, repository: Repository) -> list[Wanted]:
         """Return the files that are not there as they should be; wrong ones are taken away."""
@@ -470,10 +491,11 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(name)
     parser.add_argument("--revision", default="")
     parser.add_argument("--token-file", default="")
+    parser.add_argument("--check", default="")
     given = parser.parse_args(arguments)
     hub = Hub(given.endpoint, given.model, given.revision, _take(given.token_file))
     try:
-        Download(hub, Path(given.folder)).run()
+        Download(hub, Path(given.folder), given.check).run()
     except DownloadError as error:
         _fail(str(error))
     except Exception as error:

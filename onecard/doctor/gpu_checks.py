@@ -31,9 +31,8 @@ def driver_plan(facts: Facts, settings: Settings) -> Check:
         return Check("driver", "ok", plan.reason)
     if plan.action == "refuse":
         return Check("driver", "blocker", plan.reason, plan.fix)
-    wanted = ", ".join(plan.packages)
-    fix = plan.fix or (f"install {wanted}, then reboot" if wanted else "reboot the box")
-    return Check("driver", "warning", plan.reason, fix)
+    flag = " --reboot" if plan.reboot else ""
+    return Check("driver", "warning", plan.reason, f"invoke provision{flag}")
 
 
 def nouveau(facts: Facts, settings: Settings) -> Check:
@@ -43,7 +42,7 @@ def nouveau(facts: Facts, settings: Settings) -> Check:
             "nouveau",
             "warning",
             "loaded: it holds the card",
-            "blacklist it in /etc/modprobe.d, run update-initramfs -u, reboot",
+            "invoke provision --reboot, or blacklist it, run update-initramfs -u, and reboot",
         )
     return Check("nouveau", "ok", "not loaded")
 
@@ -59,14 +58,14 @@ def fabric(facts: Facts, settings: Settings) -> Check:
             "fabric manager",
             "blocker",
             f"{version} beside driver {facts.driver.version}: CUDA will say error 802",
-            f"install nvidia-fabricmanager of version {facts.driver.version}",
+            f"invoke provision, or install nvidia-fabricmanager {facts.driver.version}",
         )
     if facts.driver.smi == "ok" and (unit is None or unit.active != "active"):
         return Check(
             "fabric manager",
             "blocker",
             "not running on a box with NVSwitch: CUDA will say error 802",
-            "systemctl enable --now nvidia-fabricmanager",
+            "invoke provision, or systemctl enable --now nvidia-fabricmanager",
         )
     return Check("fabric manager", "ok", version or "comes with the driver")
 
@@ -132,5 +131,6 @@ def processes(facts: Facts, settings: Settings) -> Check:
 def persistence(facts: Facts, settings: Settings) -> Check:
     """Without persistence each start loads the driver's state anew."""
     if any(card.persistence is False for card in facts.gpus):
-        return Check("persistence", "warning", "off", "systemctl enable --now nvidia-persistenced")
+        # Enabling Ubuntu's daemon is not enough: its unit says --no-persistence-mode.
+        return Check("persistence", "warning", "off", "invoke provision")
     return Check("persistence", "ok", "on" if facts.gpus else "no driver yet")

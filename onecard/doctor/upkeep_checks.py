@@ -40,7 +40,10 @@ def upgrades(facts: Facts, settings: Settings) -> Check:
     ]
     if facts.packages.unattended and loose:
         return Check(
-            "upgrades", "warning", f"may replace {loose[0]}", f"apt-mark hold {' '.join(loose)}"
+            "upgrades",
+            "warning",
+            f"may replace {loose[0]}",
+            f"invoke provision, or apt-mark hold {' '.join(loose)}",
         )
     return Check("upgrades", "ok", "on" if facts.packages.unattended else "off")
 

@@ -49,7 +49,7 @@ def _not_good_enough(facts: Facts, setting: DriverSettings, branch: int) -> Driv
         return DriverPlan(
             "reboot",
             f"user space was replaced under the loaded module {driver.loaded}",
-            "reboot the box (--reboot) to load the module that is on disk",
+            "run provision with --reboot to load the module that is on disk",
             reboot=True,
         )
     if _branch(driver.on_disk) >= setting.branch and not driver.loaded and driver.routes:
@@ -61,7 +61,7 @@ def _not_good_enough(facts: Facts, setting: DriverSettings, branch: int) -> Driv
         return DriverPlan(
             "reboot",
             f"module {driver.on_disk} is installed and not loaded",
-            "reboot the box (--reboot)",
+            "run provision with --reboot",
             blacklist_nouveau=not driver.nouveau_blacklisted,
             reboot=True,
         )

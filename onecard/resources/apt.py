@@ -26,6 +26,7 @@ class AptPackages(Resource):
 
     optional: installed along with them where the archive has them; never a difference.
     move_held: a held package may be replaced on the way.
+    hint: what to think of when they cannot be installed.
     cache_age: seconds after which the package lists are fetched anew before an install.
     lock_wait: seconds to wait for another process that holds dpkg's lock.
     """
@@ -37,6 +38,7 @@ class AptPackages(Resource):
     packages: tuple[str, ...]
     optional: tuple[str, ...] = ()
     move_held: bool = False
+    hint: str = ""
     cache_age: int = 86400
     lock_wait: int = 600
 
@@ -75,6 +77,9 @@ class AptPackages(Resource):
             )
             missing += " $more"
         return "\n".join([*lines, f"{apt_get} install --no-install-recommends{held} -- {missing}"])
+
+    def advice(self) -> str:
+        return self.hint
 
 
 @dataclass(frozen=True)

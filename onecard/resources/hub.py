@@ -24,6 +24,7 @@ class HubModel(Resource):
 
     path: their folder on the box. endpoint: the hub or a mirror of it, without a slash at the end.
     revision: empty takes the newest at the first download and keeps it from then on.
+    check: shell that says whether vLLM can serve what config.json names; run before the rest comes.
     token: asked for a token when there is something to download; it may return None.
 
     What is there is told by the note that the download leaves beside the files (hub_download.Note):
@@ -34,6 +35,7 @@ class HubModel(Resource):
     repository: str
     revision: str
     endpoint: str
+    check: str = field(default="", repr=False)
     token: Callable[[], Secret | None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
@@ -41,12 +43,7 @@ class HubModel(Resource):
         return f"model {self.repository}"
 
     def probe(self) -> str:
-        return (
-            f"cd {shlex.quote(self.path)} 2>/dev/null && [ -f {hub_download.NOTE} ] || exit 0\n"
-            f"cat {hub_download.NOTE}\n"
-            f"sed -n 's/^file=[^ ]* [^ ]* [^ ]* //p' {hub_download.NOTE} | tr '\\n' '\\0' | "
-            "xargs -0 -r stat -c 'now=%s %Y %n' -- 2>/dev/null || true"
-        )
+        return note_probe(self.path)
 
     def read(self, answer: Answer) -> State:
         rows = [line.partition("=") for line in answer.output.splitlines()]
@@ -72,10 +69,22 @@ class HubModel(Resource):
 
     def fix(self, differences: Differences, actual: State) -> str:
         words = ("python3", "-I", _PROGRAM, self.endpoint, self.repository, self.path)
-        return shlex.join((*words, "--revision", self.revision, "--token-file", _TOKEN))
+        options = ("--revision", self.revision, "--token-file", _TOKEN, "--check", self.check)
+        return shlex.join((*words, *options))
 
 
-def resolved_revision(probe_output: str) -> str:
-    """Return the commit that a complete download is of, from HubModel.probe's output; else ''."""
-    commits = [line for line in probe_output.splitlines() if line.startswith("commit=")]
+def note_probe(path: str) -> str:
+    """Return shell that prints a model's note, and each noted file's size and time now."""
+    note = hub_download.NOTE
+    return (
+        f"cd {shlex.quote(path)} 2>/dev/null && [ -f {note} ] || exit 0\n"
+        f"cat {note}\n"
+        f"sed -n 's/^file=[^ ]* [^ ]* [^ ]* //p' {note} | tr '\\n' '\\0' | "
+        "xargs -0 -r stat -c 'now=%s %Y %n' -- 2>/dev/null || true"
+    )
+
+
+def resolved_revision(output: str) -> str:
+    """Return the commit that a complete download is of, from note_probe's output; else ''."""
+    commits = [line for line in output.splitlines() if line.startswith("commit=")]
     return commits[0].removeprefix("commit=") if commits else ""

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from onecard.layout import SYSCTL
 from onecard.resources.base import Differences, Resource, State, Value, fields
 from onecard.resources.files import File
 from onecard.script import Answer
@@ -51,7 +52,7 @@ class Sysctl(Resource):
     @property
     def _file(self) -> File:
         text = "".join(f"{key} = {value}\n" for key, value in self.values)
-        return File("/etc/sysctl.d/60-onecard.conf", content="# Kept by onecard.\n" + text)
+        return File(SYSCTL, content="# Kept by onecard.\n" + text)
 
 
 _REBUILD = "if command -v update-initramfs >/dev/null; then update-initramfs -u; fi"

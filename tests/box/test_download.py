@@ -114,6 +114,8 @@ def test_a_broken_off_download_goes_on_where_it_was(
     # What was there was not sent again. (A cut connection's last chunks were sent and lost.)
     assert TOTAL - kept <= came_later + 4_000 <= TOTAL - kept + 1_000_000
     assert box(f"stat -c '%a %U' {FOLDER}/config.json").strip() == "644 root"
+    lock = yaml.safe_load((controller.inventory / "locks" / "box1.yml").read_text())
+    assert (lock["model"], lock["model_revision"]) == ("acme/tiny@", hub.models["acme/tiny"].commit)
     (host,) = controller.json("provision", "--host", "sandbox")["hosts"]
     assert (host["status"], host["changed"], host["round_trips"]) == ("ok", 0, 2)
 
@@ -161,7 +163,7 @@ def test_a_token_opens_a_gated_model_and_leaves_no_trace(
     with watching(box) as seen:
         code, said, _ = provision(controller, TOKEN)
     assert code == 0
-    assert digests(box, "/opt/onecard/models/acme--gated") == WANTED
+    assert digests(box, "/opt/onecard/models/acme--gated--v1") == WANTED
     assert hub.bytes_host_saw == []
     assert TOKEN not in said
     # grep's own command line has the token in two parts, or it would find itself.

@@ -58,7 +58,9 @@ def wrong_architecture(folder: Path) -> list[str]:
     def change(config: dict[str, Any]) -> None:
         config["architectures"], config["model_type"] = ["NoSuchForCausalLM"], "no_such"
 
-    return ["--model", str(changed_config(folder, change))]
+    # Whoever names an implementation is believed: without it the model is refused beforehand.
+    model = changed_config(folder, change)
+    return ["--model", str(model), "--extra-args", "--model-impl vllm"]
 
 
 def crash_at_the_first_request(folder: Path) -> list[str]:
@@ -148,6 +150,17 @@ def test_a_broken_release_can_be_kept_for_a_look(
     back = controller.json("rollback", "--host", "sandbox")
     assert back["release"] == good["number"]
     assert serving(controller)["number"] == good["number"]
+
+
+def test_a_model_that_vllm_does_not_know_is_refused_before_the_restart(
+    controller: Controller, box: Box, good: dict[str, Any], tmp_path: Path
+) -> None:
+    before = box("systemctl show vllm -p MainPID,InvocationID")
+    model = wrong_architecture(tmp_path)[:2]
+    refused = controller.invoke("deploy", "--host", "sandbox", *model, "--json")
+    assert refused.returncode == 1
+    assert "does not know NoSuchForCausalLM" in json.loads(refused.stdout)["error"]
+    assert box("systemctl show vllm -p MainPID,InvocationID") == before
 
 
 def test_a_context_that_cannot_start_is_refused_before_the_restart(

@@ -138,7 +138,7 @@ def test_one_screen(width: int) -> None:
         assert len(lines) <= 50
         assert max(map(len, lines)) <= width
     told = " ".join(" ".join(screen(partial(render_checks, facts, checks), width)).split())
-    assert "fix: systemctl enable --now nvidia-persistenced" in told
+    assert "persistence off fix: invoke provision" in told
     assert told.endswith("checks ok, 2 warnings")
     assert to_json(facts, checks)["checks"][0]["status"] == "ok"
 

@@ -13,7 +13,7 @@ import pytest
 
 from onecard.doctor import checkup
 from onecard.driver import decide
-from onecard.facts import PROBES, Listener, Lock, read_facts, to_json
+from onecard.facts import PROBES, GpuProcess, Listener, Lock, read_facts, to_json
 from onecard.script import Answer, compose, parse
 from onecard.settings import Settings
 
@@ -88,6 +88,15 @@ def test_captured_h200() -> None:
     assert decide(facts, settings.driver).action == "leave"
     wrong = [check for check in checkup(facts, settings) if check.status != "ok"]
     assert [(check.name, check.status) for check in wrong] == [("systemd", "blocker")]
+
+
+def test_a_real_process_on_the_h200() -> None:
+    """As nvidia-smi told of a Python that held a tensor of 1 GiB on that machine."""
+    told = json.loads((HERE / "h200-container.json").read_text())
+    app = "app=GPU-69199a4a-7422-53a9-cc8c-a883aa2ab189, 778, 1634, python3\n"
+    told["nvidia"]["output"] += app
+    facts = read_facts({name: Answer(**answer) for name, answer in told.items()})
+    assert facts.gpus[0].processes == (GpuProcess(778, "python3", 1634),)
 
 
 def test_every_field_that_is_asked_for_exists() -> None:

@@ -145,12 +145,27 @@ def test_bytes_that_come_wrong_are_fetched_again_once(hub: HubServer, folder: Pa
 
 
 def test_bytes_that_come_wrong_twice_are_an_error(hub: HubServer, folder: Path) -> None:
-    hub.garble = {"config.json": 2}
+    hub.garble = {FIRST: 2}
     code, lines = download(hub, folder)
     assert code == 1
-    assert lines[-1].startswith("error: config.json came twice with other bytes")
-    assert "config.json" not in there(folder)
+    assert lines[-1].startswith(f"error: {FIRST} came twice with other bytes")
+    assert FIRST not in there(folder)
     assert "commit=" not in (folder / hub_download.NOTE).read_text()
+
+
+@pytest.mark.parametrize(("says", "code"), [("passed=yes", 0), ("trouble=no such model", 1)])
+def test_the_config_is_judged_before_the_rest_comes(
+    hub: HubServer, folder: Path, says: str, code: int
+) -> None:
+    check = f"grep -q qwen3_5 {folder}/config.json && echo {says}"
+    done, lines = download(hub, folder, "acme/tiny", "--check", check)
+    assert done == code
+    if code:
+        assert lines[-1] == "error: no such model (nothing but config.json was downloaded)"
+        assert set(there(folder)) == {"config.json"}
+        assert set(hub.served) == {"config.json"}
+    else:
+        assert there(folder) == FILES
 
 
 def test_a_new_revision_replaces_the_old_ones_files(hub: HubServer, folder: Path) -> None:

