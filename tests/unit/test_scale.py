@@ -13,13 +13,14 @@ import pytest
 from rich.console import Console
 
 from onecard.cli import numbers
-from onecard.commands.scale import good
+from onecard.commands.scale import _values, good
 from onecard.connect import Connected
 from onecard.errors import UsageError
 from onecard.facts import Facts, Memory
 from onecard.host import Connection, Host
 from onecard.host_fit import BoxModel
-from onecard.runs import recorded
+from onecard.runs import find_runs, recorded
+from onecard.runs.write import plain
 from onecard.scale.fit import verdict
 from onecard.scale.long_request import long_request
 from onecard.scale.memory import CardMemory, read_high_water
@@ -79,6 +80,15 @@ def test_a_broken_off_run_is_gone_on_with_when_it_asked_for_the_same(tmp_path: P
     with recorded("scale", SMALL, wanted, resume=found.path):
         pass
     assert to_resume(SMALL, "scale", wanted) is None
+
+
+def test_a_row_that_is_gone_on_with_is_the_row_that_was_noted() -> None:
+    """--json shows the rows of both halves of a run alike."""
+    fresh = plain(row(answered_s=21.123456789, phases=({"seconds": 1 / 3},), peak=float("inf")))
+    with recorded("scale", SMALL) as record:
+        record.add("row", **fresh)
+    (noted,) = find_runs("box1")[0][-1].all("row")
+    assert _values(noted) == json.loads(json.dumps(fresh)) == fresh
 
 
 def row(**values: Any) -> dict[str, Any]:
