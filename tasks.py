@@ -20,15 +20,16 @@ JSON = "print one JSON document on standard output, and nothing else"
         "host": HOST,
         "check": "change nothing, say what would change",
         "diff": "show files' lines that change",
+        "reboot": "reboot the box where the driver needs it, and go on",
         "json": JSON,
     }
 )
 @cli.task_body
-def provision(c, host="", check=False, diff=False, json=False):
+def provision(c, host="", check=False, diff=False, reboot=False, json=False):
     """Install everything the server needs; safe to run again."""
     from onecard.commands import provision as run
 
-    return run.provision(host, check=check, diff=diff, as_json=json)
+    return run.provision(host, check=check, diff=diff, reboot=reboot, as_json=json)
 
 
 @task(
@@ -149,6 +150,24 @@ def smoke(c, host="", cases="", repeats="3", json=False):
     return run.smoke(host, cases=cases, repeats=cli.positive("--repeats", repeats), as_json=json)
 
 
+@task(
+    positional=["action"],
+    help={
+        "action": "set, list, rotate or forget",
+        "name": "hf-token or api-key",
+        "host": "the host that it is for; without it, set and forget mean every host",
+        "keyring": "keep it in the system's keyring, not in inventory/secrets.json",
+        "json": JSON,
+    },
+)
+@cli.task_body
+def secret(c, action, name="", host="", keyring=False, json=False):
+    """Keep, list or forget secrets, or give a server a new API key; values are never shown."""
+    from onecard.commands import secret as run
+
+    return run.secret(action, name, host, keyring=keyring, as_json=json)
+
+
 @task(help={"host": HOST, "json": JSON})
 @cli.task_body
 def status(c, host="", json=False):
@@ -254,6 +273,111 @@ def fit(
     return run.fit(host, given, explain=explain, as_json=json)
 
 
+@task(
+    help={
+        "host": HOST,
+        "ctx": "context lengths in tokens, separated by commas",
+        "try_all": "also those that do not fit, as `fit` reckons",
+        "fresh": "begin anew, do not go on with a run that was broken off",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def scale(c, host="", ctx="4096,65536,131072,262144", try_all=False, fresh=False, json=False):
+    """Serve at each context length: start, memory, latency, and one request that is as long."""
+    from onecard.commands import scale as run
+
+    contexts = cli.numbers("--ctx", ctx)
+    return run.scale(host, contexts=contexts, try_all=try_all, fresh=fresh, as_json=json)
+
+
+@task(
+    help={
+        "host": HOST,
+        "lengths": "tokens of text, separated by commas (default: from 64 to beyond the context)",
+        "prefixes": "kinds of text: repeated, prose, distractor",
+        "asked": "questions for each kind, place and length",
+        "cases": "YAML file of questions (default: those that fit the model)",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def stress(
+    c,
+    host="",
+    lengths="",
+    prefixes="repeated,prose,distractor",
+    asked="12",
+    cases="",
+    json=False,
+):
+    """Measure whether the model still sees a picture beside a long text."""
+    from onecard.commands import stress as run
+
+    return run.stress(
+        host,
+        lengths=cli.numbers("--lengths", lengths) if lengths else (),
+        prefixes=prefixes,
+        cases=cases,
+        asked=cli.positive("--asked", asked),
+        as_json=json,
+    )
+
+
+@task(
+    help={
+        "host": HOST,
+        "concurrency": "requests at once, separated by commas",
+        "rates": "requests/s, separated by commas (default: half and 80 % of the most reached)",
+        "images": "pictures in each request, separated by commas",
+        "input_tokens": "tokens of text in each request",
+        "output_tokens": "tokens of each answer",
+        "requests": "requests of each load",
+        "repeats": "times that both generators make the same load, 2 or more",
+        "goodput": "bounds that a good request keeps, in ms: ttft:500,tpot:50,e2el:5000",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def bench(
+    c,
+    host="",
+    concurrency="1,4,16",
+    rates="",
+    images="0,1",
+    input_tokens="512",
+    output_tokens="64",
+    requests="48",
+    repeats="4",
+    goodput="ttft:2000,tpot:100",
+    json=False,
+):
+    """Load the server at rising rates and concurrencies: latency, tokens/s, goodput, KV use."""
+    from onecard.commands import bench as run
+    from onecard.commands.bench_flags import read
+
+    wanted = read(
+        concurrency=concurrency,
+        rates=rates,
+        images=images,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        requests=requests,
+        repeats=repeats,
+        goodput=goodput,
+    )
+    return run.bench(host, wanted, as_json=json)
+
+
+@task(help={"host": "only this host's", "json": JSON})
+@cli.task_body
+def runs(c, host="", json=False):
+    """List what was run, when and how it ended, from the records in runs/."""
+    from onecard.commands import runs as run
+
+    return run.runs(host, as_json=json)
+
+
 @task(help={"json": JSON})
 @cli.task_body
 def hosts(c, json=False):
@@ -279,6 +403,82 @@ def use(c, host):
     from onecard.commands import hosts as run
 
     return run.use(host)
+
+
+@task(
+    help={
+        "host": HOST,
+        "port": "port on this computer (default: the API's own, or another when that is taken)",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def tunnel(c, host="", port=None, json=False):
+    """Forward the API to this computer until Ctrl-C, with lines to paste that use it."""
+    from onecard.commands import tunnel as run
+
+    return run.tunnel(host, port=port, as_json=json)
+
+
+@task(
+    help={
+        "host": HOST,
+        "domain": "name that clients call, or an address with --tls internal",
+        "email": "where Let's Encrypt warns of the certificate's end",
+        "tls": "acme (Let's Encrypt, the default) or internal (a self-signed certificate)",
+        "port": "public port (443)",
+        "check": "change nothing, say what would change",
+        "diff": "show files' lines that change",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def expose(
+    c,
+    host="",
+    domain=None,
+    email=None,
+    tls=None,
+    port=None,
+    check=False,
+    diff=False,
+    json=False,
+):
+    """Make the API public: TLS before it, the key still needed, the firewall opened for it alone."""
+    from onecard.commands import expose as run
+
+    flags = {
+        "--domain": ("expose.domain", domain),
+        "--email": ("expose.email", email),
+        "--tls": ("expose.tls", tls),
+        "--port": ("expose.port", port),
+    }
+    return run.expose(host, flags, check=check, diff=diff, as_json=json)
+
+
+@task(help={"host": HOST, "check": "change nothing, say what would change", "json": JSON})
+@cli.task_body
+def unexpose(c, host="", check=False, json=False):
+    """Take back what `expose` did: proxy, certificate, firewall rules, packages."""
+    from onecard.commands import expose as run
+
+    return run.unexpose(host, check=check, as_json=json)
+
+
+@task(
+    help={
+        "host": HOST,
+        "yes": "do not ask for the host's name first",
+        "check": "change nothing, say what would go",
+        "json": JSON,
+    }
+)
+@cli.task_body
+def teardown(c, host="", yes=False, check=False, json=False):
+    """Return a rental: stop, remove and wipe everything, then prove that nothing is left."""
+    from onecard.commands import teardown as run
+
+    return run.teardown(host, yes=yes, check=check, as_json=json)
 
 
 @task(help={"name": "name of the box", "count": "how many boxes"})
@@ -320,8 +520,9 @@ def down(c, name="", caches=False):
 
 
 namespace = Collection(
-    provision, plan, upgrade, wheelhouse, deploy, releases, rollback, smoke,
+    provision, plan, upgrade, wheelhouse, deploy, releases, rollback, secret, smoke,
     status, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, hosts, trust, use,
+    facts, doctor, diagnose, fit, scale, stress, bench, runs, hosts, trust, use,
+    tunnel, expose, unexpose, teardown,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

@@ -32,7 +32,8 @@ invoke_parser.ParseError = lambda message, context=None: Exit(message=message, c
 def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
     """Turn what a task's function returns or raises into an exit code and one line of error.
 
-    A returned number other than 0 is the exit code. A traceback is shown only under --debug.
+    A returned number other than 0 is the exit code. A traceback is shown only under --debug. What
+    ends a task that was asked for JSON is a document too.
     """
 
     @functools.wraps(function)
@@ -44,6 +45,8 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
                 raise
             show_error(error.message, error.detail)
             code = error.exit_code
+            if flags.get("json"):
+                print_json({"error": error.message, "exit_code": code})
         except KeyboardInterrupt:
             show_error("interrupted; a job on a box goes on to its end: run this again to see")
             code = 1
@@ -77,7 +80,7 @@ def show_error(message: str, detail: str = "") -> None:
 def print_json(value: object) -> None:
     """Print the one JSON document that --json promises."""
     json.dump(value, sys.stdout, indent=2)
-    print()
+    print(flush=True)  # a task that goes on after it has a reader who waits
 
 
 def inventory_folder() -> Path:
@@ -164,3 +167,8 @@ def positive(flag: str, text: str) -> int:
     if number < 1:
         raise UsageError(f'{flag}: "{text}" is not a whole number of at least 1')
     return number
+
+
+def numbers(flag: str, text: str) -> tuple[int, ...]:
+    """Return a flag's whole numbers, separated by commas, each once. Raises UsageError."""
+    return tuple(dict.fromkeys(positive(flag, part.strip()) for part in text.split(",")))

@@ -18,13 +18,36 @@ from onecard.session import Session
 from onecard.wire import Wire
 
 
-@dataclass(frozen=True)
+@dataclass
 class Connected:
-    """A host with its open connection and its root shell."""
+    """A host with its open connection and its root shell.
+
+    known_hosts: file of host keys; prompts: who is asked when a person has to answer.
+    """
 
     host: Host
     wire: Wire
     session: Session
+    known_hosts: Path
+    prompts: Prompts
+
+    def close(self) -> None:
+        """Close the shell and the connection."""
+        self.session.close()
+        self.wire.close()
+
+    def reopen(self) -> Session:
+        """Log in anew, as after a reboot, and return the new shell. Raises as `connected` does."""
+        self.close()
+        wire = Wire(self.host, self.known_hosts, self.prompts)
+        try:
+            wire.connect()
+            self.session = _session(self.host, wire, self.prompts)
+        except BaseException:
+            wire.close()
+            raise
+        self.wire = wire
+        return self.session
 
     def another_session(self, idle_timeout: float | None = None) -> Session:
         """Open a second shell over the same connection, for what runs beside the first."""
@@ -41,13 +64,14 @@ def connected(host: Host, known_hosts: Path) -> Iterator[Connected]:
     wire = Wire(host, known_hosts, prompts)
     try:
         wire.connect()
-        session = _session(host, wire, prompts)
-        try:
-            yield Connected(host, wire, session)
-        finally:
-            session.close()
-    finally:
+        box = Connected(host, wire, _session(host, wire, prompts), known_hosts, prompts)
+    except BaseException:
         wire.close()
+        raise
+    try:
+        yield box
+    finally:
+        box.close()
 
 
 def holder(command: str) -> str:

@@ -18,12 +18,14 @@ from onecard.job import StepResult
 from onecard.live import LiveLine
 from onecard.plan import Item, Plan
 from onecard.report import HostReport
+from onecard.resources.base import NEEDS_REBOOT
 
 STYLES = {
     "ok": "green",
     "changed": "yellow",
     "failed": "bold red",
     "unreachable": "bold red",
+    "waits": "yellow",
 }
 
 
@@ -81,8 +83,10 @@ class HostConsole(Reporter):
     def planned(self, plan: Plan) -> None:
         if not plan.changes:
             self.say(f"{len(plan.items)} resources in order")
-            return
-        self.say(f"{len(plan.changes)} of {len(plan.items)} resources to change")
+        else:
+            self.say(f"{len(plan.changes)} of {len(plan.items)} resources to change")
+        if plan.waiting:
+            self.say(f"{', '.join(plan.waiting)}: planned when these are in order")
         if self._show_plan:
             self._list(plan.changes)
 
@@ -107,15 +111,41 @@ class HostConsole(Reporter):
     def line(self, item: Item, text: str) -> None:
         if self._live is not None and self._live.shown:
             self._live.update(f"{item.role}: {_short(item, 30)}  {text.strip()[:40]}")
-        elif time.monotonic() - self._heartbeat > 15:
-            self._heartbeat = time.monotonic()
+        else:
             elapsed = time.monotonic() - self._began
-            self.say(f"... {_short(item)} {elapsed:.0f} s: {text.strip()[:100]}")
+            self._beat(f"{_short(item)} {elapsed:.0f} s: {text.strip()[:100]}")
+
+    def progress(self, item: Item, share: float, text: str) -> None:
+        told = f"{item.role}: {_short(item, 30)}  {text}"
+        if self._live is not None and self._live.shown:
+            self._live.update(told, share)
+        else:
+            self._beat(f"{told} ({100 * share:.0f} %)")
+
+    def waiting(self, what: str, seconds: float) -> None:
+        """Show that something is waited for; called about once a second until it is there."""
+        if self._live is not None and self._live.shown:
+            if seconds < 1:
+                self._live.begin(f"{what}: waiting for the box")
+        else:
+            self._beat(f"{what}: {seconds:.0f} s")
+
+    def arrived(self, text: str) -> None:
+        """End what `waiting` showed, and say how."""
+        if self._live is not None:
+            self._live.close()
+        self.say(text)
+
+    def _beat(self, text: str) -> None:
+        """Print a line where no live line is, every 15 seconds at most."""
+        if time.monotonic() - self._heartbeat > 15:
+            self._heartbeat = time.monotonic()
+            self.say(f"... {text}")
 
     def end(self, result: StepResult) -> None:
         if self._live is not None:
             self._live.close()
-        word = "changed" if result.code == 0 else "failed"
+        word = {0: "changed", NEEDS_REBOOT: "waits"}.get(result.code or 0, "failed")
         self.say(
             f"{result.item.role:<7} {word:<8} {result.seconds:7.1f} s  {_short(result.item)}",
             STYLES[word],

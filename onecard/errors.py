@@ -9,6 +9,7 @@
     ├── BusyError                exit 1   another run holds the lock on the box
     ├── CommandError             exit 1   a command on the box failed
     ├── PreflightError           exit 1   the box cannot carry what is asked; nothing was changed
+    ├── RebootNeededError        exit 1   the rest waits for a reboot that nobody allowed
     ├── DriftError               exit 1   looked again after mending, and it was not mended
     ├── UnhealthyError           exit 1   the server did not become, or is not, ready
     └── SandboxError             exit 1   a sandbox box could not be made or removed
@@ -69,6 +70,10 @@ class CommandError(OnecardError):
 
 class PreflightError(OnecardError):
     """The box cannot carry what is asked. Nothing was changed."""
+
+
+class RebootNeededError(OnecardError):
+    """All that can be done without a reboot is done; the rest waits for one."""
 
 
 class DriftError(OnecardError):

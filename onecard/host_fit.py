@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from onecard import fit
@@ -15,6 +15,8 @@ from onecard.host import Host
 from onecard.resources.base import fields
 from onecard.resources.environment import RECORD
 from onecard.session import Session
+from onecard.settings import AUTO
+from onecard.tensor_parallel import choose
 from roles import model
 
 
@@ -60,7 +62,7 @@ def plan_for(
         ctx or serve.ctx,
         util=serve.gpu_memory_utilization,
         kv_dtype=serve.kv_cache_dtype,
-        tp=serve.tensor_parallel,
+        tp=cards(host, facts),
         quant=serve.quantization or None,
         kv_gib=serve.kv_cache_gib if kv_gib is None else kv_gib,
         max_num_seqs=serve.max_num_seqs,
@@ -71,6 +73,28 @@ def plan_for(
         vision=not serve.language_model_only,
         graphs=not serve.enforce_eager,
     )
+
+
+def cards(host: Host, facts: Facts) -> int:
+    """Return how many cards share the model.
+
+    Raises PreflightError where serve.tensor_parallel cannot be had.
+    """
+    serve = host.settings.serve
+    if host.settings.accelerator == "cpu":
+        return 1 if serve.tensor_parallel == AUTO else serve.tensor_parallel
+    try:
+        shape = _shape(host, BoxModel("", None))
+    except NotModelledError:
+        shape = None
+    there = max(len(facts.gpus) // serve.pipeline_parallel, 1)
+    return choose(serve.tensor_parallel, there, shape, host.settings.model.source)
+
+
+def settled(host: Host, facts: Facts) -> Host:
+    """Return the host with its serve.tensor_parallel as a number. Raises as `cards` does."""
+    serve = host.settings.serve.model_copy(update={"tensor_parallel": cards(host, facts)})
+    return replace(host, settings=host.settings.model_copy(update={"serve": serve}))
 
 
 def refuse_what_cannot_start(host: Host, facts: Facts, box: BoxModel) -> Plan | None:

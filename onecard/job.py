@@ -11,11 +11,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from onecard.plan import Item, StepEvent, job_script, read_event
+from onecard import layout
+from onecard.plan import Item, StepEvent, job_script, read_event, read_progress
 from onecard.session import Request, Session
 
-FOLDER = "/run/onecard"
+FOLDER = layout.JOB
 _TAIL_LINES = 30
+# A download of 200 GB takes its hours; a job that prints nothing is still given up (idle_timeout).
+_LONGEST_JOB = 7 * 86400.0  # s
 
 
 @dataclass
@@ -37,12 +40,20 @@ class Watcher:
     def line(self, item: Item, text: str) -> None:
         """Note a line that its commands printed."""
 
+    def progress(self, item: Item, share: float, text: str) -> None:
+        """Note how much of a change is done, 0 to 1."""
+
     def end(self, result: StepResult) -> None:
         """Note that the change was made, or failed."""
 
 
-def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list[StepResult]:
-    """Make the changes, in order, up to the first that fails; one round trip for all of them."""
+def run_job(
+    session: Session, changes: Sequence[Item], watcher: Watcher, *, go_on: bool = False
+) -> list[StepResult]:
+    """Make the changes, in order, up to the first that fails; one round trip for all of them.
+
+    go_on: also those behind one that fails.
+    """
     results = [StepResult(item) for item in changes]
     started = time.monotonic()
     current: StepResult | None = None
@@ -61,22 +72,28 @@ def run_job(session: Session, changes: Sequence[Item], watcher: Watcher) -> list
         event = read_event(text)
         if event is not None:
             on_event(event)
+        elif current is not None and (told := read_progress(text)) is not None:
+            watcher.progress(current.item, *told)
         elif current is not None:
             # A progress bar rewrites its line with carriage returns: keep what is visible last.
             visible = text.rstrip("\r").rpartition("\r")[2]
             current.output = [*current.output, visible][-_TAIL_LINES:]
             watcher.line(current.item, visible)
 
-    code = session.ask(_requests(changes), on_line=on_line)[-1].code
+    requests = _requests(changes, go_on=go_on)
+    code = session.ask(requests, on_line=on_line, timeout=_LONGEST_JOB)[-1].code
     if current is not None:  # the job itself was killed in the middle of a change
         current.code = code or 1
         watcher.end(current)
     return results
 
 
-def _requests(changes: Sequence[Item]) -> list[Request]:
+def _requests(changes: Sequence[Item], *, go_on: bool) -> list[Request]:
     uploads = [upload for item in changes for upload in item.resource.uploads()]
-    script = job_script(changes)
+    # The script, too, may hold what others must not read.
+    script = f"trap 'rm -rf {layout.JOB_SECRETS} {FOLDER}/job' EXIT\n" + job_script(
+        changes, go_on=go_on
+    )
     folders = sorted({upload.path.rpartition("/")[0] for upload in uploads})
     prepare = f"rm -rf {FOLDER} && mkdir -p -m 0700 {FOLDER}"
     for folder in folders:
@@ -84,13 +101,11 @@ def _requests(changes: Sequence[Item]) -> list[Request]:
     watch = (
         # The log is there before the job is, or `tail` may look for it too early and give up.
         f": >{FOLDER}/log\nsetsid sh {FOLDER}/job >>{FOLDER}/log 2>&1 </dev/null & job=$!\n"
-        # The script and what was sent beside it may hold secrets: only the log stays.
-        f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job; code=$?\n"
-        f"find {FOLDER} -type f ! -name log -delete; exit $code"
+        f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job"
     )
     return [
         Request.run(prepare),
-        *(Request("put", upload.content, upload.path) for upload in uploads),
+        *(Request("put", upload.payload, upload.path) for upload in uploads),
         Request("put", script.encode(), f"{FOLDER}/job"),
         Request.run(watch),
     ]

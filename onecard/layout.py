@@ -20,8 +20,15 @@ INDEX_CREDENTIALS = f"{ETC}/indexes.netrc"
 STATE = "/var/lib/onecard"  # the server's home; systemd's StateDirectory=
 MODELS = f"{HOME}/models"
 CACHE = "/var/cache/onecard"  # compile caches, which outlive a redeploy; CacheDirectory=
+JOB = "/run/onecard"  # what the running job needs; in memory, root's alone
+JOB_SECRETS = f"{JOB}/secrets"  # what must not outlive the job
 UNIT = "vllm.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
+EXPOSE = f"{ETC}/expose"  # what makes the API public: proxy, certificate, firewall
+PROXY_UNIT = "onecard-proxy.service"
+FIREWALL_UNIT = "onecard-firewall.service"
+ACME = "/etc/letsencrypt/live/onecard"  # certbot's own place for certificates
+SYSCTL = "/etc/sysctl.d/60-onecard.conf"
 
 
 def server_path(venv: str) -> str:

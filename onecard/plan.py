@@ -15,14 +15,20 @@ from onecard.resources.base import Difference, Resource, State, diff
 from onecard.script import Answer
 
 MARK = "@onecard-step"
+PROGRESS = "@onecard-progress"
 
 
 @dataclass(frozen=True)
 class RolePlan:
-    """A role's name and the resources that it wants on this host, in order."""
+    """A role's name and the resources that it wants on this host, in order.
+
+    waits: it depends on facts that a role before it is about to change: its resources are not
+        known yet, and the roles are asked again when that one is in order.
+    """
 
     name: str
     resources: tuple[Resource, ...]
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every item of every role, in order."""
+    """Every item of every role, in order. waiting: the roles that are not planned yet."""
 
     items: tuple[Item, ...]
+    waiting: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Item, ...]:
@@ -69,11 +76,14 @@ def make_plan(roles: Sequence[RolePlan], answers: Mapping[str, Answer]) -> Plan:
     for index, (role, resource) in enumerate(pairs):
         actual = resource.understand(answers[str(index)])
         items.append(Item(role, resource, actual, diff(resource.desired(), actual)))
-    return Plan(tuple(items))
+    return Plan(tuple(items), tuple(role.name for role in roles if role.waits))
 
 
-def job_script(changes: Sequence[Item]) -> str:
-    """Return the shell script that mends every change, in order."""
+def job_script(changes: Sequence[Item], *, go_on: bool = False) -> str:
+    """Return the shell script that mends every change, in order.
+
+    go_on: make the others all the same after one that failed.
+    """
     lines = ["export LC_ALL=C", "code=0"]
     for index, item in enumerate(changes):
         lines += [
@@ -83,7 +93,7 @@ def job_script(changes: Sequence[Item]) -> str:
             ") </dev/null",
             "code=$?",
             f'echo; echo "{MARK} end {index} $code"',
-            "[ $code -eq 0 ] || exit $code",
+            "" if go_on else "[ $code -eq 0 ] || exit $code",
         ]
     return "\n".join(lines) + "\n"
 
@@ -106,3 +116,15 @@ def read_event(line: str) -> StepEvent | None:
         return None
     _, kind, index, code = line.split(" ")
     return StepEvent(kind, int(index), int(code))
+
+
+def read_progress(line: str) -> tuple[float, str] | None:
+    """Return the share done (0 to 1) and the text of a line `@onecard-progress SHARE TEXT`."""
+    word, _, rest = line.partition(" ")
+    share, _, text = rest.partition(" ")
+    if word != PROGRESS:
+        return None
+    try:
+        return min(max(float(share), 0.0), 1.0), text
+    except ValueError:
+        return None

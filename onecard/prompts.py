@@ -43,6 +43,15 @@ class Prompts:
             sys.stderr.flush()
             return sys.stdin.readline().strip().lower() == "yes"
 
+    def types(self, question: str, expected: str) -> bool:
+        """Have a person type `expected` to go on; no terminal means no."""
+        if not sys.stdin.isatty():
+            return False
+        with _ONE_AT_A_TIME:
+            sys.stderr.write(question)
+            sys.stderr.flush()
+            return sys.stdin.readline().strip() == expected
+
     def _hidden(self, variable: str, question: str) -> Secret | None:
         if value := self._environment.get(variable):
             return Secret(value)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import roles
+import roles.model
 import roles.python
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole
@@ -15,13 +17,17 @@ from onecard.doctor import blockers
 from onecard.doctor import preflight as checks_before
 from onecard.doctor.build_checks import lock_checks
 from onecard.engine import Roles, converge, gather
-from onecard.errors import OnecardError, PreflightError
+from onecard.errors import OnecardError, PreflightError, RebootNeededError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.locks.lock import Lock, asked
 from onecard.locks.resolve import adopt, resolve
 from onecard.locks.store import refuse_other_settings, write
+from onecard.reboot import reboot
 from onecard.report import HostReport
+from onecard.resources.hub import note_probe, resolved_revision
+from onecard.runs import recorded
+from onecard.runs.reporter import NotedConsole
 from onecard.secret_store import find
 from onecard.session import Session
 
@@ -31,14 +37,16 @@ AT_ONCE = 8
 def provision(
     hosts: Sequence[Host],
     known_hosts: Path,
-    make_console: Callable[[Host], HostConsole],
+    make_console: Callable[[Host], NotedConsole],
     *,
     command: str,
     check: bool = False,
+    allow_reboot: bool = False,
 ) -> list[HostReport]:
     """Provision every host and return a report for each; an error ends its host alone.
 
     command: the task's name, for whoever finds the box locked. check: only say what would change.
+    allow_reboot: reboot where a change needs it, also where the host's settings do not allow it.
     """
 
     opened: list[Connected] = []
@@ -49,12 +57,17 @@ def provision(
         try:
             refuse_other_settings(host, known_hosts.parent)
             host = ready_to_install(host)
-            with connected(host, known_hosts) as box:
+            with (
+                recorded("provision", host, keep=not check, report=report) as console.record,
+                connected(host, known_hosts) as box,
+            ):
                 opened.append(box)
-                run = Run(box.session, known_hosts.parent, console, holder(command))
+                may_reboot = allow_reboot or host.settings.allow_reboot
+                run = Run(box, known_hosts.parent, console, holder(command), may_reboot)
                 run.provision(host, report, check=check)
         except OnecardError as error:
             report.error, report.detail = error.message, error.detail
+            report.reboot_needed = isinstance(error, RebootNeededError)
             report.exit_code = error.exit_code
         return report
 
@@ -79,13 +92,19 @@ class Run:
     """One run of provision or upgrade on one box.
 
     inventory: the folder that locks are kept in. holder: who we are, for whoever finds the box
-    locked.
+    locked. may_reboot: whether the box is rebooted where a change needs it.
     """
 
-    session: Session
+    box: Connected
     inventory: Path
     console: HostConsole
     holder: str
+    may_reboot: bool = False
+
+    @property
+    def session(self) -> Session:
+        """Return the shell on the box, which is another one after a reboot."""
+        return self.box.session
 
     def provision(self, host: Host, report: HostReport, *, check: bool) -> None:
         """Bring the box to its lock; a host without one gets it first. Fills in `report`."""
@@ -97,6 +116,19 @@ class Run:
             self.converge(host, roles.provision, report, check=check)
         finally:
             report.add(earlier)
+        if not check:
+            self._note_model(host)
+
+    def _note_model(self, host: Host) -> None:
+        """Write the commit of the model's files into the lock, when it is another model's."""
+        asked = roles.model.asked(host)
+        if host.lock is None or not asked or host.lock.model == asked:
+            return
+        told = self.session.run(note_probe(roles.model.folder(host)))
+        commit = resolved_revision(told.output)
+        if commit:
+            moved = {"model_revision": commit, "model": asked}
+            write(self.inventory, host.name, host.lock.model_copy(update=moved))
 
     def resolve(self, host: Host) -> Lock:
         """Return the newest build for the box, after looking at it anew. Raises CommandError."""
@@ -133,7 +165,19 @@ class Run:
             report=report,
             holder=self.holder,
             check=check,
+            reboot=self._reboot if self.may_reboot else None,
         )
+
+    def _reboot(self, reason: str) -> Session:
+        self.console.say(f"{reason}: rebooting", "yellow")
+        started = time.monotonic()
+        session = reboot(
+            self.box,
+            deadline_s=self.box.host.settings.reboot_timeout,
+            waiting=lambda seconds: self.console.waiting("rebooting", seconds),
+        )
+        self.console.arrived(f"back after {time.monotonic() - started:.0f} s")
+        return session
 
 
 def preflight(facts: Facts, host: Host, console: HostConsole) -> None:

@@ -40,6 +40,7 @@ class HostReport:
     round_trips: answers waited for after the login.
     error: one line when the run could not be finished; detail: further lines of it.
     exit_code: 0 when all went well.
+    reboot_needed: what could be done is done, and the rest waits for a reboot.
     pending: with --check, the changes that would be made; `changed` counts them.
     """
 
@@ -50,6 +51,7 @@ class HostReport:
     error: str = ""
     detail: str = ""
     exit_code: int = 0
+    reboot_needed: bool = False
     pending: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -103,6 +105,8 @@ class HostReport:
         }
         if self.error:
             shown["error"] = self.error
+        if self.reboot_needed:
+            shown["reboot_needed"] = True
         if self.pending:
             shown["pending"] = self.pending
         return shown

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Final
+
+MASK: Final = "********"
+SECRET_FLAGS: Final = ("--api-key", "--hf-token")
+_SHORTEST: Final = 6  # a shorter value would mask parts of ordinary words
+_NAMES: Final = re.compile(r"(KEY|TOKEN|PASSWORD|PASSPHRASE|SECRET)$")
+_SHAPES: Final = re.compile(
+    r"(?<=--api-key[ =])\S+|(?<=--hf-token[ =])\S+"
+    r"|(?<=[Bb]earer )[\w.~+/=-]{6,}|\bhf_[A-Za-z0-9]{16,}|\bsk-[\w-]{16,}"
+)
+_made: set[str] = set()
 
 
 class Secret:
@@ -11,24 +23,24 @@ class Secret:
     `reveal()` is the one way to the value, so that a search for it finds every use.
     """
 
-    _MASK: Final = "********"
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
         self._value = value
+        _made.add(value)
 
     def reveal(self) -> str:
         """Return the value itself. Never log, print, diff or put the result in argv."""
         return self._value
 
     def __repr__(self) -> str:
-        return f"Secret({self._MASK})"
+        return f"Secret({MASK})"
 
     def __str__(self) -> str:
-        return self._MASK
+        return MASK
 
     def __format__(self, spec: str) -> str:
-        return format(self._MASK, spec)
+        return format(MASK, spec)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._value == self._value
@@ -38,3 +50,16 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is never pickled")
+
+
+def masked(text: str) -> str:
+    """Return `text` with asterisks for every secret in it, for what is kept in files.
+
+    Secrets are the values of this process's Secrets and of environment variables named like one,
+    and whatever is shaped like an API key or a hub's token.
+    """
+    values = _made | {value for name, value in os.environ.items() if _NAMES.search(name)}
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= _SHORTEST:
+            text = text.replace(value, MASK)
+    return _SHAPES.sub(MASK, text)

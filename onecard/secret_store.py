@@ -128,6 +128,9 @@ def _read() -> dict[str, str]:
 
 def _write(entries: Mapping[str, str]) -> None:
     path = _file()
+    if not entries:
+        path.unlink(missing_ok=True)
+        return
     new = path.with_suffix(".onecard-new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

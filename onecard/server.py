@@ -27,6 +27,7 @@ class ServiceState:
     """What systemd says of the server's unit, and the options that its unit file gives it.
 
     active: `active`, `activating`, `failed`, `inactive`...; invocation: this start's own number.
+    words: the command line that the unit file gives; options: its flags that have a value.
     """
 
     loaded: bool
@@ -36,6 +37,12 @@ class ServiceState:
     restarts: int
     since: str
     options: dict[str, str]
+    words: tuple[str, ...] = ()
+
+    @property
+    def down(self) -> bool:
+        """Tell whether it is deployed and neither runs nor starts."""
+        return self.loaded and self.active not in ("active", "activating")
 
     @property
     def port(self) -> int:
@@ -65,7 +72,7 @@ def service_state(session: Session) -> ServiceState:
     words = shown.get("Command", "").replace('"', "").split()
     options = {
         word[2:]: following
-        for word, following in zip(words, [*words[1:], ""], strict=True)
+        for word, following in zip(words, [*words[1:], ""], strict=False)  # no unit: no words
         if word.startswith("--")
     }
     return ServiceState(
@@ -76,6 +83,15 @@ def service_state(session: Session) -> ServiceState:
         restarts=int(shown.get("NRestarts") or 0),
         since=shown.get("ActiveEnterTimestamp", ""),
         options=options,
+        words=tuple(words),
+    )
+
+
+def journal_of(state: ServiceState, lines: int = 2000) -> str:
+    """Return the command that prints the end of this start's journal."""
+    return (
+        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={state.invocation} "
+        f"+ INVOCATION_ID={state.invocation}"
     )
 
 

@@ -47,7 +47,9 @@ while IFS=' ' read -r verb length; do
       printf '%s\n%s\n' "$holder" "$$" >@holder@; code=0 ;;
     put)
       IFS= read -r path
-      head -c "$length" | { cat >"$path"; code=$?; cat >/dev/null; exit "$code"; }; code=$? ;;
+      # Nobody else may read it, not even for a moment: it may be a secret.
+      head -c "$length" | { umask 077; cat >"$path"; code=$?; cat >/dev/null; exit "$code"; }
+      code=$? ;;
     *) exit 64 ;;
   esac
   printf '\n%s %s\n' "@nonce@" "$code"

@@ -6,13 +6,17 @@ merges the YAML layers and builds a `Settings`; roles read it.
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+HUB: Final = "https://huggingface.co"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Tokens = Annotated[int, Field(ge=1)]
@@ -22,6 +26,8 @@ NotNegative = Annotated[int, Field(ge=0)]
 AUTO: Final = "auto"
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
 
+_HOST_NAME = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+(?<!\.)")
+
 
 class Model(BaseModel):
     """Base of every settings model: an unknown key is an error, a value never changes."""
@@ -29,6 +35,33 @@ class Model(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True
     )
+
+
+class DriverSettings(Model):
+    """Which NVIDIA driver is wanted, and from where.
+
+    branch: the oldest branch that is good enough, and the one that is installed where none is.
+    source: `ubuntu` (the distribution's archive), `nvidia` (NVIDIA's repository), `none` (never
+        touch the driver), or `auto`: the archive on Ubuntu, NVIDIA's repository on Debian.
+    """
+
+    branch: Annotated[int, Field(ge=525, le=999)] = 580
+    source: Literal["auto", "ubuntu", "nvidia", "none"] = "auto"
+
+
+class HubSettings(Model):
+    """Where models come from.
+
+    endpoint: the Hugging Face hub, or a mirror of it; empty for HF_ENDPOINT of this computer's
+        environment, else the hub itself.
+    """
+
+    endpoint: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+
+    @property
+    def url(self) -> str:
+        """Return where the hub is, without a slash at the end."""
+        return (self.endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
 
 
 class PythonSettings(Model):
@@ -118,6 +151,7 @@ class ServeSettings(Model):
 
     ctx: context length, prompt plus output, in tokens (`--max-model-len`).
     kv_cache_gib: fixed size of the KV cache in GiB; None lets vLLM take what is free.
+    tensor_parallel: cards that share each layer; `auto` for as many as there are and can.
     reasoning_parser: its name, empty for none, `auto` for what the model's preset says.
     tool_call_parser: its name, empty for no tools, `auto` for what the model's preset says.
     limit_mm_per_prompt: kind -> how many a request may hold, such as {"image": 4, "video": 0}.
@@ -138,7 +172,7 @@ class ServeSettings(Model):
     quantization: str = ""
     max_num_seqs: AtLeastOne | None = None
     max_num_batched_tokens: AtLeastOne | None = None
-    tensor_parallel: AtLeastOne = 1
+    tensor_parallel: AtLeastOne | Literal["auto"] = AUTO
     pipeline_parallel: AtLeastOne = 1
     reasoning_parser: str = AUTO
     tool_call_parser: str = ""
@@ -155,12 +189,48 @@ class ServeSettings(Model):
     rollback: bool = True
 
 
+def _public_name(value: str) -> str:
+    """Return a host name or an address as it is; it goes into a proxy's configuration."""
+    if value and not _HOST_NAME.fullmatch(value):
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("is neither a host name nor an address") from None
+    return value
+
+
+def _mailbox(value: str) -> str:
+    if value and not re.fullmatch(r"[^\s@'\"-][^\s@'\"]*@[^\s@'\"]+", value):
+        raise ValueError("is not an address such as me@example.org")
+    return value
+
+
+class ExposeSettings(Model):
+    """How the API is made public with `invoke expose`; nothing is public without it.
+
+    domain: the name, or the address, that clients call.
+    email: where Let's Encrypt warns of a certificate's end; may be empty.
+    tls: `acme` for a public name (Let's Encrypt), `internal` for a self-signed certificate.
+    port: the public one. acme_server: another ACME directory's URL, such as a staging one.
+    body_mib: the largest request in MiB; pictures travel in it, a third larger than their files.
+    """
+
+    domain: Annotated[str, AfterValidator(_public_name)] = ""
+    email: Annotated[str, AfterValidator(_mailbox)] = ""
+    tls: Literal["acme", "internal"] = "acme"
+    port: Port = 443
+    acme_server: Annotated[str, Field(pattern=r"^$|^https://[^\s'\"]+$")] = ""
+    body_mib: Annotated[int, Field(ge=1)] = 100
+
+
 class Settings(Model):
     """Everything the roles read about one host.
 
     packages: Debian packages beside the ones that onecard itself needs.
     wheelhouse: a folder of wheels here, for a box without internet (`invoke wheelhouse` fills one);
         empty to install from indexes.
+    allow_reboot: reboot the box where a change needs it, as `provision --reboot` does.
+    reboot_timeout: seconds that the box may take to come back.
     user: the account on the box that the server runs as; `service_user` in the inventory, where
         `user` is the login.
     """
@@ -170,9 +240,14 @@ class Settings(Model):
         "onecard"
     )
     packages: Texts = ()
+    allow_reboot: bool = False
+    reboot_timeout: Annotated[int, Field(ge=1)] = 900
+    driver: DriverSettings = DriverSettings()
+    hub: HubSettings = HubSettings()
     python: PythonSettings = PythonSettings()
     indexes: IndexSettings = IndexSettings()
     wheelhouse: str = ""
     vllm: VllmSettings = VllmSettings()
     model: ModelSettings = ModelSettings()
     serve: ServeSettings = ServeSettings()
+    expose: ExposeSettings = ExposeSettings()

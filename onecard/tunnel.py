@@ -33,11 +33,18 @@ class Channel(Protocol):
         """Close the stream."""
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True  # connections of a tunnel that was closed just now linger
+    daemon_threads = True
+    block_on_close = False
+
+
 @contextmanager
-def forwarded(open_channel: Callable[[], Channel]) -> Iterator[int]:
-    """Listen on a free port of 127.0.0.1; yield it. Everything is closed at the end.
+def forwarded(open_channel: Callable[[], Channel], port: int = 0) -> Iterator[int]:
+    """Listen on a port of 127.0.0.1; yield it. Everything is closed at the end.
 
     open_channel: opens a stream to the box's port; raises UnreachableError when it is refused.
+    port: the one to listen on, 0 for any that is free. Raises OSError when it is taken.
     """
 
     class Handler(socketserver.BaseRequestHandler):
@@ -49,9 +56,7 @@ def forwarded(open_channel: Callable[[], Channel]) -> Iterator[int]:
                 finally:
                     channel.close()
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
+    with _Server(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:

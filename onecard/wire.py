@@ -102,6 +102,11 @@ class Wire:
         """Return `user@address` as `~/.ssh/config` and the inventory make it."""
         return f"{self._connection.user}@{self._connection.host}"
 
+    @property
+    def address(self) -> str:
+        """Return the name or address that the box is reached at."""
+        return str(self._connection.host)
+
     def connect(self) -> None:
         """Log in: check the host key, then offer the agent's keys, key files and a password.
 
@@ -124,17 +129,23 @@ class Wire:
             channel.exec_command(command)
             return _ChannelPipe(channel)
 
+    @property
+    def alive(self) -> bool:
+        """Tell whether the connection is open, as far as this end knows."""
+        transport = self._connection.transport
+        return transport is not None and bool(transport.is_active())
+
+    def stream(self, port: int, address: str = "127.0.0.1") -> paramiko.Channel:
+        """Open a byte stream to a port that the box reaches. Raises UnreachableError."""
+        with translated(self._host.name):
+            channel: paramiko.Channel = self._connection.transport.open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=10
+            )
+            return channel
+
     def tunnel(self, port: int, address: str = "127.0.0.1") -> AbstractContextManager[int]:
         """Forward a free port of this computer's 127.0.0.1 to the box's port; yields the former."""
-
-        def open_channel() -> paramiko.Channel:
-            with translated(self._host.name):
-                channel: paramiko.Channel = self._connection.transport.open_channel(
-                    "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=10
-                )
-                return channel
-
-        return forwarded(open_channel)
+        return forwarded(lambda: self.stream(port, address))
 
     def close(self) -> None:
         """Close the connection and those that it jumps through."""

@@ -12,9 +12,10 @@ from importlib import import_module
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.plan import RolePlan
+from roles import driver
 
-PROVISION = ("base", "python", "vllm", "model")
-SYSTEM = ("base", "python")  # what a box needs before its lock can be resolved on it
+PROVISION = ("base", "driver", "python", "vllm", "model")
+SYSTEM = ("base", "driver", "python")  # what a box needs before its lock can be resolved on it
 DEPLOY = ("model", "serve")  # `deploy --model` may name one that is not there yet
 
 
@@ -26,8 +27,15 @@ def wanted(names: Sequence[str], host: Host, facts: Facts) -> tuple[RolePlan, ..
 
 
 def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
-    """Return everything that `provision` wants on this host."""
-    return wanted(PROVISION, host, facts)
+    """Return everything that `provision` wants on this host.
+
+    What comes after a driver that has yet to be installed depends on it, and waits.
+    """
+    if not driver.pending(host, facts):
+        return wanted(PROVISION, host, facts)
+    known = PROVISION.index("driver") + 1
+    later = (RolePlan(name, (), waits=True) for name in PROVISION[known:])
+    return (*wanted(PROVISION[:known], host, facts), *later)
 
 
 def system(host: Host, facts: Facts) -> tuple[RolePlan, ...]:

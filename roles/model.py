@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from onecard import layout
+from onecard import layout, secret_store
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.resources.architecture import Architecture
@@ -18,12 +19,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 def folder(host: Host) -> str:
     """Return where the model lies on the box.
 
-    A local folder with other contents lies beside the one before, which an earlier release may
-    still be served from.
+    Another revision, or a local folder with other contents, lies beside the one before, which an
+    earlier release may still be served from.
     """
-    source = local(host)
+    source, wanted = local(host), host.settings.model
     if source is None:
-        return f"{layout.MODELS}/{host.settings.model.source.replace('/', '--')}"
+        name = f"{wanted.source}--{wanted.revision}" if wanted.revision else wanted.source
+        return f"{layout.MODELS}/{name.replace('/', '--')}"
     return f"{layout.MODELS}/{source.name}-{fingerprint(source)}"
 
 
@@ -33,21 +35,42 @@ def local(host: Host) -> Path | None:
     return (PROJECT / source).resolve() if source.startswith(("./", "/", "../")) else None
 
 
+def asked(host: Host) -> str:
+    """Return the hub's model as the settings ask for it; empty for a local folder."""
+    model = host.settings.model
+    return "" if local(host) else f"{model.source}@{model.revision}"
+
+
+def revision(host: Host) -> str:
+    """Return the commit in the host's lock, if it is of this model; else the settings' revision."""
+    lock = host.lock
+    locked = lock is not None and lock.model == asked(host)
+    return lock.model_revision if lock is not None and locked else host.settings.model.revision
+
+
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     """Return a copy of the local folder, or the hub's repository at its revision."""
     source = local(host)
+    known = architecture(host)
     if source is not None:
-        return (Tree(folder(host), source), *architecture(host))
-    model = host.settings.model
-    known = architecture(host, model.source, model.revision)
-    return (*known, HubModel(folder(host), model.source, model.revision, layout.VENV))
+        return (Tree(folder(host), source), *known)
+    settings = host.settings
+    model = HubModel(
+        folder(host),
+        settings.model.source,
+        revision(host),
+        settings.hub.url,
+        check="".join(each.script for each in known),
+        token=partial(secret_store.find, "hf-token", host.name),
+    )
+    return (model, *known)
 
 
-def architecture(host: Host, repository: str = "", revision: str = "") -> tuple[Architecture, ...]:
-    """Return the check that vLLM knows the model, which stands before a long download.
+def architecture(host: Host) -> tuple[Architecture, ...]:
+    """Return the check that vLLM knows the model.
 
     Who names another implementation of models in the server's arguments knows what they do.
     """
     if any(word.startswith("--model-impl") for word in host.settings.serve.extra_args):
         return ()
-    return (Architecture(host.venv, folder(host), repository, revision),)
+    return (Architecture(host.venv, folder(host)),)

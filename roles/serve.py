@@ -10,6 +10,7 @@ import onecard
 from onecard import layout, serve_options
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.host_fit import settled
 from onecard.questions import questions
 from onecard.resources.base import Resource
 from onecard.resources.files import Directory, File
@@ -17,6 +18,7 @@ from onecard.resources.release import Installed, Release, Served
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.service import Service, configuration
 from onecard.resources.text_files import TextFiles
+from onecard.settings import AUTO
 from onecard.smoke.client import chat
 from onecard.templates import render
 from roles import model
@@ -46,13 +48,14 @@ def command(host: Host) -> tuple[str, ...]:
         words += ["--kv-cache-memory-bytes", str(int(serve.kv_cache_gib * 2**30))]
     elif host.settings.accelerator == "nvidia":
         words += ["--gpu-memory-utilization", str(serve.gpu_memory_utilization)]
-    if serve.tensor_parallel > 1:
+    if serve.tensor_parallel not in (AUTO, 1):
         words += ["--tensor-parallel-size", str(serve.tensor_parallel)]
     return (*words, *serve_options.words(serve, host.settings.model.source))
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     """Return the record, the files and the server, which restarts when their content moved."""
+    host = settled(host, facts)
     serve = host.settings.serve
     variables = {
         "served_name": served_name(host),

@@ -12,8 +12,9 @@ from onecard.connect import connected
 from onecard.console import progress_console
 from onecard.deployment import Deployment, deploy_host
 from onecard.layout import API_KEY
+from onecard.runs import recorded
+from onecard.runs.reporter import NotedTrial, note_deployment
 from onecard.secret_store import find
-from onecard.trial_console import TrialConsole
 from roles.serve import served_name
 
 
@@ -29,9 +30,13 @@ def deploy(
     """Start the server as configured and wait until it has answered."""
     host = cli.with_flags(cli.chosen_host(requested), {**flags, **_renamed(flags)})
     host = replace(host, api_key=find("api-key", host.name))
-    shown = TrialConsole(progress_console(), host.name, diff="all" if diff else "changed")
-    with connected(host, cli.known_hosts()) as box:
+    shown = NotedTrial(progress_console(), host.name, diff="all" if diff else "changed")
+    with (
+        recorded("deploy", host, keep=not check) as shown.record,
+        connected(host, cli.known_hosts()) as box,
+    ):
         done = deploy_host(box, host, shown, check=check, force=force)
+        note_deployment(shown.record, done)
     if as_json:
         cli.print_json(done.to_json())
     if done.error is not None:

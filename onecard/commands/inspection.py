@@ -11,31 +11,39 @@ from onecard import cli
 from onecard import doctor as checks_of
 from onecard.connect import connected
 from onecard.diagnosis import diagnose as diagnose_text
+from onecard.doctor.server_check import server
 from onecard.engine import gather
 from onecard.errors import UsageError
-from onecard.facts import Facts, to_json
-from onecard.host import Host
+from onecard.facts import to_json
 from onecard.layout import UNIT
+from onecard.server import journal_of, service_state
 
 
 def facts(requested: str, *, as_json: bool) -> int:
     """Show what the box is."""
-    _, found = _facts(requested)
+    host = cli.chosen_host(requested)
+    with connected(host, cli.known_hosts()) as box:
+        found = gather(box.session, None)
     if as_json:
         cli.print_json(to_json(found))
     else:
-        checks_of.render(found, (), Console(highlight=False))
+        checks_of.render_facts(found, Console(highlight=False))
     return 0
 
 
 def doctor(requested: str, *, as_json: bool) -> int:
     """Show every check; return 1 when one is a blocker."""
-    host, found = _facts(requested)
-    checks = checks_of.checkup(found, host.settings)
+    host = cli.chosen_host(requested)
+    with connected(host, cli.known_hosts()) as box:
+        found = gather(box.session, None)
+        state = service_state(box.session)
+        journal = box.session.run(journal_of(state)).output if state.down else ""
+    active = state.active if state.loaded else ""
+    checks = (*checks_of.checkup(found, host.settings), server(active, journal))
     if as_json:
         cli.print_json(checks_of.to_json(found, checks))
     else:
-        checks_of.render(found, checks, Console(highlight=False))
+        checks_of.render_checks(found, checks, Console(highlight=False))
     return 1 if checks_of.blockers(checks) else 0
 
 
@@ -61,12 +69,6 @@ def diagnose(log: str, requested: str, *, as_json: bool) -> int:
             if text:
                 print(f"{title:<8}{text}")
     return 1 if found.failure else 0
-
-
-def _facts(requested: str) -> tuple[Host, Facts]:
-    host = cli.chosen_host(requested)
-    with connected(host, cli.known_hosts()) as box:
-        return host, gather(box.session, None)
 
 
 def _log_file(log: str) -> str:

@@ -7,15 +7,21 @@ from typing import Literal
 from rich.console import Console
 
 from onecard import cli
-from onecard.console import HostConsole, progress_console, recap
+from onecard.console import progress_console, recap
 from onecard.host import Host
 from onecard.provision import provision as provision_hosts
 from onecard.report import HostReport
+from onecard.runs.reporter import NotedConsole
 
 
-def provision(requested: str, *, check: bool, diff: bool, as_json: bool) -> int:
-    """Bring the hosts to what their roles want; return the worst exit code."""
-    reports = _run(requested, check=check, diff=diff, as_json=as_json, command="provision")
+def provision(requested: str, *, check: bool, diff: bool, reboot: bool, as_json: bool) -> int:
+    """Bring the hosts to what their roles want; return the worst exit code.
+
+    reboot: a box may be rebooted where a change needs it.
+    """
+    reports = _run(
+        requested, check=check, diff=diff, as_json=as_json, command="provision", reboot=reboot
+    )
     return max(report.exit_code for report in reports)
 
 
@@ -27,16 +33,29 @@ def plan(requested: str, *, diff: bool, exit_code: bool, as_json: bool) -> int:
 
 
 def _run(
-    requested: str, *, check: bool, diff: bool, as_json: bool, command: str
+    requested: str,
+    *,
+    check: bool,
+    diff: bool,
+    as_json: bool,
+    command: str,
+    reboot: bool = False,
 ) -> list[HostReport]:
     hosts = cli.chosen_hosts(requested)
     console = progress_console()
 
-    def make_console(host: Host) -> HostConsole:
+    def make_console(host: Host) -> NotedConsole:
         lines: Literal["all", "none"] = "all" if diff else "none"
-        return HostConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=lines)
+        return NotedConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=lines)
 
-    reports = provision_hosts(hosts, cli.known_hosts(), make_console, command=command, check=check)
+    reports = provision_hosts(
+        hosts,
+        cli.known_hosts(),
+        make_console,
+        command=command,
+        check=check,
+        allow_reboot=reboot,
+    )
     for report in reports:
         if report.error:
             about = report.error.removeprefix(f"{report.host}: ")  # the wire names its host itself

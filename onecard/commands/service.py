@@ -10,7 +10,7 @@ from onecard.console import progress_console
 from onecard.diagnosis import diagnose
 from onecard.errors import CommandError, UnhealthyError
 from onecard.layout import UNIT
-from onecard.server import ServiceState, client, service_state
+from onecard.server import client, journal_of, service_state
 from onecard.session import Request
 from onecard.trial_console import TrialConsole
 
@@ -22,13 +22,13 @@ def status(requested: str, *, as_json: bool) -> int:
         state = service_state(box.session)
         version, trouble = "", ""
         try:
-            with client(box, state, timeout_s=10.0) as api:
+            with client(box, state, timeout_s=30.0) as api:
                 api.health()
                 version = api.version()
         except UnhealthyError as error:
             trouble = error.message
         if trouble and state.loaded:
-            trouble = _reason(box.session.run(_journal(state, 2000)).output) or trouble
+            trouble = _reason(box.session.run(journal_of(state)).output) or trouble
     answers = not trouble
     shown = {
         "host": host.name,
@@ -91,13 +91,6 @@ def control(requested: str, verb: str) -> int:
             raise trial.error(host.name)
     print(f"{host.name}: {state.model} answers after {trial.first.seconds or 0:.1f} s")
     return 0
-
-
-def _journal(state: ServiceState, lines: int) -> str:
-    return (
-        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={state.invocation} "
-        f"+ INVOCATION_ID={state.invocation}"
-    )
 
 
 def _reason(journal: str) -> str:

@@ -8,7 +8,11 @@ from rich.console import Console
 
 from onecard import cli
 from onecard.connect import connected
+from onecard.engine import gather
 from onecard.questions import questions
+from onecard.runs import recorded
+from onecard.runs.facts import ask_software
+from onecard.runs.smoke import note_server, note_smoke
 from onecard.server import client, service_state
 from onecard.smoke.report import CaseResult
 from onecard.smoke.run import run_smoke
@@ -20,16 +24,24 @@ def smoke(requested: str, *, cases: str, repeats: int, as_json: bool) -> int:
     host = cli.chosen_host(requested)
     if cases:
         questions("", cases)  # a bad file is told before any connection
-    with connected(host, cli.known_hosts()) as box:
+    with (
+        recorded("smoke", host, {"cases": cases, "repeats": repeats}) as record,
+        connected(host, cli.known_hosts()) as box,
+    ):
+        record.facts(gather(box.session, None), ask_software(box.session))
         state = service_state(box.session)
         with client(box, state) as api:
+            note_server(record, state, api.version())
+            asked = questions(state.model, cases)
             report = run_smoke(
                 api,
-                questions(state.model, cases),
+                asked,
                 host=host.name,
                 repeats=repeats,
                 on_result=_progress,
             )
+            note_smoke(record, asked.cases, report)
+            record.exit_code = 0 if report.ok else 1
     if as_json:
         cli.print_json(report.to_json())
     else:

@@ -34,7 +34,7 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
     host = ready_to_install(cli.chosen_host(requested))
     console = HostConsole(progress_console(), host.name)
     with connected(host, cli.known_hosts()) as box:
-        run = Run(box.session, cli.inventory_folder(), console, holder("upgrade"))
+        run = Run(box, cli.inventory_folder(), console, holder("upgrade"))
         facts = gather(box.session, None if check else run.holder)
         preflight(facts, replace(host, lock=None), console)
         if box.session.run(f"test -x {UV}").code != 0:

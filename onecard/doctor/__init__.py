@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from onecard.doctor import box_checks, build_checks, gpu_checks, upkeep_checks
 from onecard.doctor.check import Check
-from onecard.doctor.screen import render, to_json
-from onecard.driver.settings import DriverSettings
+from onecard.doctor.screen import render_checks, render_facts, to_json
 from onecard.facts.model import Facts
 from onecard.settings import Settings
 
-__all__ = ["Check", "blockers", "checkup", "preflight", "render", "to_json"]
+__all__ = ["Check", "blockers", "checkup", "preflight", "render_checks", "render_facts", "to_json"]
 
 _BOX = (
     box_checks.system,
@@ -50,27 +49,21 @@ _UPKEEP = (
 )
 
 
-def preflight(
-    facts: Facts, settings: Settings, driver: DriverSettings | None = None
-) -> tuple[Check, ...]:
-    """Return the checks made before anything is changed. driver: None for its defaults."""
+def preflight(facts: Facts, settings: Settings) -> tuple[Check, ...]:
+    """Return the checks made before anything is changed."""
     checks = [check(facts, settings) for check in _BOX]
     if settings.accelerator == "nvidia":
-        wanted = driver or DriverSettings()
-        first = gpu_checks.gpu(facts, settings, wanted)
+        first = gpu_checks.gpu(facts, settings)
         rest = () if first.status == "blocker" else _GPU_FIRST[1:]
-        checks += [first, *(check(facts, settings, wanted) for check in rest)]
+        checks += [first, *(check(facts, settings) for check in rest)]
     return tuple(checks)
 
 
-def checkup(
-    facts: Facts, settings: Settings, driver: DriverSettings | None = None
-) -> tuple[Check, ...]:
+def checkup(facts: Facts, settings: Settings) -> tuple[Check, ...]:
     """Return every check."""
-    checks = list(preflight(facts, settings, driver))
+    checks = list(preflight(facts, settings))
     if settings.accelerator == "nvidia":
-        wanted = driver or DriverSettings()
-        checks += [check(facts, settings, wanted) for check in _GPU_LATER]
+        checks += [check(facts, settings) for check in _GPU_LATER]
     return (*checks, *(check(facts, settings) for check in _UPKEEP))
 
 

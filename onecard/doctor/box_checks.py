@@ -38,7 +38,8 @@ def root(facts: Facts, settings: Settings) -> Check:
     """The login is root, or may become it without a password."""
     machine = facts.machine
     if machine.root:
-        return Check("root", "ok", f"{machine.user} ({machine.root})")
+        how = "" if machine.root == "root" else " with sudo"
+        return Check("root", "ok", machine.user + how)
     return Check(
         "root", "blocker", f"{machine.user} is neither root nor has sudo", "log in as root"
     )
@@ -60,8 +61,9 @@ def systemd(facts: Facts, settings: Settings) -> Check:
 def container(facts: Facts, settings: Settings) -> Check:
     """A container is no obstacle by itself; a driver is then the host's."""
     box = facts.machine.container
-    kind = f"container: {box.kind}" if box.kind else f"VM: {box.vm}" if box.vm else "bare metal"
-    return Check("container", "ok", " ".join((kind, box.product)).strip())
+    vm = "virtual machine" if box.vm == "unknown" else f"{box.vm} virtual machine"
+    kind = f"{box.kind} container" if box.kind else vm if box.vm else "bare metal"
+    return Check("machine", "ok", " ".join((kind, box.product)).strip())
 
 
 def clock(facts: Facts, settings: Settings) -> Check:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from onecard.cuda_match import NoMatch, match, needed_driver
 from onecard.doctor.check import Check
 from onecard.driver.decide import decide
-from onecard.driver.settings import DriverSettings
 from onecard.facts.lines import version_key
 from onecard.facts.model import Facts
 from onecard.host import Host
 from onecard.settings import Settings
 
 
-def build(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def build(facts: Facts, settings: Settings) -> Check:
     """The channel has a build for the driver that the box has, or is about to get."""
-    plan = decide(facts, driver)
-    version = facts.driver.version if plan.action == "leave" else str(driver.branch)
+    plan = decide(facts, settings.driver)
+    version = facts.driver.version if plan.action == "leave" else str(settings.driver.branch)
     found = match(
         version,
         min((gpu.capability for gpu in facts.gpus), key=version_key, default=""),

@@ -1,10 +1,9 @@
-"""Checks of the cards and their driver. Each: facts, settings, driver settings -> Check."""
+"""Checks of the cards and their driver. Each: facts, settings -> Check."""
 
 from __future__ import annotations
 
 from onecard.doctor.check import Check
 from onecard.driver.decide import decide
-from onecard.driver.settings import DriverSettings
 from onecard.facts.model import Facts
 from onecard.settings import Settings
 
@@ -12,7 +11,7 @@ from onecard.settings import Settings
 _HARDWARE_XIDS = {48, 63, 64, 74, 79, 94, 95, 119}
 
 
-def gpu(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def gpu(facts: Facts, settings: Settings) -> Check:
     """A GPU shows on the PCI bus (or, in a container that hides the bus, to nvidia-smi)."""
     names = [g.name for g in facts.gpus] or [d.name or d.device for d in facts.pci_gpus]
     if names:
@@ -25,31 +24,30 @@ def gpu(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     )
 
 
-def driver_plan(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def driver_plan(facts: Facts, settings: Settings) -> Check:
     """What the driver role would do."""
-    plan = decide(facts, driver)
+    plan = decide(facts, settings.driver)
     if plan.action == "leave":
         return Check("driver", "ok", plan.reason)
     if plan.action == "refuse":
         return Check("driver", "blocker", plan.reason, plan.fix)
-    wanted = ", ".join(plan.packages)
-    fix = plan.fix or (f"install {wanted}, then reboot" if wanted else "reboot the box")
-    return Check("driver", "warning", plan.reason, fix)
+    flag = " --reboot" if plan.reboot else ""
+    return Check("driver", "warning", plan.reason, f"invoke provision{flag}")
 
 
-def nouveau(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def nouveau(facts: Facts, settings: Settings) -> Check:
     """The card is not held by nouveau."""
     if facts.driver.nouveau_loaded:
         return Check(
             "nouveau",
             "warning",
             "loaded: it holds the card",
-            "blacklist it in /etc/modprobe.d, run update-initramfs -u, reboot",
+            "invoke provision --reboot, or blacklist it, run update-initramfs -u, and reboot",
         )
     return Check("nouveau", "ok", "not loaded")
 
 
-def fabric(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def fabric(facts: Facts, settings: Settings) -> Check:
     """NVSwitch boxes need the Fabric Manager, running, of exactly the driver's version."""
     if not facts.nvswitch:
         return Check("fabric manager", "ok", "no NVSwitch: not needed")
@@ -60,19 +58,19 @@ def fabric(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
             "fabric manager",
             "blocker",
             f"{version} beside driver {facts.driver.version}: CUDA will say error 802",
-            f"install nvidia-fabricmanager of version {facts.driver.version}",
+            f"invoke provision, or install nvidia-fabricmanager {facts.driver.version}",
         )
     if facts.driver.smi == "ok" and (unit is None or unit.active != "active"):
         return Check(
             "fabric manager",
             "blocker",
             "not running on a box with NVSwitch: CUDA will say error 802",
-            "systemctl enable --now nvidia-fabricmanager",
+            "invoke provision, or systemctl enable --now nvidia-fabricmanager",
         )
     return Check("fabric manager", "ok", version or "comes with the driver")
 
 
-def xid(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def xid(facts: Facts, settings: Settings) -> Check:
     """No hardware error in the kernel's log."""
     bad = [one for one in facts.kernel_log.xids if one.code in _HARDWARE_XIDS]
     if bad:
@@ -88,7 +86,7 @@ def xid(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("xid", "ok", f"{len(facts.kernel_log.xids)} Xid, none of hardware")
 
 
-def ecc(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def ecc(facts: Facts, settings: Settings) -> Check:
     """No uncorrectable memory error since the driver was loaded."""
     for card in facts.gpus:
         if card.ecc_errors:
@@ -101,7 +99,7 @@ def ecc(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("ecc", "ok", "no uncorrectable errors")
 
 
-def mig(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def mig(facts: Facts, settings: Settings) -> Check:
     """MIG divides a card; a model sees one slice, or none."""
     for card in facts.gpus:
         if card.mig:
@@ -115,7 +113,7 @@ def mig(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
     return Check("mig", "ok", "off")
 
 
-def processes(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def processes(facts: Facts, settings: Settings) -> Check:
     """Nobody else holds the cards' memory."""
     for card in facts.gpus:
         others = [p for p in card.processes if "vllm" not in p.name.lower()]
@@ -130,8 +128,9 @@ def processes(facts: Facts, settings: Settings, driver: DriverSettings) -> Check
     return Check("gpu memory", "ok", "no other process")
 
 
-def persistence(facts: Facts, settings: Settings, driver: DriverSettings) -> Check:
+def persistence(facts: Facts, settings: Settings) -> Check:
     """Without persistence each start loads the driver's state anew."""
     if any(card.persistence is False for card in facts.gpus):
-        return Check("persistence", "warning", "off", "systemctl enable --now nvidia-persistenced")
+        # Enabling Ubuntu's daemon is not enough: its unit says --no-persistence-mode.
+        return Check("persistence", "warning", "off", "invoke provision")
     return Check("persistence", "ok", "on" if facts.gpus else "no driver yet")

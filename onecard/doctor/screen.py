@@ -10,42 +10,64 @@ from rich.table import Table
 from rich.text import Text
 
 from onecard.doctor.check import Check
+from onecard.doctor.facts_screen import rows
 from onecard.facts import model
 from onecard.facts.model import Facts
 
 _STYLES = {"ok": "green", "warning": "yellow", "blocker": "bold red"}
+_WORST_FIRST = ("blocker", "warning", "ok")
 
 
-def render(facts: Facts, checks: tuple[Check, ...], console: Console) -> None:
-    """Print at most 50 lines at 100 columns: four of facts, the checks, a line of fix for each."""
-    for line in _summary(facts):
-        console.print(Text(line), no_wrap=True, overflow="ellipsis", highlight=False)
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column("status", width=7)
-    table.add_column("name", width=14)
-    table.add_column("message", no_wrap=True, overflow="ellipsis")
-    for check in checks:
+def render_facts(facts: Facts, console: Console) -> None:
+    """Print the facts, a subject each; long lines are continued below their subject."""
+    table = _table(10)
+    for subject, text in rows(facts):
+        table.add_row(Text(subject, style="bold"), Text(text))
+    console.print(table)
+
+
+def render_checks(facts: Facts, checks: tuple[Check, ...], console: Console) -> None:
+    """Print what the box is, what is wrong with it, each with its fix, and what is in order."""
+    console.print(Text(_headline(facts)), highlight=False)
+    table = _table(8, 14)
+    for check in sorted(checks, key=lambda check: _WORST_FIRST.index(check.status)):
         status = Text(check.status, style=_STYLES[check.status])
         table.add_row(status, check.name, Text(check.message))
+        if check.fix:
+            table.add_row("", "", Text(f"fix: {check.fix}", style="italic"))
     console.print(table)
-    for check in [one for one in checks if one.status != "ok"][:12]:
-        fix = Text(f"{check.name}: {check.fix}")
-        console.print(fix, no_wrap=True, overflow="ellipsis", highlight=False)
+    console.print(Text(_verdict(checks)), highlight=False)
 
 
-def _summary(facts: Facts) -> list[str]:
-    driver = facts.driver
-    lines = [
-        f"{facts.os.name or 'unknown'}, kernel {facts.kernel.release}, {facts.kernel.arch}",
-        f"{facts.memory.cpus} CPUs, {facts.memory.total_gib:.0f} GiB memory, "
-        f"Python {facts.python.version or 'none'}",
-    ]
-    for gpu in facts.gpus[:8]:
-        used = f"{gpu.memory_used_mib} of {gpu.memory_total_mib} MiB used"
-        lines.append(f"GPU {gpu.index} {gpu.name}, {used}, capability {gpu.capability}")
-    if driver.version:
-        lines.append(f"driver {driver.version}, CUDA {driver.cuda}, installed by {driver.route}")
-    return lines
+def _table(*widths: int) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for width in widths:
+        table.add_column(width=width, no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
+def _headline(facts: Facts) -> str:
+    names = [gpu.name for gpu in facts.gpus] or [card.name for card in facts.pci_gpus]
+    cards = f"{len(names)} x {names[0]}" if names else "no NVIDIA card"
+    return ", ".join(
+        (
+            facts.os.name or "unknown system",
+            f"kernel {facts.kernel.release}",
+            f"{facts.memory.cpus} CPUs",
+            f"{facts.memory.total_gib:.0f} GiB memory",
+            cards,
+        )
+    )
+
+
+def _verdict(checks: tuple[Check, ...]) -> str:
+    counts = {status: sum(one.status == status for one in checks) for status in _WORST_FIRST}
+    told = [f"{counts['ok']} of {len(checks)} checks ok"]
+    for status, word in (("warning", "warnings"), ("blocker", "blockers")):
+        if counts[status]:
+            told.append(f"{counts[status]} {word if counts[status] > 1 else status}")
+    return ", ".join(told)
 
 
 def to_json(facts: Facts, checks: tuple[Check, ...]) -> dict[str, Any]:

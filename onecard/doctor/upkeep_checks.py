@@ -21,8 +21,10 @@ def reboot(facts: Facts, settings: Settings) -> Check:
 def headers(facts: Facts, settings: Settings) -> Check:
     """A driver's module can be built for the running kernel."""
     release = facts.kernel.release
-    if facts.kernel.headers or settings.accelerator == "cpu" or facts.machine.container.kind:
-        return Check("headers", "ok", release)
+    if facts.kernel.headers:
+        return Check("headers", "ok", f"for {release}")
+    if settings.accelerator == "cpu" or facts.machine.container.kind:
+        return Check("headers", "ok", "not needed here")
     return Check(
         "headers", "warning", f"none for {release}", f"apt-get install linux-headers-{release}"
     )
@@ -38,7 +40,10 @@ def upgrades(facts: Facts, settings: Settings) -> Check:
     ]
     if facts.packages.unattended and loose:
         return Check(
-            "upgrades", "warning", f"may replace {loose[0]}", f"apt-mark hold {' '.join(loose)}"
+            "upgrades",
+            "warning",
+            f"may replace {loose[0]}",
+            f"invoke provision, or apt-mark hold {' '.join(loose)}",
         )
     return Check("upgrades", "ok", "on" if facts.packages.unattended else "off")
 
@@ -66,6 +71,6 @@ def cloud_init(facts: Facts, settings: Settings) -> Check:
 def shared_memory(facts: Facts, settings: Settings) -> Check:
     """Several cards talk through /dev/shm."""
     shm = facts.memory.shm_gib
-    if shm is not None and shm < 1 and settings.serve.tensor_parallel > 1:
+    if shm is not None and shm < 1 and len(facts.gpus) > 1:
         return Check("shared memory", "warning", f"{shm} GiB", "mount -o remount,size=8G /dev/shm")
     return Check("shared memory", "ok", f"{shm} GiB" if shm is not None else "absent")

@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from onecard.driver.decide import decide
 from onecard.driver.plan import DriverPlan
-from onecard.driver.settings import DriverSettings
 
-__all__ = ["DriverPlan", "DriverSettings", "decide"]
+__all__ = ["DriverPlan", "decide"]

@@ -1,20 +1,20 @@
 """Which driver a box gets: a pure function of its facts and the setting.
 
-Package names: Ubuntu's server guide "NVIDIA drivers installation" and NVIDIA's "Driver
-Installation Guide". The open modules serve Turing (capability 7.5) and later.
+The names of packages are in packages.py. The open modules serve Turing (capability 7.5) and later
+(NVIDIA, "Driver Installation Guide", Kernel Modules).
 """
 
 from __future__ import annotations
 
+from onecard.driver import packages
 from onecard.driver.plan import DriverPlan
-from onecard.driver.settings import DriverSettings
 from onecard.facts.cards import CARDS
 from onecard.facts.lines import version_key
 from onecard.facts.model import Facts
+from onecard.settings import DriverSettings
 
 _UBUNTU = ("22.04", "24.04", "26.04")
 _DEBIAN = ("12", "13")
-_KEYRING = "cuda-keyring_1.1-1_all.deb"
 CLEAN_UP = (
     "remove one route (apt-get purge '*nvidia*' 'libnvidia*' 'cuda-drivers*', nvidia-uninstall for"
     " a runfile), reboot, then provision again; or set driver.source none to keep it"
@@ -36,7 +36,7 @@ def decide(facts: Facts, setting: DriverSettings) -> DriverPlan:
     if driver.route == "mixed":
         return _refuse(f"driver installed by two routes ({', '.join(driver.routes)})", CLEAN_UP)
     if working and branch >= setting.branch:
-        return DriverPlan("leave", f"driver {driver.version} works and is new enough")
+        return _leave(facts, f"driver {driver.version} works and is new enough")
     return _not_good_enough(facts, setting, branch)
 
 
@@ -49,7 +49,7 @@ def _not_good_enough(facts: Facts, setting: DriverSettings, branch: int) -> Driv
         return DriverPlan(
             "reboot",
             f"user space was replaced under the loaded module {driver.loaded}",
-            "reboot the box (--reboot) to load the module that is on disk",
+            "run provision with --reboot to load the module that is on disk",
             reboot=True,
         )
     if _branch(driver.on_disk) >= setting.branch and not driver.loaded and driver.routes:
@@ -61,7 +61,7 @@ def _not_good_enough(facts: Facts, setting: DriverSettings, branch: int) -> Driv
         return DriverPlan(
             "reboot",
             f"module {driver.on_disk} is installed and not loaded",
-            "reboot the box (--reboot)",
+            "run provision with --reboot",
             blacklist_nouveau=not driver.nouveau_blacklisted,
             reboot=True,
         )
@@ -123,33 +123,26 @@ def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
 
 
 def _install(facts: Facts, setting: DriverSettings, route: str, why: str) -> DriverPlan:
-    branch = setting.branch
     release = facts.kernel.release
-    if route == "ubuntu":
-        packages: tuple[str, ...] = (
-            f"linux-headers-{release}",
-            f"linux-modules-nvidia-{branch}-server-open-{release}",
-            f"linux-modules-nvidia-{branch}-server-open-{_flavour(facts)}",
-            f"nvidia-driver-{branch}-server-open",
-            f"nvidia-utils-{branch}-server",
-        )
-        repository: tuple[str, ...] = ()
-        fabric = f"nvidia-fabricmanager-{branch}"
-        version_from = f"nvidia-utils-{branch}-server"
-    else:
-        packages = (f"linux-headers-{release}", "nvidia-open")
-        repository = _repository(facts, branch)
-        fabric = "nvidia-fabricmanager"
-        version_from = "nvidia-open"
+    ubuntu = route == "ubuntu"
+    names = packages.ubuntu(setting.branch) if ubuntu else packages.NVIDIA
+    modules = packages.ubuntu_modules(setting.branch, release) if ubuntu else ""
+    meta = packages.ubuntu_modules(setting.branch, _flavour(facts)) if ubuntu else ""
+    headers = f"linux-headers-{release}"
     return DriverPlan(
         "install",
-        f"{why}: branch {branch} from {route}",
+        f"{why}: branch {setting.branch} from {route}",
         route=route,
-        repository=repository,
-        packages=packages,
-        fabric_package=fabric if facts.nvswitch else "",
-        fabric_unit="nvidia-fabricmanager.service" if facts.nvswitch else "",
-        version_from=version_from if facts.nvswitch else "",
+        keyring="" if ubuntu else packages.keyring(facts.os.id, facts.os.version),
+        pinning="" if ubuntu else packages.pinning(setting.branch),
+        # NVIDIA's repository has sources, built for each kernel on the box: no headers, no driver.
+        packages=(meta, *names) if ubuntu else (headers, *names),
+        # An older kernel than the archive's newest may have no module of this branch; the meta
+        # package then brings a kernel that has one.
+        optional=(headers, modules) if ubuntu else (),
+        kernel=_kernel(facts),
+        fabric=packages.fabric(route, setting.branch) if facts.nvswitch else (),
+        version_from=names[-1] if facts.nvswitch else "",
         blacklist_nouveau=facts.driver.nouveau_loaded or not facts.driver.nouveau_blacklisted,
         persistence=True,
         # A module cannot be swapped while it, or nouveau, holds the card.
@@ -157,15 +150,23 @@ def _install(facts: Facts, setting: DriverSettings, route: str, why: str) -> Dri
     )
 
 
-def _repository(facts: Facts, branch: int) -> tuple[str, ...]:
-    """Return how to add NVIDIA's repository, pinned to the branch (its newest driver moves on)."""
-    name = facts.os.id + facts.os.version.replace(".", "")
-    url = f"https://developer.download.nvidia.com/compute/cuda/repos/{name}/x86_64/{_KEYRING}"
-    return (
-        f"curl -fsSL -o /var/cache/{_KEYRING} {url} && dpkg -i /var/cache/{_KEYRING}",
-        "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -y update",
-        "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -y install"
-        f" nvidia-driver-pinning-{branch}",
+def _leave(facts: Facts, reason: str) -> DriverPlan:
+    """Return the plan that changes no driver, and guards one that came as packages."""
+    driver = facts.driver
+    if driver.route not in ("ubuntu", "debian", "nvidia"):
+        return DriverPlan("leave", reason)
+    branch = _branch(driver.version)
+    present = [package.name for package in facts.packages.nvidia]
+    # Both of these programs come in every route with a version of the driver's own.
+    tools = [name for name in present if name.startswith(("nvidia-utils-", "nvidia-open"))]
+    return DriverPlan(
+        "leave",
+        reason,
+        route=driver.route,
+        kernel=_kernel(facts),
+        fabric=packages.fabric(driver.route, branch) if facts.nvswitch and tools else (),
+        version_from=tools[0] if facts.nvswitch and tools else "",
+        persistence=any(card.persistence is False for card in facts.gpus),
     )
 
 
@@ -178,10 +179,29 @@ def _route(facts: Facts, setting: DriverSettings) -> str:
 def _flavour(facts: Facts) -> str:
     """Return the kernel meta package's flavour, so that the next kernel brings its module too."""
     flavour = facts.kernel.release.rsplit("-", 1)[-1]
+    metas = [
+        # linux-image-virtual brings the generic kernel; no module package is named after it.
+        package.name.removeprefix("linux-image-").replace("virtual", "generic")
+        for package in facts.packages.other
+        if package.name.startswith("linux-image-")
+    ]
+    known = [meta for meta in metas if meta.split("-")[0] == flavour]
+    if known:
+        return max(known, key=len)  # generic-hwe-24.04 rather than generic, where both are
     first = _FIRST_KERNELS.get(facts.os.version, "")
     if flavour == "generic" and first and not facts.kernel.release.startswith(first + "."):
         return f"generic-hwe-{facts.os.version}"
     return flavour
+
+
+def _kernel(facts: Facts) -> tuple[str, ...]:
+    """Return the meta packages by which new kernels come, as far as they are installed."""
+    metas = []
+    for package in facts.packages.other:
+        for prefix in ("linux-image-", "linux-headers-"):
+            if package.name.startswith(prefix) and not package.name[len(prefix)].isdigit():
+                metas.append(package.name)
+    return tuple(metas)
 
 
 def _supported(facts: Facts) -> bool:

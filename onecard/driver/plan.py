@@ -1,13 +1,9 @@
-"""A driver plan: a value that says what to do, and the commands that do it."""
+"""A driver plan: a value that says what to do about one box's driver. roles/driver.py does it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
-
-BLACKLIST_FILE = "/etc/modprobe.d/onecard-nouveau.conf"
-UNATTENDED_FILE = "/etc/apt/apt.conf.d/60onecard-driver"
-_APT = "DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -y"
 
 
 @dataclass(frozen=True)
@@ -16,70 +12,34 @@ class DriverPlan:
 
     action: `leave`, `install`, `reboot` (installed already, a reboot loads it) or `refuse`.
     reason, fix: one line each; fix is empty unless something is for the user to do.
-    route: `ubuntu` or `nvidia` for `install`. repository: commands that add an apt source.
-    packages: exact names for apt, in one transaction.
-    fabric_package: Fabric Manager, where NVSwitch is; empty elsewhere. version_from: the package
-    whose version it gets when the plan runs. fabric_unit: its service.
-    blacklist_nouveau: write the file and the initramfs. persistence: enable nvidia-persistenced.
-    reboot: the new driver serves only after a reboot.
+    route: `ubuntu`, `debian` or `nvidia`: whose packages the driver is made of, empty for none.
+    keyring: URL of the package that adds NVIDIA's repository; empty where it is not wanted.
+    pinning: package that keeps that repository on the branch.
+    packages: exact names for apt. optional: more of them, where the archive has them.
+    kernel: the kernel's meta packages, which must not move on without the driver's module.
+    fabric: names that the Fabric Manager goes by, where NVSwitch is; empty elsewhere.
+    version_from: the package whose version the Fabric Manager must have.
+    blacklist_nouveau: keep the kernel's own driver from the card, in the initial RAM disk too.
+    persistence: the driver's state is to stay loaded between two programs.
+    reboot: the new driver serves only after a reboot, as far as can be told before.
     """
 
     action: Literal["leave", "install", "reboot", "refuse"]
     reason: str
     fix: str = ""
     route: str = ""
-    repository: tuple[str, ...] = ()
+    keyring: str = ""
+    pinning: str = ""
     packages: tuple[str, ...] = ()
-    fabric_package: str = ""
-    fabric_unit: str = ""
+    optional: tuple[str, ...] = ()
+    kernel: tuple[str, ...] = ()
+    fabric: tuple[str, ...] = ()
     version_from: str = ""
     blacklist_nouveau: bool = False
     persistence: bool = False
     reboot: bool = False
 
-    def commands(self) -> tuple[str, ...]:
-        """Return the shell commands, in order, without the reboot. Run as root under `sh -e`."""
-        blacklist = (
-            [f"printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' >{BLACKLIST_FILE}"]
-            if self.blacklist_nouveau
-            else []
-        )
-        if self.action == "reboot" and blacklist:
-            return (*blacklist, "update-initramfs -u")
-        if self.action != "install":
-            return ()
-        steps = [*self.repository, f"{_APT} update", *blacklist]
-        steps.append(f"{_APT} install --no-install-recommends {' '.join(self.packages)}")
-        if self.fabric_package:
-            steps += self._fabric()
-        steps += [
-            # Held by what is installed, because a meta package's parts move by themselves too.
-            "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' '*nvidia*' 'cuda-drivers*'"
-            " 2>/dev/null | sed -n 's/^.i *//p' | xargs -r apt-mark hold",
-            'printf \'Unattended-Upgrade::Package-Blacklist { "nvidia"; "libnvidia";'
-            f' "linux-modules-nvidia"; "cuda-drivers"; }};\\n\' >{UNATTENDED_FILE}',
-        ]
-        if self.blacklist_nouveau:
-            steps.append("update-initramfs -u")
-        if self.persistence:
-            steps.append("systemctl enable nvidia-persistenced.service || true")
-        return tuple(steps)
-
-    def _fabric(self) -> list[str]:
-        # The Fabric Manager refuses a driver of any other full version than its own.
-        package = self.fabric_package
-        version = (
-            "$(dpkg-query -W -f '${Version}' "
-            + self.version_from
-            + " | sed 's/^[0-9]*://; s/-.*//')"
-        )
-        exact = (
-            f'$(apt-cache madison {package} | awk -v want="{version}"'
-            " 'index($3, want \"-\") == 1 { print $3; exit }')"
-        )
-        return [
-            f'version="{exact}"; test -n "$version" ||'
-            f" {{ echo 'no {package} of the driver version' >&2; exit 1; }};"
-            f' {_APT} install {package}="$version"',
-            f"systemctl enable {self.fabric_unit}",
-        ]
+    @property
+    def pending(self) -> bool:
+        """Tell whether the box has yet to come to a working driver."""
+        return self.action in ("install", "reboot")

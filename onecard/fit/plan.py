@@ -14,6 +14,7 @@ from onecard.fit.overhead import Overhead, overhead
 from onecard.fit.quantization import quantization_named
 from onecard.fit.shape import GIB, LINEAR, SLIDING, ModelShape
 from onecard.fit.weights import Weights, weights
+from onecard.tensor_parallel import divides
 
 TABLE = (4096, 65536, 131072, 262144)
 _KV_BYTES = {"auto": 0, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
@@ -272,23 +273,13 @@ def _check(shape: ModelShape, ctx: int, util: float, tp: int, draft_tokens: int)
         raise UsageError(f"--util {util}: give a share of the memory above 0 and up to 1")
     if draft_tokens and not shape.mtp_layers:
         raise UsageError("the model has no draft layers (MTP) for speculative decoding")
-    allowed = [count for count in range(1, shape.attention.heads + 1) if _divides(shape, count)]
+    allowed = [count for count in range(1, shape.attention.heads + 1) if divides(shape, count)]
     if tp not in allowed:
         numbers = ", ".join(str(count) for count in allowed)
         raise UsageError(
             f"--tp {tp} does not divide the model's {shape.attention.heads} attention heads: "
             f"use one of {numbers}"
         )
-
-
-def _divides(shape: ModelShape, tp: int) -> bool:
-    """vLLM's rule: heads divide by tp, and KV heads divide by it or it by them."""
-    attention, linear = shape.attention, shape.linear
-    most, least = max(attention.kv_heads, tp), min(attention.kv_heads, tp)
-    whole = attention.heads % tp == 0 and most % least == 0
-    return whole and (
-        linear is None or (linear.value_heads % tp == 0 and linear.key_heads % tp == 0)
-    )
 
 
 def _kv_bytes(kv_dtype: str, shape: ModelShape) -> int:

@@ -63,6 +63,7 @@ class Lock(Model):
     cuda: uv's torch backend: `cu130`, ..., or `cpu`. python: `3.11`; python_from: `system`, `uv`.
     driver: the NVIDIA driver at work when it was resolved; empty without a card.
     model_revision: the hub's commit of the model's files; empty until it is known.
+    model: what that commit was asked for as, `REPOSITORY@REVISION`, the settings' own words.
     packages: name -> version of everything in the environment.
     """
 
@@ -76,6 +77,7 @@ class Lock(Model):
     python_from: Literal["system", "uv"] = "system"
     driver: Annotated[str, Field(pattern=r"^[0-9.]*$")] = ""
     model_revision: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
+    model: str = ""
     index: Annotated[str, Field(pattern=r"^(https?://[^\s'\"]+)?$")] = ""
     packages: dict[Annotated[str, Field(pattern=f"^{_NAME}$")], Version]
 
@@ -99,7 +101,7 @@ class Lock(Model):
     @property
     def build(self) -> Lock:
         """Return it without what the environment does not hold: driver and model."""
-        return self.model_copy(update={"driver": "", "model_revision": ""})
+        return self.model_copy(update={"driver": "", "model_revision": "", "model": ""})
 
     def requirements(self) -> str:
         """Return the lines of a requirements file."""

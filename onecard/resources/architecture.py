@@ -10,27 +10,16 @@ from onecard.checks import EnvironmentCheck, architecture_check, read
 from onecard.resources.base import ABSENT, Differences, Resource, State
 from onecard.script import Answer
 
-# Only config.json: a few kB that tell what 50 GB would tell too late.
-_FETCH = """
-import sys
-from huggingface_hub import hf_hub_download
-repository, revision, folder = sys.argv[1:4]
-hf_hub_download(repository, "config.json", revision=revision or None, local_dir=folder)
-"""
-
 
 @dataclass(frozen=True)
 class Architecture(Resource):
     """What config.json names is in vLLM's own registry; it is not mended here, only told in time.
 
-    venv: the environment. folder: the model's on the box. repository, revision: where its
-    config.json is fetched from when it is not there; an empty repository: it is copied.
+    venv: the environment. folder: the model's on the box.
     """
 
     venv: str
     folder: str
-    repository: str = ""
-    revision: str = ""
 
     @property
     def name(self) -> str:
@@ -50,10 +39,12 @@ class Architecture(Resource):
         return {"architecture": "known"}
 
     def fix(self, differences: Differences, actual: State) -> str:
-        python = f"{self.venv}/bin/python"
-        fetch = (python, "-c", _FETCH, self.repository, self.revision, self.folder)
-        lines = [f"[ -f {shlex.quote(self._config)} ] || {shlex.join(fetch)}"]
-        return "\n".join([*(lines if self.repository else ()), self._check.script(self.venv)])
+        return self.script
+
+    @property
+    def script(self) -> str:
+        """Return shell that makes the check; its exit code is 0 when the model is known."""
+        return self._check.script(self.venv)
 
     def trouble(self, output: Sequence[str]) -> str:
         if not any(line.startswith(("trouble=", "architectures=")) for line in output):

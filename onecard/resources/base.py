@@ -17,11 +17,16 @@ from typing import ClassVar
 
 from onecard.errors import ProbeError
 from onecard.script import Answer
+from onecard.secret import Secret
 
 Value = str | int | bool | None
 State = Mapping[str, Value]
 
 ABSENT: State = MappingProxyType({})
+
+# The exit code by which the commands of a fix say: all that can be done now is done, a reboot does
+# the rest. Their last line of output is the reason. It is no code of apt, dpkg or systemctl.
+NEEDS_REBOOT = 194
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,18 @@ def diff(desired: State, actual: State) -> dict[str, Difference]:
 class Upload:
     """A file to have on the box before the commands of a fix run.
 
-    content: the bytes themselves, or a file on this computer that holds them.
+    content: the bytes themselves, a file on this computer that holds them, or a secret.
     """
 
     path: str
-    content: bytes | Path
+    content: bytes | Path | Secret
 
-    def read(self) -> bytes:
-        """Return the content."""
-        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+    @property
+    def payload(self) -> bytes | Path:
+        """Return what is sent. Never log or show that of a secret."""
+        if isinstance(self.content, Secret):
+            return self.content.reveal().encode()
+        return self.content
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,11 @@ class Resource(ABC):
 
     @abstractmethod
     def fix(self, differences: Differences, actual: State) -> str:
-        """Return shell that mends exactly these differences; it runs under `set -e`."""
+        """Return shell that mends exactly these differences; it runs under `set -e`.
+
+        A last line `error: ...` is what the user is told when it fails. It may leave with
+        NEEDS_REBOOT, and tell how far it is with lines as read_progress (plan.py) takes them.
+        """
 
     def uploads(self) -> tuple[Upload, ...]:
         """Return files that `fix` wants on the box first."""

@@ -150,7 +150,7 @@ class File(Resource):
     def digest_probe(self, key: str) -> str:
         """Return shell that prints `KEY=SHA256` of what the box has, or nothing."""
         path = quote(self.path)
-        return f"[ ! -f {path} ] || sha256sum <{path} | sed 's/^/{key}=/; s/ .*//'"
+        return f"[ ! -f {path} ] || sha256sum <{path} | sed 's/ .*//; s/^/{key}=/'"
 
     def explain(self, differences: Differences, actual: State) -> tuple[str, ...]:
         if "sha256" not in differences or self.sensitive:

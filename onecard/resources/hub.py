@@ -3,57 +3,88 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from onecard.resources.base import ABSENT, Differences, Resource, State, fields
+from onecard import layout
+from onecard.box import hub_download
+from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
 from onecard.script import Answer
+from onecard.secret import Secret
 
-_DOWNLOAD = """
-import sys
-from huggingface_hub import HfApi, snapshot_download
-repository, revision, folder = sys.argv[1:4]
-commit = HfApi().model_info(repository, revision=revision or None).sha
-snapshot_download(repository, revision=commit, local_dir=folder)
-open(folder + "/.onecard-revision", "w").write(f"commit={commit}\\nasked={revision}\\n")
-"""
+_PROGRAM = f"{layout.JOB}/hub_download.py"
+_TOKEN = f"{layout.JOB_SECRETS}/hub-token"
+_AS_VERIFIED = "as verified"
 
 
 @dataclass(frozen=True)
 class HubModel(Resource):
-    """A repository's files at one revision, complete.
+    """A repository's files at one revision, complete and verified against the hub's digests.
 
-    The revision is written beside the files once the whole download has ended well. An empty
-    `revision` takes the newest at the first download and keeps it from then on.
+    path: their folder on the box. endpoint: the hub or a mirror of it, without a slash at the end.
+    revision: empty takes the newest at the first download and keeps it from then on.
+    check: shell that says whether vLLM can serve what config.json names; run before the rest comes.
+    token: asked for a token when there is something to download; it may return None.
+
+    What is there is told by the note that the download leaves beside the files (hub_download.Note):
+    a file that has another size or time than when it was verified is verified anew.
     """
 
     path: str
     repository: str
     revision: str
-    venv: str
+    endpoint: str
+    check: str = field(default="", repr=False)
+    token: Callable[[], Secret | None] = field(default=lambda: None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
         return f"model {self.repository}"
 
     def probe(self) -> str:
-        note = shlex.quote(f"{self.path}/.onecard-revision")
-        return f"[ ! -f {note} ] || cat {note}"
+        return note_probe(self.path)
 
     def read(self, answer: Answer) -> State:
-        told = fields(answer.output)
-        if "commit" not in told:
+        rows = [line.partition("=") for line in answer.output.splitlines()]
+        told = {key: value for key, _, value in rows}
+        if not rows:
             return ABSENT
-        same = self.revision in (told["commit"], told.get("asked", ""))
-        return {"revision": self.revision if same or not self.revision else told["commit"]}
+        noted = {value.split(" ", 1)[1] for key, _, value in rows if key == "file"}
+        now = {value for key, _, value in rows if key == "now"}
+        changed = len(noted - now)
+        files = f"{changed} of {len(noted)} changed" if changed else _AS_VERIFIED
+        if "commit" not in told:
+            return {"files": "not all there"}
+        same = not self.revision or self.revision in (told["commit"], told.get("asked", ""))
+        return {"revision": self.revision if same else told["commit"], "files": files}
 
     def desired(self) -> State:
-        return {"revision": self.revision}
+        return {"revision": self.revision, "files": _AS_VERIFIED}
+
+    def uploads(self) -> tuple[Upload, ...]:
+        token = self.token()
+        program = Upload(_PROGRAM, Path(hub_download.__file__))
+        return (program,) if token is None else (program, Upload(_TOKEN, token))
 
     def fix(self, differences: Differences, actual: State) -> str:
-        script = shlex.join(
-            (f"{self.venv}/bin/python", "-c", _DOWNLOAD, self.repository, self.revision, self.path)
-        )
-        return f"mkdir -p {shlex.quote(self.path)}\n{script}"
+        words = ("python3", "-I", _PROGRAM, self.endpoint, self.repository, self.path)
+        options = ("--revision", self.revision, "--token-file", _TOKEN, "--check", self.check)
+        return shlex.join((*words, *options))
 
-    def advice(self) -> str:
-        return "a gated model wants a token; a download that broke off goes on where it was"
+
+def note_probe(path: str) -> str:
+    """Return shell that prints a model's note, and each noted file's size and time now."""
+    note = hub_download.NOTE
+    return (
+        f"cd {shlex.quote(path)} 2>/dev/null && [ -f {note} ] || exit 0\n"
+        f"cat {note}\n"
+        f"sed -n 's/^file=[^ ]* [^ ]* [^ ]* //p' {note} | tr '\\n' '\\0' | "
+        "xargs -0 -r stat -c 'now=%s %Y %n' -- 2>/dev/null || true"
+    )
+
+
+def resolved_revision(output: str) -> str:
+    """Return the commit that a complete download is of, from note_probe's output; else ''."""
+    commits = [line for line in output.splitlines() if line.startswith("commit=")]
+    return commits[0].removeprefix("commit=") if commits else ""

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from onecard.layout import SYSCTL
 from onecard.resources.base import Differences, Resource, State, Value, fields
 from onecard.resources.files import File
 from onecard.script import Answer
@@ -51,7 +52,10 @@ class Sysctl(Resource):
     @property
     def _file(self) -> File:
         text = "".join(f"{key} = {value}\n" for key, value in self.values)
-        return File("/etc/sysctl.d/60-onecard.conf", content="# Kept by onecard.\n" + text)
+        return File(SYSCTL, content="# Kept by onecard.\n" + text)
+
+
+_REBUILD = "if command -v update-initramfs >/dev/null; then update-initramfs -u; fi"
 
 
 @dataclass(frozen=True)
@@ -67,24 +71,36 @@ class KernelModules(Resource):
 
     @property
     def name(self) -> str:
-        return f"kernel modules {' '.join((*self.load, *self.blacklist))}"
+        words = (*self.load, *(f"not {module}" for module in self.blacklist))
+        return f"kernel modules {' '.join(words)}"
 
     def probe(self) -> str:
         lines = [
             f"[ ! -e /sys/module/{module.replace('-', '_')} ] || echo {module}=loaded"
             for module in self.load
         ]
-        return "\n".join(lines + [file.digest_probe(key) for key, file in self._files.items()])
+        lines += [file.digest_probe(key) for key, file in self._files.items()]
+        if self.blacklist:
+            # A rebuild that failed leaves an initial RAM disk that is older than the file.
+            image, file = "/boot/initrd.img-$(uname -r)", self._files["blacklist file"].path
+            lines.append(
+                f"if [ -e {image} ] && [ {file} -nt {image} ]; then echo initramfs=older; "
+                "else echo initramfs=current; fi"
+            )
+        return "\n".join(lines)
 
     def read(self, answer: Answer) -> State:
         return fields(answer.output)
 
     def desired(self) -> State:
         loaded: dict[str, Value] = dict.fromkeys(self.load, "loaded")
-        return loaded | {key: file.digest for key, file in self._files.items()}
+        initramfs: dict[str, Value] = {"initramfs": "current"} if self.blacklist else {}
+        return loaded | initramfs | {key: file.digest for key, file in self._files.items()}
 
     def fix(self, differences: Differences, actual: State) -> str:
         lines = [file.write() for key, file in self._files.items() if key in differences]
+        if "initramfs" in differences and "blacklist file" not in differences:
+            lines.append(_REBUILD)
         lines += [f"modprobe {shlex.quote(name)}" for name in self.load if name in differences]
         return "\n".join(lines)
 
@@ -102,6 +118,6 @@ class KernelModules(Resource):
                 "/etc/modprobe.d/onecard-blacklist.conf",
                 content=text,
                 # The initial RAM disk has a copy of this file, and it is read first.
-                after="if command -v update-initramfs >/dev/null; then update-initramfs -u; fi",
+                after=_REBUILD,
             )
         return files

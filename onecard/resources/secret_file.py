@@ -6,11 +6,10 @@ import hashlib
 import shlex
 from dataclasses import dataclass
 
+from onecard import layout
 from onecard.resources.base import ABSENT, Differences, Resource, State, Upload, fields
 from onecard.script import Answer
 from onecard.secret import Secret
-
-_STAGE = "/run/onecard"  # the job's own folder, mode 0700, emptied when the job has ended
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class SecretFile(Resource):
     def uploads(self) -> tuple[Upload, ...]:
         if self.value is None:
             return ()
-        return (Upload(self._stage, f"{self.variable}={self.value.reveal()}\n".encode()),)
+        return (Upload(self._stage, Secret(f"{self.variable}={self.value.reveal()}\n")),)
 
     def fix(self, differences: Differences, actual: State) -> str:
         path = shlex.quote(self.path)
@@ -92,4 +91,4 @@ class SecretFile(Resource):
 
     @property
     def _stage(self) -> str:
-        return f"{_STAGE}/{self.variable}"
+        return f"{layout.JOB_SECRETS}/{self.variable}"

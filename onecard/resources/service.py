@@ -29,6 +29,7 @@ class Service(Resource):
     """A service's state.
 
     configuration: what the running process must have been started with; empty for any.
+    started_with: file that a start writes that into, for a process that hides its environment.
     secret: a file whose value the running process must have been started with; None for none.
     """
 
@@ -36,6 +37,7 @@ class Service(Resource):
     enabled: bool = True
     running: bool = True
     configuration: str = ""
+    started_with: str = ""
     secret: SecretFile | None = None
 
     @property
@@ -48,12 +50,18 @@ class Service(Resource):
         lines = [
             f"systemctl show {unit} -p ActiveState,UnitFileState,NeedDaemonReload",
             f"pid=$(systemctl show {unit} -p MainPID --value)",
-            f'[ "${{pid:-0}}" = 0 ] || {environment} | grep ^{CONFIGURATION}= || true',
+            self._configuration(environment),
         ]
         if self.secret is not None:
             in_process = self.secret.digest_probe("process", environment)
             lines += [self.secret.digest_probe("file"), f'[ "${{pid:-0}}" = 0 ] || {in_process}']
         return "\n".join(lines)
+
+    def _configuration(self, environment: str) -> str:
+        if self.started_with:
+            file = shlex.quote(self.started_with)
+            return f"[ ! -e {file} ] || sed 's/^/{CONFIGURATION}=/' {file}"
+        return f'[ "${{pid:-0}}" = 0 ] || {environment} | grep ^{CONFIGURATION}= || true'
 
     def read(self, answer: Answer) -> State:
         shown = fields(answer.output)
@@ -97,3 +105,6 @@ class Service(Resource):
         elif "running" in differences:
             lines.append(f"systemctl {'start' if self.running else 'stop'} {unit}")
         return "\n".join(lines)
+
+    def advice(self) -> str:
+        return f"look on the box: journalctl -u {self.unit}"

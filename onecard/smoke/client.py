@@ -92,6 +92,19 @@ class Client:
         """Return the server's version, such as `0.32.0`."""
         return str(self._get_json("/version").get("version", ""))
 
+    def metrics(self) -> str:
+        """Return /metrics, Prometheus' text format."""
+        return self._get("/metrics")
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens `text` is, by the server's own tokenizer."""
+        body = {"model": self.model, "prompt": text, "add_special_tokens": False}
+        answer = self._json("POST", "/tokenize", body)
+        count = answer.get("count")
+        if not isinstance(count, int):
+            raise UnhealthyError(f"{self.base_url}/tokenize: the answer holds no count")
+        return count
+
     def models(self) -> tuple[ServedModel, ...]:
         """Return the served models, in the server's order."""
         entries = self._get_json("/v1/models").get("data")
@@ -123,15 +136,21 @@ class Client:
             raise lost(url, error, self._timeout_s) from None
 
     def _get(self, path: str) -> str:
+        return self._text("GET", path, None)
+
+    def _text(self, method: str, path: str, body: dict[str, Any] | None) -> str:
         url = self.base_url + path
         try:
-            with self._send("GET", url, None) as response:
+            with self._send(method, url, body) as response:
                 return response.text
         except requests.RequestException as error:
             raise lost(url, error, self._timeout_s) from None
 
     def _get_json(self, path: str) -> dict[str, Any]:
-        text = self._get(path)
+        return self._json("GET", path, None)
+
+    def _json(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        text = self._text(method, path, body)
         try:
             answer = json.loads(text)
         except ValueError:

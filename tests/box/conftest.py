@@ -20,11 +20,21 @@ PROJECT = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).parent / "invoke"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the main job first: it begins with what wants a bare box."""
+    items.sort(key=lambda item: item.path.name != "test_main_job.py")
+
+
 @dataclass(frozen=True)
 class Controller:
     """Types the tool's commands as a user does, with an inventory of the tests' own."""
 
     inventory: Path
+
+    @property
+    def runs(self) -> Path:
+        """The folder of its records."""
+        return self.inventory.parent / "runs"
 
     def invoke(
         self, *words: str, timeout: float = 900, **environment: str
@@ -36,6 +46,7 @@ class Controller:
                 **os.environ,
                 "ONECARD_INVENTORY": str(self.inventory),
                 "ONECARD_HOST": "",
+                "ONECARD_RUNS": str(self.runs),
                 **environment,
             },
             stdin=subprocess.DEVNULL,

@@ -1,10 +1,11 @@
-"""A real HTTP proxy that strips every picture from chat requests: the server it fronts is blind."""
+"""Real HTTP proxies that plant a defect: pictures that are stripped, answers that come late."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -23,7 +24,10 @@ def without_pictures(body: bytes) -> bytes:
 
 
 class BlindProxy:
-    """Serves on a free port of 127.0.0.1 while entered; `url` says where."""
+    """Strips every picture from chat requests: the server behind it is blind.
+
+    Serves on a free port of 127.0.0.1 while entered; `url` says where.
+    """
 
     def __init__(self, upstream: str, timeout_s: float = 120.0) -> None:
         self.stripped = 0
@@ -53,11 +57,18 @@ class BlindProxy:
         self._server.server_close()
         self._thread.join()
 
+    def change(self, body: bytes) -> bytes:
+        """Return the chat request that is passed on for `body`."""
+        blind = without_pictures(body)
+        self.stripped += len(blind) < len(body) - 1000
+        return blind
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else every answer waits 40 ms
 
             def do_GET(self) -> None:
                 self._pass_on(None)
@@ -65,9 +76,7 @@ class BlindProxy:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if self.path == "/v1/chat/completions":
-                    blind = without_pictures(body)
-                    proxy.stripped += len(blind) < len(body) - 1000
-                    body = blind
+                    body = proxy.change(body)
                 self._pass_on(body)
 
             def _pass_on(self, body: bytes | None) -> None:
@@ -92,3 +101,15 @@ class BlindProxy:
                 """Say nothing: the test's output is its own."""
 
         return Handler
+
+
+class SlowProxy(BlindProxy):
+    """Passes every chat request on unchanged, `delay_s` seconds late."""
+
+    def __init__(self, upstream: str, delay_s: float) -> None:
+        super().__init__(upstream)
+        self._delay_s = delay_s
+
+    def change(self, body: bytes) -> bytes:
+        time.sleep(self._delay_s)
+        return body

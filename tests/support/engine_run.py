@@ -76,6 +76,9 @@ class Notes(Reporter):
     def line(self, item: Item, text: str) -> None:
         self.lines.append(text)
 
+    def progress(self, item: Item, share: float, text: str) -> None:
+        self.told.append(f"{share} {text}")
+
     def end(self, result: StepResult) -> None:
         self.told.append(f"end {result.item.resource.name} {result.code}")
 
@@ -96,19 +99,23 @@ class Run:
         notes: Notes | None = None,
         session: Session | None = None,
         guard: Callable[[Facts], None] = lambda facts: None,
+        later: Callable[[], Sequence[RolePlan]] = tuple,
+        reboot: Callable[[str], Session] | None = None,
     ) -> Plan:
+        """Converge to these roles, and to what `later` returns each time that they are asked."""
         plans = [RolePlan(f"role{index}", tuple(each)) for index, each in enumerate(roles)]
         self.notes, self.report = notes or Notes(), HostReport(HOST.name)
         try:
             return converge(
                 session or self.box.session(),
                 HOST,
-                lambda host, facts: plans,
+                lambda host, facts: [*plans, *later()],
                 reporter=self.notes,
                 report=self.report,
                 holder="`invoke provision` of ann",
                 check=check,
                 guard=guard,
+                reboot=reboot,
             )
         finally:
             self.box.close()

@@ -26,7 +26,9 @@ def mend(resource: Resource) -> str:
     actual = look(resource)
     for upload in resource.uploads():
         Path(upload.path).parent.mkdir(exist_ok=True)
-        Path(upload.path).write_bytes(upload.read())
+        payload = upload.payload
+        data = payload if isinstance(payload, bytes) else payload.read_bytes()
+        Path(upload.path).write_bytes(data)
     script = resource.fix(diff(resource.desired(), actual), actual)
     done = shell(f"umask 022\n( set -e\n{script}\n) </dev/null")
     assert (done.returncode, done.stderr) == (0, "")

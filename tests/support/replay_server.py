@@ -60,6 +60,7 @@ class ReplayServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else every answer waits 40 ms
 
             def do_GET(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))

@@ -80,10 +80,9 @@ def test_architecture(tmp_path: Path, config: object, words: str) -> None:
 
 
 def test_an_architecture_is_asked_of_what_is_there() -> None:
-    resource = Architecture("/nowhere", "/models/m", "Qwen/Qwen3.5-27B", "main")
+    resource = Architecture("/nowhere", "/models/m")
     assert resource.understand(Answer("")) == ABSENT
-    assert "hf_hub_download" in resource.fix({}, {})
-    assert "hf_hub_download" not in Architecture("/v", "/m").fix({}, {})
+    assert resource.fix({}, {}) == resource.script
     known = resource.understand(Answer("architectures=X\npassed=yes\n"))
     assert diff(resource.desired(), known) == {}
     said = ["architectures=X", "trouble=this vLLM does not know X"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -134,7 +135,12 @@ def invoke(
     return subprocess.run(
         [sys.executable, "-m", "invoke", *arguments],
         cwd=PROJECT,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **(environment or {})},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": "/nonexistent",
+            "ONECARD_RUNS": os.environ["ONECARD_RUNS"],
+            **(environment or {}),
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from facts_support import A100, CARD, box, working
 from rich.console import Console
 
-from onecard.doctor import blockers, checkup, preflight, render, to_json
+from onecard.doctor import (
+    blockers,
+    checkup,
+    preflight,
+    render_checks,
+    render_facts,
+    to_json,
+)
 from onecard.facts import (
     Container,
     Disk,
@@ -42,7 +51,7 @@ PREFLIGHT: list[tuple[dict[str, Any], str, str]] = [
     ({"machine": {"root": ""}}, "root", "blocker"),
     ({"machine": {"root": "sudo"}}, "root", "ok"),
     ({"machine": {"systemd": False}}, "systemd", "blocker"),
-    ({"machine": {"container": Container("docker")}}, "container", "ok"),
+    ({"machine": {"container": Container("docker")}}, "machine", "ok"),
     ({"machine": {"clock_skew": -301.0}}, "clock", "blocker"),
     ({"machine": {"synchronised": False}}, "clock", "warning"),
     ({"disks": FULL}, "disk", "blocker"),
@@ -111,17 +120,63 @@ def test_empty_facts_do_not_crash() -> None:
     assert blockers(checkup(Facts(), Settings()))
 
 
-def test_one_screen() -> None:
+def screen(render: Callable[[Console], None], width: int) -> list[str]:
+    out = io.StringIO()
+    render(Console(file=out, width=width))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_one_screen(width: int) -> None:
     facts = box(
         driver=GOOD,
         gpus=tuple(dataclasses.replace(CARD, index=n, persistence=False) for n in range(8)),
     )
     checks = checkup(facts, Settings())
-    out = io.StringIO()
-    render(facts, checks, Console(file=out, width=100))
-    lines = out.getvalue().splitlines()
-    assert len(lines) <= 50
-    assert max(len(line) for line in lines) <= 100
-    assert "driver 580.95.05" in out.getvalue()
-    assert "systemctl enable --now nvidia-persistenced" in out.getvalue()
+    for render in (partial(render_facts, facts), partial(render_checks, facts, checks)):
+        lines = screen(render, width)
+        assert len(lines) <= 50
+        assert max(map(len, lines)) <= width
+    told = " ".join(" ".join(screen(partial(render_checks, facts, checks), width)).split())
+    assert "persistence off fix: invoke provision" in told
+    assert told.endswith("checks ok, 2 warnings")
     assert to_json(facts, checks)["checks"][0]["status"] == "ok"
+
+
+def test_the_worst_comes_first() -> None:
+    checks = checkup(box(machine={"systemd": False, "init": "tini"}), Settings())
+    words = [line.split()[0] for line in screen(partial(render_checks, box(), checks), 120)]
+    assert words.index("blocker") < words.index("warning") < words.index("ok")
+
+
+def test_the_facts_name_what_is_asked_about() -> None:
+    slow = Unit("nvidia-fabricmanager.service")
+    facts = box(
+        kernel={"secure_boot": True, "newer": "6.8.0-99-generic", "headers": True},
+        pci=(A100, SWITCH),
+        driver=dataclasses.replace(GOOD, cuda="13.0", open_module=True, fabric_manager="580.95.05"),
+        gpus=(dataclasses.replace(CARD, ecc=True, processes=(GpuProcess(7, "python3", 900),)),),
+        packages={"locks": (LOCK,), "unattended": True, "holds": ("a", "b", "c", "d")},
+        network={"listeners": (Listener("::", 22, "sshd", 1), Listener("0.0.0.0", 22, "sshd", 1))},
+        memory={"nofile_soft": 1024, "nofile_hard": 4096, "memlock_hard": 64, "shm_gib": 0.06},
+        machine={"units": {slow.name: slow}},
+        kernel_log=KernelLog((Xid(79, "0000:3b:00", ""), Xid(31, "0000:3b:00", ""))),
+    )
+    told = " ".join(" ".join(screen(partial(render_facts, facts), 120)).split())
+    for part in (
+        "kernel 6.8.0-90-generic x86_64, headers, Secure Boot on, 6.8.0-99-generic waits",
+        "kvm virtual machine",
+        "/dev/shm 0.1 GiB",
+        "1024 open files, at most 4096; locked memory 64 KiB",
+        "disk 150 of 200 GiB free, / (for /opt, /var/lib)",
+        "listening: 22 sshd",
+        "apt is held by unattended-upgr (812), unattended-upgrades on, held: a, b, c and 1 more",
+        "3.12.3, with Python.h, venv",
+        "580.95.05 (open module), CUDA 13.0, from ubuntu, NVSwitch, Fabric Manager 580.95.05",
+        "persistence on, MIG off, ECC on",
+        "python3 (7), 900 MiB",
+        "Xid 2 in the kernel log, the last: 79, 31",
+    ):
+        assert part in told, part
+    bare = " ".join(" ".join(screen(partial(render_facts, box()), 120)).split())
+    assert "GPU A100 SXM4 80GB at 0000:00:06.0, no driver" in bare

@@ -131,7 +131,10 @@ def test_a_job_that_never_began_is_no_success(run: Run, tmp_path: Path) -> None:
             self.round_trips = 0
 
         def ask(
-            self, requests: Sequence[Request], on_line: Callable[[str], None] | None = None
+            self,
+            requests: Sequence[Request],
+            on_line: Callable[[str], None] | None = None,
+            timeout: float | None = None,
         ) -> list[Result]:
             return [Result("", 137)] * len(requests) if on_line else self._ask(requests)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from onecard.facts import PROBES, Listener, Lock, read_facts, to_json
+from onecard.doctor import checkup
+from onecard.driver import decide
+from onecard.facts import PROBES, GpuProcess, Listener, Lock, read_facts, to_json
 from onecard.script import Answer, compose, parse
+from onecard.settings import Settings
 
 HERE = Path(__file__).parent / "fixtures" / "facts"
 
@@ -54,6 +58,52 @@ def test_captured_container() -> None:
     assert facts.driver.smi == "missing"
     assert any(one.process == "vllm" for one in facts.network.listeners)
     json.dumps(to_json(facts))
+
+
+def test_captured_h200() -> None:
+    """A container on a real H200 machine: Ubuntu 24.04, driver 580, no systemd, no lspci, no ss.
+
+    The names of process 1 and of the kernel were replaced, and a mount of the provider's left out.
+    """
+    told = json.loads((HERE / "h200-container.json").read_text())
+    facts = read_facts({name: Answer(**answer) for name, answer in told.items()}, 1795467233.0)
+    assert (facts.os.id, facts.os.version, facts.python.version) == ("ubuntu", "24.04", "3.12.3")
+    assert (facts.machine.container.kind, facts.machine.systemd) == ("docker", False)
+    assert facts.kernel.secure_boot is False
+    assert facts.memory.memlock_hard == -1
+    assert facts.memory.shm_gib == 128.0
+    assert [listener.port for listener in facts.network.listeners] == [2024]
+    (gpu,) = facts.gpus
+    assert (gpu.name, gpu.memory_total_mib, gpu.capability) == ("NVIDIA H200", 143771, "9.0")
+    assert (gpu.persistence, gpu.mig, gpu.ecc, gpu.ecc_errors) == (True, False, True, 0)
+    assert (facts.driver.route, facts.driver.open_module, facts.driver.uvm) == (
+        "foreign",
+        True,
+        True,
+    )
+    assert facts.kernel_log.xids == facts.kernel_log.complaints == ()
+    assert facts.packages.holds[0] == "libcublas-13-0"
+
+    settings = Settings()
+    assert decide(facts, settings.driver).action == "leave"
+    wrong = [check for check in checkup(facts, settings) if check.status != "ok"]
+    assert [(check.name, check.status) for check in wrong] == [("systemd", "blocker")]
+
+
+def test_a_real_process_on_the_h200() -> None:
+    """As nvidia-smi told of a Python that held a tensor of 1 GiB on that machine."""
+    told = json.loads((HERE / "h200-container.json").read_text())
+    app = "app=GPU-69199a4a-7422-53a9-cc8c-a883aa2ab189, 778, 1634, python3\n"
+    told["nvidia"]["output"] += app
+    facts = read_facts({name: Answer(**answer) for name, answer in told.items()})
+    assert facts.gpus[0].processes == (GpuProcess(778, "python3", 1634),)
+
+
+def test_every_field_that_is_asked_for_exists() -> None:
+    known = set((HERE / "h200-query-gpu-fields.txt").read_text().replace('"', "").split())
+    asked = re.findall(r"^ +(?:first|more)=(\S+)$", PROBES["nvidia"], re.M)
+    assert len(asked) == 2
+    assert set(",".join(asked).split(",")) <= known
 
 
 def test_h200() -> None:

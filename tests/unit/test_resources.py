@@ -14,6 +14,7 @@ from onecard.resources.kernel import KernelModules, Sysctl
 from onecard.resources.service import Service, configuration
 from onecard.resources.user import User
 from onecard.script import Answer
+from onecard.secret import Secret
 from tests.support.on_shell import differing, fix, look
 
 
@@ -51,9 +52,12 @@ def test_an_exit_code_that_the_probe_does_not_allow_is_no_answer(code: int) -> N
     assert error.value.detail == "stat: boom"
 
 
-def test_an_upload_is_bytes_or_a_file(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"\0\xff")
-    assert Upload("/x", tmp_path / "f").read() == Upload("/x", b"\0\xff").read() == b"\0\xff"
+def test_an_upload_is_bytes_or_a_file_or_a_secret(tmp_path: Path) -> None:
+    assert Upload("/x", tmp_path / "f").payload == tmp_path / "f"
+    assert Upload("/x", b"\0\xff").payload == b"\0\xff"
+    secret = Upload("/x", Secret("hidden"))
+    assert secret.payload == b"hidden"
+    assert "hidden" not in repr(secret)
 
 
 class TestService:
@@ -186,9 +190,16 @@ class TestKernel:
 
     def test_modules(self) -> None:
         resource = KernelModules(load=("nvidia",), blacklist=("nouveau",))
-        assert set(diff(resource.desired(), {})) == {"nvidia", "load file", "blacklist file"}
+        assert set(diff(resource.desired(), {})) == {
+            "nvidia", "load file", "blacklist file", "initramfs",
+        }  # fmt: skip
         files = "".join(f"{key}={value}\n" for key, value in resource.desired().items())
         assert fix(resource, files.replace("nvidia=loaded\n", "")) == ["modprobe nvidia"]
         mended = "\n".join(fix(resource, files.replace("blacklist file", "x")))
         assert "update-initramfs -u" in mended
+        assert mended.count("update-initramfs -u") == 1
         assert "modprobe nvidia" not in mended
+        rebuilt = fix(resource, files.replace("=current", "=older"))
+        assert rebuilt == [
+            "if command -v update-initramfs >/dev/null; then update-initramfs -u; fi"
+        ]

@@ -168,10 +168,10 @@ class TestSecretFile:
         resource = SecretFile(str(path), "KEY", given)
         assert look(resource)["value"] == "another"
         (upload,) = resource.uploads()
-        assert upload.read() == b"KEY=0123456789abcdef-given\n"
+        assert upload.payload == b"KEY=0123456789abcdef-given\n"
         commands = resource.fix(resource.desired(), look(resource))  # type: ignore[arg-type]
         assert given.reveal() not in commands + resource.probe() + repr(resource)
-        path.write_bytes(upload.read())
+        path.write_bytes(upload.payload)
         assert differing(resource) == set()
 
 

@@ -2,60 +2,102 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from onecard.errors import ProbeError
 from onecard.locks.lock import normalised
-from onecard.resources.apt import AptPackages
+from onecard.resources.apt import AptHolds, AptPackages, AptRepository, AptSameVersion
 from onecard.resources.base import diff
-from onecard.resources.hub import HubModel
+from onecard.resources.hub import HubModel, resolved_revision
 from onecard.resources.python import PythonPackages, Venv
 from onecard.script import Answer
-from tests.support.on_shell import differing, fix, look, shell
+from onecard.secret import Secret
+from tests.support.on_shell import differing, fix, look
 
 
 class TestApt:
-    WANTED = AptPackages(("git", "python3-dev"), holds=("nvidia-driver-580",))
-    HELD = "nvidia-driver-580 installed hold\n"
+    WANTED = AptPackages(("git", "python3-dev"), optional=("linux-headers-1",))
 
     @pytest.mark.parametrize(
         ("output", "code", "differences"),
         [
-            ("git installed install\npython3-dev installed install\n" + HELD, 0, set()),
-            ("git installed install\n" + HELD, 1, {"python3-dev"}),
-            ("git half-installed install\npython3-dev installed install\n" + HELD, 0, {"git"}),
-            ("git unpacked install\npython3-dev half-configured install\n" + HELD, 0,
-             {"git", "python3-dev"}),
-            ("git config-files deinstall\npython3-dev installed install\n" + HELD, 0, {"git"}),
-            ("git not-installed unknown\npython3-dev installed hold\n" + HELD, 0, {"git"}),
-            ("", 1, {"git", "python3-dev", "hold nvidia-driver-580"}),
-            (
-                "git installed install\npython3-dev installed install\n"
-                "nvidia-driver-580 installed install\n", 0, {"hold nvidia-driver-580"},
-            ),
+            ("git installed\npython3-dev installed\n", 0, set()),
+            ("git installed\n", 1, {"python3-dev"}),
+            ("git half-installed\npython3-dev installed\n", 0, {"git"}),
+            ("git unpacked\npython3-dev half-configured\n", 0, {"git", "python3-dev"}),
+            ("git config-files\npython3-dev installed\n", 0, {"git"}),
+            ("git not-installed\npython3-dev installed\n", 0, {"git"}),
+            ("", 1, {"git", "python3-dev"}),
         ],
-    )  # fmt: skip
+    )
     def test_states(self, output: str, code: int, differences: set[str]) -> None:
         actual = self.WANTED.understand(Answer(output, code))
         assert set(diff(self.WANTED.desired(), actual)) == differences
 
     def test_only_what_is_missing_is_installed(self) -> None:
-        lines = fix(self.WANTED, "git installed install\n" + self.HELD, 1)
+        lines = fix(AptPackages(("git", "python3-dev")), "git installed\n", 1)
         assert lines[-1].endswith("install --no-install-recommends -- python3-dev")
         assert "noninteractive" in lines[-1]
         assert "DPkg::Lock::Timeout=600" in lines[-1]
         assert lines[0].endswith("dpkg --configure -a")
-        assert not any("apt-mark" in line for line in lines)
 
-    def test_only_the_hold(self) -> None:
-        output = "git installed install\npython3-dev installed install\n"
-        assert fix(self.WANTED, output) == ["apt-mark hold -- nvidia-driver-580"]
+    def test_what_may_not_exist_is_asked_for_first(self) -> None:
+        lines = fix(self.WANTED, "", 1)
+        assert "apt-cache show" in lines[-2]
+        assert lines[-1].endswith("-- git python3-dev $more")
 
     def test_dpkg_does_not_answer(self) -> None:
         with pytest.raises(ProbeError, match="apt git"):
             AptPackages(("git",)).understand(Answer("", 2, "dpkg-query: error"))
+
+
+class TestAptHolds:
+    WANTED = AptHolds(("nvidia-open",), ("*nvidia*", "libcuda1"))
+
+    @pytest.mark.parametrize(
+        ("output", "code", "loose"),
+        [
+            ("hi  nvidia-open\nhi  libnvidia-ml1\n", 1, "nothing"),
+            ("hi  nvidia-open\nun  nvidia-tesla\nrc  nvidia-smi\n", 0, "nothing"),
+            ("ii  nvidia-open\nii  libcuda1\n", 0, "libcuda1 nvidia-open"),
+            ("", 1, "nvidia-open"),
+            ("un  nvidia-open\n", 1, "nvidia-open"),
+        ],
+    )
+    def test_states(self, output: str, code: int, loose: str) -> None:
+        assert self.WANTED.understand(Answer(output, code)) == {"free to move": loose}
+
+    def test_what_is_there_when_it_runs_is_held(self) -> None:
+        assert fix(self.WANTED, "", 1) == [
+            "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' -- '*nvidia*' libcuda1 nvidia-open "
+            "2>/dev/null | sed -n 's/^ii *//p' | xargs -r apt-mark hold"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("output", "version"),
+    [
+        ("utils installed 580.95.05-0ubuntu0.24.04.2\nfm-580 installed 580.95.05-1\n", "that of utils"),
+        ("utils installed 1:580.95.05-1\nfm installed 580.95.05\n", "that of utils"),
+        ("utils installed 580.95.05-1\nfm-580 installed 580.82.07-1\n", "580.82.07"),
+        ("utils installed 580.95.05-1\nfm-580 config-files 580.95.05-1\n", None),
+        ("utils installed 580.95.05-1\nfm not-installed\n", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_the_same_version(output: str, version: str | None) -> None:
+    wanted = AptSameVersion(("fm", "fm-580"), of="utils")
+    assert wanted.understand(Answer(output, 1)) == {"version": version}
+    assert bool(diff(wanted.desired(), {"version": version})) == (version != "that of utils")
+
+
+def test_a_repository_is_its_package() -> None:
+    wanted = AptRepository("cuda-keyring", "https://example.org/keyring.deb")
+    assert differing(wanted) == {"cuda-keyring"}
+    assert diff(wanted.desired(), wanted.understand(Answer("installed"))) == {}
 
 
 class TestPython:
@@ -120,6 +162,11 @@ class TestPython:
 class TestHubModel:
     COMMIT = "8959cf64189c00000000000000000000000000aa"
 
+    @staticmethod
+    def model(folder: Path | str, revision: str, token: Secret | None = None) -> HubModel:
+        hub = "https://hub.example"
+        return HubModel(str(folder), "Qwen/Qwen3.5-27B", revision, hub, token=lambda: token)
+
     @pytest.mark.parametrize(
         ("revision", "note", "in_order"),
         [
@@ -129,22 +176,34 @@ class TestHubModel:
             (COMMIT, f"commit={COMMIT}\nasked=main\n", True),
             ("v2", f"commit={COMMIT}\nasked=main\n", False),
             ("v2", "", False),
+            ("", "file=sha256:aa 3 1700000000 a b.txt\n", False),
+            ("", f"file=sha256:aa 3 1700000000 a b.txt\ncommit={COMMIT}\nasked=\n", True),
+            ("", f"file=sha256:aa 4 1700000000 a b.txt\ncommit={COMMIT}\nasked=\n", False),
+            ("", f"file=sha256:aa 3 1700000001 a b.txt\ncommit={COMMIT}\nasked=\n", False),
+            ("", f"file=sha256:aa 3 1700000000 gone\ncommit={COMMIT}\nasked=\n", False),
         ],
     )
-    def test_revision(self, tmp_path: Path, revision: str, note: str, in_order: bool) -> None:
+    def test_state(self, tmp_path: Path, revision: str, note: str, in_order: bool) -> None:
         folder = tmp_path / "a model"
         folder.mkdir()
+        (folder / "a b.txt").write_text("abc")
+        os.utime(folder / "a b.txt", (1700000000, 1700000000))
         if note:
             (folder / ".onecard-revision").write_text(note)
-        resource = HubModel(str(folder), "Qwen/Qwen3.5-27B", revision, "/v")
-        assert (differing(resource) == set()) == in_order
+        assert (differing(self.model(folder, revision)) == set()) == in_order
 
-    def test_the_download_is_one_valid_command(self) -> None:
-        resource = HubModel("/models/m", "Qwen/Qwen3.5-27B", "main", "/nowhere")
-        done = shell(
-            resource.fix({}, {})
-            .replace("mkdir -p", "true")
-            .replace("/nowhere/bin/python", "printf '<%s>'")
+    def test_the_commit_can_be_told(self) -> None:
+        assert (
+            resolved_revision(f"file=git:aa 3 1 a\ncommit={self.COMMIT}\nasked=main\n")
+            == self.COMMIT
         )
-        assert done.stdout.endswith("<Qwen/Qwen3.5-27B><main></models/m>")
-        assert "token" in resource.advice()
+        assert resolved_revision("file=git:aa 3 1 a\n") == ""
+
+    def test_the_token_goes_to_a_file_that_the_job_removes(self) -> None:
+        resource = self.model("/models/m", "main", Secret("hf_s3cret"))
+        program, token = resource.uploads()
+        assert isinstance(program.payload, Path)
+        assert program.payload.read_bytes().startswith(b'"""Download a model')
+        assert (token.path, token.payload) == ("/run/onecard/secrets/hub-token", b"hf_s3cret")
+        assert "s3cret" not in f"{resource!r} {token!r} {resource.fix({}, {})} {resource.desired()}"
+        assert len(self.model("/models/m", "main").uploads()) == 1

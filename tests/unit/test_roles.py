@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from facts_support import box
+from facts_support import CARD, box, working
 
 import roles
 from onecard import layout
@@ -57,7 +57,7 @@ LOCK = Lock.model_validate(
     }
 )
 HOSTS = "all: {children: {gpu: {hosts: {a100-1: }}, sandbox: {hosts: {box1: }}}}\n"
-FACTS = box()
+FACTS = box(driver=working("580.95.05"), gpus=(CARD,))
 Kind = TypeVar("Kind", bound=Resource)
 
 

@@ -1,0 +1,66 @@
+"""The flags of `invoke bench`, checked before any connection."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from math import isfinite
+
+from onecard import cli
+from onecard.bench_serve.figures import Bounds
+from onecard.commands.bench import Wanted
+from onecard.errors import UsageError
+
+
+def read(
+    *,
+    concurrency: str,
+    rates: str,
+    images: str,
+    input_tokens: str,
+    output_tokens: str,
+    requests: str,
+    repeats: str,
+    goodput: str,
+) -> Wanted:
+    """Return what the flags ask for. Raises UsageError naming the flag."""
+    wanted = Wanted(
+        concurrencies=cli.numbers("--concurrency", concurrency),
+        rates=tuple(_above_zero("--rates", part) for part in rates.split(",")) if rates else (),
+        images=tuple(_whole("--images", part) for part in images.split(",")),
+        input_tokens=cli.positive("--input-tokens", input_tokens),
+        output_tokens=cli.positive("--output-tokens", output_tokens),
+        requests=cli.positive("--requests", requests),
+        repeats=cli.positive("--repeats", repeats),
+        bounds=_bounds(goodput),
+    )
+    if wanted.repeats < 2:
+        raise UsageError("--repeats: 2 or more, or the noise of a figure is not known")
+    return wanted
+
+
+def _bounds(text: str) -> Bounds:
+    """Read `ttft:500,tpot:50`; empty for none."""
+    known = {field.name.removesuffix("_ms"): field.name for field in fields(Bounds)}
+    found = {}
+    for part in text.split(",") if text else ():
+        name, _, value = part.strip().partition(":")
+        if name not in known:
+            raise UsageError(f'--goodput: "{name}" is none of {", ".join(known)}')
+        found[known[name]] = _above_zero(f"--goodput: {name}", value)
+    return Bounds(**found)
+
+
+def _above_zero(flag: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0 or not isfinite(number):
+        raise UsageError(f'{flag}: "{text.strip()}" is not a number above 0')
+    return number
+
+
+def _whole(flag: str, text: str) -> int:
+    if not text.strip().isdecimal():
+        raise UsageError(f'{flag}: "{text.strip()}" is not a whole number')
+    return int(text)

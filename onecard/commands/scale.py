@@ -1,0 +1,133 @@
+"""`invoke scale`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rich.console import Console
+
+from onecard import cli
+from onecard.connect import Connected, connected, holder
+from onecard.console import progress_console
+from onecard.engine import gather
+from onecard.errors import OnecardError
+from onecard.facts import Facts
+from onecard.host import Host
+from onecard.host_fit import read_box_model
+from onecard.measure.progress import seconds_left
+from onecard.runs import Record, recorded
+from onecard.runs.facts import ask_software
+from onecard.scale.before import Before, keep_before, restore
+from onecard.scale.context import measure_context
+from onecard.scale.fit import verdict
+from onecard.scale.resume import to_resume
+from onecard.scale.table import render
+from onecard.secret_store import find
+
+
+def scale(
+    requested: str, *, contexts: Sequence[int], try_all: bool, fresh: bool, as_json: bool
+) -> int:
+    """Measure each context; return 1 unless each was served and answered a request that long."""
+    host = cli.chosen_host(requested)
+    host = replace(host, api_key=find("api-key", host.name))
+    console = progress_console()
+    parameters = {"contexts": list(contexts), "try_all": try_all}
+    earlier = None if fresh else to_resume(host, "scale", parameters)
+    rows = earlier.all("row") if earlier else []
+    if earlier:
+        print(
+            f"{host.name}: going on with the run of {earlier.time[:19]}: {len(rows)} of "
+            f"{len(contexts)} contexts are done (--fresh begins anew)",
+            file=sys.stderr,
+        )
+    before: Before | None = None
+    with recorded("scale", host, parameters, resume=earlier.path if earlier else None) as record:
+        try:
+            with connected(host, cli.known_hosts()) as box:
+                facts = gather(box.session, holder("scale"))
+                record.facts(facts, ask_software(box.session))
+                before = keep_before(box.session)
+                record.add("before", **vars(before))
+                measure = Scale(box, facts, try_all=try_all, console=console, record=record)
+                measure.all(contexts, rows)
+        finally:
+            back = before is None or _put_back(host, before, console, record)
+        record.exit_code = 0 if back and all(good(row) for row in rows) else 1
+    if as_json:
+        cli.print_json({"host": host.name, "rows": rows})
+    else:
+        render(rows, Console(highlight=False))
+    return record.exit_code
+
+
+def good(row: dict[str, Any]) -> bool:
+    """Tell whether a context was served, seen with, and filled."""
+    long = row.get("long_request") or {}
+    return bool(row["configured"] == "yes" and row["smoke_ok"] and long.get("answered"))
+
+
+class Scale:
+    """Measures one context after the other, noting a row for each."""
+
+    def __init__(
+        self,
+        box: Connected,
+        facts: Facts,
+        *,
+        try_all: bool,
+        console: Console,
+        record: Record,
+    ) -> None:
+        self._box, self._facts = box, facts
+        self._try_all, self._console, self._record = try_all, console, record
+        self._found = read_box_model(box.session, box.host)
+
+    def all(self, contexts: Sequence[int], rows: list[dict[str, Any]]) -> None:
+        """Append a row to `rows` for each context that has none yet."""
+        done = {row["ctx"] for row in rows}
+        left = [ctx for ctx in contexts if ctx not in done]
+        began = time.monotonic()
+        for number, ctx in enumerate(left):
+            rest = seconds_left(number, len(left), time.monotonic() - began)
+            eta = "" if rest is None else f", about {rest:.0f} s left"
+            self._say(f"context {ctx:,} ({len(rows) + 1} of {len(contexts)}{eta})")
+            row = self._one(ctx)
+            self._record.add("row", **row)
+            rows.append(row)
+
+    def _one(self, ctx: int) -> dict[str, Any]:
+        host = self._box.host
+        said = verdict(host, self._facts, self._found, ctx)
+        self._record.add("context", ctx=ctx, fit=vars(said))
+        if said.fits is False and not self._try_all:
+            self._say(f"refused: {said.reason} (--try-all tries it all the same)")
+            return {"ctx": ctx, "configured": "refused", "reason": said.reason}
+        row = measure_context(self._box, host, ctx, self._console, self._record)
+        if row["configured"] == "no":
+            self._say(f"not served: {row['reason']}")
+        return row
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"[dim]{self._box.host.name}[/]  {text}")
+
+
+def _put_back(host: Host, before: Before, console: Console, record: Record) -> bool:
+    """Bring back what ran before; tell and note when that fails."""
+    try:
+        what = (
+            f"release {before.release}, {before.model} at {before.ctx:,}"
+            if before.release
+            else "nothing"
+        )
+        console.print(f"[dim]{host.name}[/]  putting back what ran before: {what}")
+        restore(host, cli.known_hosts(), before, console, record)
+    except OnecardError as error:
+        record.failure(error)
+        cli.show_error(f"{error.message}; to put the server right: invoke deploy", error.detail)
+        return False
+    return True

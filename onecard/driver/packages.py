@@ -1,0 +1,60 @@
+"""What the parts of the driver are called, by route. Each name with where it was read.
+
+Ubuntu's archive, 22.04 to 26.04: packages.ubuntu.com lists linux-modules-nvidia-580-server-open-*
+for jammy, noble, questing and resolute, by kernel release and by flavour (generic,
+generic-hwe-24.04, aws, azure, gcp, gcp-lts-22.04, ...); `ubuntu-drivers list --gpgpu` on 24.04
+prints "nvidia-driver-580-server-open, (kernel modules provided by
+linux-modules-nvidia-580-server-open-generic-hwe-24.04)". The server branch, because only its
+packages go with the archive's nvidia-fabricmanager-580 (they conflict with the desktop branch's).
+The headless package without DKMS, because the modules come built and signed, so that Secure Boot
+accepts them; it is what `ubuntu-drivers install --gpgpu` picks.
+
+NVIDIA's repository: "Driver Installation Guide" (docs.nvidia.com/datacenter/tesla/
+driver-installation-guide), chapters Ubuntu, Debian and Version locking: cuda-keyring, nvidia-open,
+and nvidia-driver-pinning-<branch> installed before it. The repository's file lists (repos/
+ubuntu2404 and debian12) have nvidia-fabricmanager-570_570.172.08-1 and older with the branch in the
+name, and nvidia-fabricmanager_580.65.06-1 and later without.
+"""
+
+from __future__ import annotations
+
+REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos"
+KEYRING = "cuda-keyring"
+NVIDIA = ("nvidia-open",)
+# What belongs to a driver of any route, as patterns for dpkg-query.
+ANY = ("*nvidia*", "cuda-drivers*", "libcuda1")
+# The same for unattended-upgrades, as regular expressions that match from the name's beginning.
+ANY_EXPRESSIONS = (
+    "nvidia",
+    "libnvidia",
+    "libcuda1$",
+    "cuda-drivers",
+    "linux-(modules|objects|signatures)-nvidia",
+)
+
+
+def ubuntu(branch: int) -> tuple[str, ...]:
+    """Return the archive's packages beside the modules; the last one's version is the driver's."""
+    return (f"nvidia-headless-no-dkms-{branch}-server-open", f"nvidia-utils-{branch}-server")
+
+
+def ubuntu_modules(branch: int, kernel: str) -> str:
+    """Return the signed modules for a kernel release, or for whatever a flavour brings."""
+    return f"linux-modules-nvidia-{branch}-server-open-{kernel}"
+
+
+def keyring(system: str, version: str) -> str:
+    """Return the URL of the package that adds NVIDIA's repository. version: `24.04`."""
+    name = system + version.replace(".", "")
+    return f"{REPOSITORY}/{name}/x86_64/{KEYRING}_1.1-1_all.deb"
+
+
+def pinning(branch: int) -> str:
+    """Return the package that keeps NVIDIA's repository on one branch."""
+    return f"nvidia-driver-pinning-{branch}"
+
+
+def fabric(route: str, branch: int) -> tuple[str, ...]:
+    """Return the names that the Fabric Manager of a branch goes by."""
+    named = f"nvidia-fabricmanager-{branch}"
+    return (named,) if route == "ubuntu" else ("nvidia-fabricmanager", named)

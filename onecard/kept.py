@@ -1,0 +1,62 @@
+"""What this computer keeps for one host in inventory/kept/HOST: its API key, its certificate."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+from onecard import cli
+from onecard.secret import Secret
+
+KEY = "api-key"
+CERTIFICATE = "certificate.pem"
+
+
+def folder(host: str) -> Path:
+    """Return the host's folder, whether or not it is there."""
+    return cli.inventory_folder() / "kept" / quote(host, safe="@:[]")
+
+
+def keep_key(host: str, key: Secret) -> Path:
+    """Write the API key to a file that only its owner may read; return the file."""
+    return _write(folder(host) / KEY, key.reveal() + "\n")
+
+
+def key(host: str) -> Secret | None:
+    """Return the API key that is kept for a host, None when there is none."""
+    try:
+        return Secret((folder(host) / KEY).read_text().strip())
+    except FileNotFoundError:
+        return None
+
+
+def keep_certificate(host: str, pem: str) -> Path:
+    """Write the certificate that clients check the host's own against; return the file."""
+    return _write(folder(host) / CERTIFICATE, pem)
+
+
+def forget_certificate(host: str) -> None:
+    """Remove the host's certificate, if it is kept."""
+    (folder(host) / CERTIFICATE).unlink(missing_ok=True)
+
+
+def forget(host: str) -> bool:
+    """Remove everything kept for a host; return whether there was something."""
+    if not folder(host).exists():
+        return False
+    shutil.rmtree(folder(host))
+    return True
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write beside and move over, so that a reader sees the old content or the new."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_suffix(".onecard-new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+    new.replace(path)
+    return path

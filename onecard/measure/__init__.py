@@ -1,0 +1,1 @@
+"""What the measurements share: texts of a chosen length, intervals, progress, metrics."""

@@ -1,0 +1,148 @@
+"""The record of one run, as a command writes it.
+
+with recorded("smoke", host) as record:
+    ...
+    record.add("case", name="01-colour", passed=True)
+    record.exit_code = 0 if report.ok else 1
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from onecard import __version__
+from onecard.errors import OnecardError
+from onecard.facts import Facts
+from onecard.host import Host
+from onecard.report import HostReport
+from onecard.runs.facts import facts_table
+from onecard.runs.folder import new_file
+from onecard.runs.pictures import keep_picture
+from onecard.runs.write import VERSION, LineWriter
+
+
+class Record:
+    """What a run writes into. exit_code: what the command leaves with, 0 unless it says otherwise.
+
+    path: None where no record is kept; every method then does nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.exit_code = 0
+        self.path = path
+        self._writer: LineWriter | None = None
+        if path is not None:
+            self._try(lambda: setattr(self, "_writer", LineWriter(path)))
+
+    def add(self, event: str, /, **values: Any) -> None:
+        """Append one event; a Secret among the values, or text that holds one, is masked."""
+        writer = self._writer
+        if writer is not None:
+            self._try(lambda: writer.add(event, values))
+
+    def facts(self, facts: Facts, software: Mapping[str, str] | None = None) -> None:
+        """Note what the box is, for the table of hardware and software."""
+        self.add("facts", **facts_table(facts, software or {}))
+
+    def failure(self, error: OnecardError, **also: Any) -> None:
+        """Note an error. also: such as the diagnosis of the log that tells of it."""
+        self.add("failure", message=error.message, detail=error.detail, **also)
+
+    def picture(self, path: Path | None) -> dict[str, str] | None:
+        """Keep a picture beside the records and return how an event names it."""
+        if path is None or self._writer is None:
+            return None
+        kept: list[dict[str, str]] = []
+        self._try(lambda: kept.append(keep_picture(path)))
+        return kept[0] if kept else None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _try(self, write: Callable[[], object]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self._writer = None
+            where = error.filename or self.path
+            print(f"warning: no record is kept: {where}: {error.strerror}", file=sys.stderr)
+
+
+def _file(host: Host, kind: str) -> Path | None:
+    try:
+        return new_file(host.name, kind)
+    except OSError as error:
+        print(
+            f"warning: no record is kept: {error.filename}: {error.strerror}; ONECARD_RUNS names "
+            "another folder",
+            file=sys.stderr,
+        )
+        return None
+
+
+@contextmanager
+def recorded(
+    kind: str,
+    host: Host,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    keep: bool = True,
+    resume: Path | None = None,
+    report: HostReport | None = None,
+) -> Iterator[Record]:
+    """Open the record of a run and close it with how the run ended, whatever that is.
+
+    parameters: what the command was told beside the host's settings. keep: False for a run that
+    changes nothing and leaves no record. resume: the record of a run that broke off, to go on
+    with. report: filled in by the run; noted at its end, however it ends.
+    """
+    record = Record((resume or _file(host, kind)) if keep else None)
+    if resume is None:
+        record.add(
+            "begin",
+            version=VERSION,
+            kind=kind,
+            host=host.name,
+            command=["invoke", *sys.argv[1:]],
+            onecard=__version__,
+            settings=host.settings.model_dump(mode="json", by_alias=True),
+            parameters=parameters or {},
+            **_lock(host),
+        )
+    else:
+        record.add("resume", command=["invoke", *sys.argv[1:]])
+    try:
+        yield record
+    except BaseException as error:
+        record.exit_code = error.exit_code if isinstance(error, OnecardError) else 1
+        _note_report(record, report)
+        interrupted = isinstance(error, (KeyboardInterrupt, SystemExit))
+        if isinstance(error, OnecardError):
+            record.failure(error)
+        elif not interrupted:
+            record.add("failure", message=f"unexpected {type(error).__name__}: {error}", detail="")
+        _end(record, "interrupted" if interrupted else "failed")
+        raise
+    _note_report(record, report)
+    _end(record, "failed" if record.exit_code else "done")
+
+
+def _lock(host: Host) -> dict[str, Any]:
+    """Return the host's version lock, where it has one."""
+    return {"lock": host.lock.model_dump(mode="json")} if host.lock else {}
+
+
+def _note_report(record: Record, report: HostReport | None) -> None:
+    if report is not None:
+        record.add("report", **report.to_json())
+
+
+def _end(record: Record, status: str) -> None:
+    record.add("end", status=status, exit_code=record.exit_code)
+    record.close()

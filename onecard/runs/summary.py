@@ -1,0 +1,69 @@
+"""A run's result in a few words, for the list of runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onecard.runs.read import Run
+
+
+def summary(run: Run) -> str:
+    """Return what came of a run; an error's first line where it failed with one."""
+    failure = run.last("failure")
+    if run.status == "failed" and failure:
+        return str(failure.get("message", ""))
+    tell = _TELL.get(run.kind)
+    return tell(run) if tell else ""
+
+
+def _changes(run: Run) -> str:
+    report = run.last("report") or {}
+    return f"changed {report.get('changed', 0)}, ok {report.get('ok', 0)}" if report else ""
+
+
+def _deploy(run: Run) -> str:
+    start = run.last("start") or {}
+    if start.get("answered_s") is None:
+        return _changes(run)
+    return f"{start.get('ctx', 0):,} tokens of context, answered after {start['answered_s']:.1f} s"
+
+
+def _smoke(run: Run) -> str:
+    smoke = run.last("smoke")
+    if smoke is None:
+        return ""
+    total = len(run.all("case"))
+    return f"{smoke.get('passed', 0)} of {total} right{_milliseconds(smoke.get('steady_p50_s'))}"
+
+
+def _scale(run: Run) -> str:
+    rows = run.all("row")
+    served = [row for row in rows if row.get("configured") == "yes"]
+    asked = [row for row in rows if (row.get("long_request") or {}).get("answered")]
+    of = len(run.begin.get("parameters", {}).get("contexts", rows))
+    return f"{len(served)} of {of} contexts served, {len(asked)} long requests answered"
+
+
+def _stress(run: Run) -> str:
+    curve = run.last("curve")
+    return str(curve.get("verdict", "")) if curve else f"{len(run.all('answer'))} answers"
+
+
+def _bench(run: Run) -> str:
+    loads: list[dict[str, Any]] = run.all("load")
+    fastest = max((load.get("generation_tokens_per_s") or 0.0 for load in loads), default=0.0)
+    return f"{len(loads)} loads, at most {fastest:.0f} tokens/s"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f", p50 {1000 * seconds:.0f} ms"
+
+
+_TELL = {
+    "provision": _changes,
+    "deploy": _deploy,
+    "smoke": _smoke,
+    "scale": _scale,
+    "stress": _stress,
+    "bench": _bench,
+}

@@ -1,0 +1,195 @@
+"""The driver role on a real box: packages, holds, reboot. The GPU alone is a stand-in.
+
+Two facts are put into the box's own: the cards on the PCI bus, and that it is no container. The
+packages come from a stand-in of NVIDIA's repository under their real names.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import roles
+from onecard import engine
+from onecard.connect import connected, holder
+from onecard.console import HostConsole, progress_console
+from onecard.driver import packages
+from onecard.errors import OnecardError, RebootNeededError
+from onecard.facts import Container, Facts, PciDevice
+from onecard.inventory import load
+from onecard.override import override
+from onecard.provision import Run
+from onecard.report import HostReport
+from tests.box.conftest import Box, Controller
+from tests.support.nvidia_repository import VERSION, Deb, build
+from tests.support.web import serving_files
+
+pytestmark = pytest.mark.box
+
+CARDS = (
+    PciDevice("0000:00:06.0", "gpu", "2236", "A10", "nvidia"),
+    PciDevice("0000:05:00.0", "nvswitch", "1af1", "A100 NVSwitch"),
+)
+HELD = {"nvidia-open", "nvidia-fabricmanager", "nvidia-persistenced", "nvidia-driver-pinning-580"}
+Provision = Callable[..., HostReport]
+
+
+def with_cards(facts: Facts) -> Facts:
+    machine = dataclasses.replace(facts.machine, container=Container(vm="kvm", kernel=True))
+    return dataclasses.replace(facts, pci=CARDS, machine=machine)
+
+
+@pytest.fixture(scope="module")
+def repository(
+    controller: Controller, box: Box, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("repository")
+    address = load(controller.inventory).hosts["box1"].connection.address
+    bridge = IPv4Network(f"{address}/24", strict=False)[1]
+    system = box('. /etc/os-release; echo "$ID$VERSION_ID"').strip()
+    with serving_files(folder, str(bridge)) as url:
+        build(folder, url, box("uname -r").strip(), system)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def clean(box: Box) -> Iterator[None]:
+    yield
+    box(
+        "systemctl stop nvidia-fabricmanager nvidia-persistenced\n"
+        "dpkg-query -W -f '${Package}\\n' '*nvidia*' cuda-keyring 'linux-headers-*' 2>/dev/null |"
+        " xargs apt-get -q -y --allow-change-held-packages purge >/dev/null\n"
+        "apt-get -q -y purge unattended-upgrades >/dev/null\n"
+        "rm -rf /etc/apt/apt.conf.d/60onecard-driver /etc/modprobe.d/onecard-blacklist.conf"
+        " /etc/systemd/system/nvidia-persistenced.service.d /var/lib/nvidia-stand-in"
+        " /etc/systemd/system/multi-user.target.wants/nvidia-*\n"
+        "systemctl daemon-reload; apt-get -q update >/dev/null"
+    )
+
+
+@pytest.fixture
+def run(
+    controller: Controller, repository: str, clean: None, monkeypatch: pytest.MonkeyPatch
+) -> Provision:
+    """Converge the roles base, driver and python, as provision does, on a box with a card."""
+    read_facts: Any = engine.read_facts
+    monkeypatch.setattr(engine, "read_facts", lambda *a, **k: with_cards(read_facts(*a, **k)))
+    monkeypatch.setattr(roles, "PROVISION", ("base", "driver", "python"))
+    monkeypatch.setattr(packages, "REPOSITORY", repository)
+    host = override(load(controller.inventory).hosts["box1"], {"accelerator": "nvidia"}, {})
+
+    def run(*, check: bool = False, may_reboot: bool = False) -> HostReport:
+        report = HostReport(host.name)
+        console = HostConsole(progress_console(), host.name, show_plan=True)
+        try:
+            with connected(host, controller.inventory / "known_hosts") as opened:
+                one = Run(opened, controller.inventory, console, holder("provision"), may_reboot)
+                one.converge(host, roles.provision, report, check=check)
+        except OnecardError as error:
+            report.error, report.exit_code = error.message, error.exit_code
+            report.reboot_needed = isinstance(error, RebootNeededError)
+        return report
+
+    return run
+
+
+def roles_of(report: HostReport) -> dict[str, tuple[int, int, int]]:
+    return {role.name: (role.ok, role.changed, role.failed) for role in report.roles}
+
+
+def upgraded(said: str) -> str:
+    """Return the line in which unattended-upgrade says what it would upgrade."""
+    lines = [line for line in said.splitlines() if "Packages that will be upgraded:" in line]
+    return lines[0] if lines else ""
+
+
+def test_a_check_plans_the_driver_and_changes_nothing(run: Provision, box: Box) -> None:
+    report = run(check=True)
+    assert report.exit_code == 0
+    pending = [entry["resource"] for entry in report.pending if entry["role"] == "driver"]
+    assert pending[0] == "apt source cuda-keyring"
+    assert "NVIDIA driver >= 580 at work" in pending
+    assert not [entry for entry in report.pending if entry["role"] == "python"]
+    assert box("ls /etc/apt/sources.list.d/cuda.list 2>/dev/null; apt-mark showhold") == ""
+
+
+def test_without_leave_to_reboot_it_stops_there(run: Provision, box: Box) -> None:
+    box("(apt-get -q update; apt-get -q -y install unattended-upgrades) >/dev/null")
+    report = run()
+    assert (report.exit_code, report.reboot_needed) == (1, True), report.error
+    assert "has no such module yet; a reboot is needed; python wait" in report.error
+    assert "--reboot" in report.error
+    assert report.failed == 0
+    assert roles_of(report)["python"] == (0, 0, 0)
+    assert set(box("apt-mark showhold").split()) >= HELD
+    assert box("dpkg-query -W -f '${Version}' nvidia-fabricmanager") == f"{VERSION}-1"
+    assert box("dpkg-query -W -f '${Status}' linux-headers-$(uname -r)") == "hold ok installed"
+    assert "blacklist nouveau" in box("cat /etc/modprobe.d/onecard-blacklist.conf")
+
+
+def test_unattended_upgrades_keeps_off(run: Provision, box: Box) -> None:
+    told = box("apt-config dump Unattended-Upgrade::Package-Blacklist")
+    assert '"nvidia"' in told
+    assert '"linux-(modules|objects|signatures)-nvidia"' in told
+    # A newer package lies ready. Where its source is allowed and it is not held, it is passed over
+    # because of the file alone.
+    anything = '#clear Unattended-Upgrade::Origins-Pattern;\nUnattended-Upgrade::Origins-Pattern { "site=*"; };'
+    said = box(
+        f"cd /etc/apt/apt.conf.d; echo '{anything}' >99test; apt-mark unhold nvidia-fabricmanager >/dev/null\n"
+        "unattended-upgrade --dry-run --debug 2>&1; mv 60onecard-driver /run\n"
+        "echo ==; unattended-upgrade --dry-run --debug 2>&1; mv /run/60onecard-driver .; rm 99test\n"
+        "apt-mark hold nvidia-fabricmanager >/dev/null"
+    )
+    with_file, without_file = said.split("\n==\n")
+    assert "Initial blacklist: nvidia libnvidia" in with_file
+    assert "nvidia-fabricmanager" not in upgraded(with_file)
+    assert "nvidia-fabricmanager" in upgraded(without_file)
+
+
+def test_a_second_run_asks_for_the_reboot_again(run: Provision) -> None:
+    report = run()
+    assert (report.exit_code, report.reboot_needed, report.changed) == (1, True, 0)
+
+
+def test_with_leave_to_reboot_it_goes_on_by_itself(run: Provision, box: Box) -> None:
+    boot_id = box("cat /proc/sys/kernel/random/boot_id")
+    report = run(may_reboot=True)
+    assert (report.exit_code, report.error) == (0, "")
+    assert box("cat /proc/sys/kernel/random/boot_id") != boot_id
+    assert sum(roles_of(report)["python"][:2]) >= 5
+    assert box("nvidia-smi --query-gpu=driver_version").strip() == VERSION
+    assert box("nvidia-smi --query-gpu=persistence_mode").strip() == "Enabled"
+    assert box("systemctl is-active nvidia-fabricmanager nvidia-persistenced").split() == [
+        "active",
+        "active",
+    ]
+    assert "multi-user.target" in box(
+        "systemctl show nvidia-persistenced -p WantedBy; systemctl is-enabled nvidia-fabricmanager"
+    )
+    again = run(may_reboot=True)
+    assert (again.status, again.changed, again.round_trips) == ("ok", 0, 2)
+
+
+def test_a_mixed_install_is_a_blocker_that_says_how_to_clean_up(
+    run: Provision, box: Box, tmp_path: Path
+) -> None:
+    deb = Deb(
+        "nvidia-utils-580-server",
+        maintainer="Ubuntu Core Developers <ubuntu-devel-discuss@lists.ubuntu.com>",
+    ).build(tmp_path)
+    encoded = base64.encodebytes(deb.read_bytes()).decode()
+    box(f"base64 -d >/run/utils.deb <<'@end'\n{encoded}@end\ndpkg -i /run/utils.deb >/dev/null")
+    try:
+        report = run()
+    finally:
+        box("dpkg --purge nvidia-utils-580-server >/dev/null")
+    assert report.exit_code == 1
+    assert report.error.startswith("driver installed by two routes (nvidia, ubuntu); ")
+    assert "apt-get purge" in report.error
+    assert "(nothing was changed)" in report.error

@@ -1,0 +1,91 @@
+"""Boxes and their driver plans as YAML, for test_driver.py and for whoever reviews them."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from facts_support import box
+
+from onecard.driver import DriverPlan, decide
+from onecard.facts import Container, Driver, Facts, Gpu, Package, PciDevice
+from onecard.resources.apt import APT_GET
+from onecard.resources.base import ABSENT, Resource, diff
+from onecard.settings import DriverSettings
+from roles.driver import resources
+
+FOLDER = Path(__file__).parent / "fixtures" / "driver"
+FILES = sorted(FOLDER.glob("*.yml"))
+# What each step of any plan runs on a box that has nothing of it yet.
+COMMANDS = FOLDER.parent / "driver-commands.yml"
+
+_BASE64 = re.compile(r"base64 -d >(?P<to>\S+) <<'@end'\n(?P<text>[\w+/=\n]*)\n@end")
+
+
+def facts_of(told: dict[str, Any]) -> Facts:
+    """Build the facts: what the file leaves out is the plain box of facts_support."""
+    groups: dict[str, Any] = dict(told)
+    if "pci" in groups:
+        groups["pci"] = tuple(PciDevice(**device) for device in groups["pci"])
+    if "gpus" in groups:
+        groups["gpus"] = tuple(Gpu(**gpu) for gpu in groups["gpus"])
+    if "driver" in groups:
+        routes = tuple(groups["driver"].pop("routes", ()))
+        groups["driver"] = Driver(**groups["driver"], routes=routes)
+    if "container" in groups:
+        groups["machine"] = {"container": Container(**groups.pop("container"))}
+    if "packages" in groups:
+        groups["packages"] = {
+            kind: tuple(Package(*package) for package in listed)
+            for kind, listed in groups["packages"].items()
+        }
+    return box(**groups)
+
+
+def planned(file: Path) -> tuple[DriverPlan, tuple[Resource, ...]]:
+    """Return the plan for a file's box, and the steps that it comes to."""
+    told = yaml.safe_load(file.read_text())
+    setting = DriverSettings(**told.get("setting", {}))
+    plan = decide(facts_of(told["facts"]), setting)
+    steps = () if plan.action == "refuse" else resources(plan, setting.branch)
+    return plan, steps
+
+
+def written(plan: DriverPlan, steps: tuple[Resource, ...]) -> dict[str, Any]:
+    """Return a plan as a file tells it; what is empty is left out."""
+    told: dict[str, Any] = {"action": plan.action, "reason": plan.reason}
+    if plan.fix:
+        told["fix"] = plan.fix
+    if plan.reboot:
+        told["reboot"] = True
+    if steps:
+        told["steps"] = [step.name for step in steps]
+    return told
+
+
+def commands(step: Resource) -> str:
+    """Return a step's commands on a box without it: files in clear text, apt-get without options."""
+    script = step.fix(diff(step.desired(), ABSENT), ABSENT).replace(
+        APT_GET.format(wait=600), "apt-get"
+    )
+    return _BASE64.sub(
+        lambda found: f"cat >{found['to']} <<'@end'\n{_clear(found['text'])}@end", script
+    )
+
+
+def all_commands() -> dict[str, list[str]]:
+    """Return the different commands of each step, by its name."""
+    found: dict[str, list[str]] = {}
+    for file in FILES:
+        for step in planned(file)[1]:
+            known = found.setdefault(step.name, [])
+            if commands(step) not in known:
+                known.append(commands(step))
+    return found
+
+
+def _clear(text: str) -> str:
+    return base64.b64decode(text).decode()

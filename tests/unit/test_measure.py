@@ -1,0 +1,160 @@
+"""What the measurements stand on: intervals, texts of a length, time left, metrics."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import random
+from math import comb
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from onecard.errors import UnhealthyError
+from onecard.measure.length import text_of
+from onecard.measure.metrics import MetricsWatch, read_metrics
+from onecard.measure.progress import Steps, seconds_left
+from onecard.measure.texts import KINDS, words_of
+from onecard.measure.wilson import wilson
+
+LOGS = Path(__file__).parent / "fixtures" / "logs"
+
+
+@pytest.mark.parametrize(
+    ("right", "asked", "low", "high"),
+    [
+        # R's binom::binom.wilson and statsmodels' proportion_confint(method="wilson")
+        (0, 10, 0.0, 0.2775328),
+        (10, 10, 0.7224672, 1.0),
+        (5, 10, 0.2365931, 0.7634069),
+        (1, 1, 0.2065493, 1.0),
+        (81, 263, 0.2552841, 0.3662086),  # Newcombe, Statistics in Medicine 17 (1998) 857, table I
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_is_what_the_books_say(right: int, asked: int, low: float, high: float) -> None:
+    assert wilson(right, asked) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_wilson_of_nothing_is_nothing() -> None:
+    assert wilson(0, 0) is None
+
+
+@pytest.mark.parametrize("asked", [8, 12, 24, 60])
+@pytest.mark.parametrize("truth", [0.05, 0.25, 0.5, 0.9])
+def test_wilson_covers_the_truth_about_as_often_as_it_says(asked: int, truth: float) -> None:
+    """The exact coverage, summed over the binomial distribution, not sampled."""
+    covered = 0.0
+    for right in range(asked + 1):
+        low, high = wilson(right, asked) or (0.0, 0.0)
+        if low <= truth <= high:
+            covered += comb(asked, right) * truth**right * (1 - truth) ** (asked - right)
+    assert 0.87 <= covered <= 1.0
+
+
+def test_wilson_on_the_average_holds_its_level() -> None:
+    total = 0.0
+    truths = [step / 100 for step in range(2, 99)]
+    for truth in truths:
+        for right in range(41):
+            low, high = wilson(right, 40) or (0.0, 0.0)
+            if low <= truth <= high:
+                total += comb(40, right) * truth**right * (1 - truth) ** (40 - right)
+    assert total / len(truths) == pytest.approx(0.95, abs=0.01)
+
+
+def tokens_by_letters(text: str) -> int:
+    """Count as a tokenizer does: not a fixed number of tokens for a word."""
+    return sum(math.ceil(len(word) / 3) for word in text.split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("target", [1, 7, 64, 1000, 30000])
+def test_a_text_is_as_long_as_asked_and_never_longer(kind: str, target: int) -> None:
+    asked: list[str] = []
+
+    def count(text: str) -> int:
+        asked.append(text)
+        return tokens_by_letters(text)
+
+    found = text_of(kind, target, count, seed=3)
+    assert found.tokens == tokens_by_letters(found.text)
+    assert target - max(6, target * 0.01) <= found.tokens <= target
+    assert len(asked) <= 12
+    assert found == text_of(kind, target, tokens_by_letters, seed=3)
+
+
+def test_no_text_for_no_tokens() -> None:
+    assert text_of("prose", 0, tokens_by_letters).text == ""
+    assert text_of("prose", -5, tokens_by_letters).tokens == 0
+
+
+def test_kinds_differ_and_seeds_differ() -> None:
+    def begin(kind: str, seed: int) -> str:
+        words = words_of(kind, seed)
+        return " ".join(next(words) for _ in range(60))
+
+    texts = {begin(kind, seed) for kind in KINDS for seed in (0, 1)}
+    assert len(texts) == 5  # a repeated sentence knows no seed
+    assert "triangle" in " ".join(begin("distractor", seed) for seed in range(9))
+    assert "triangle" not in " ".join(begin("prose", seed) for seed in range(9))
+
+
+def test_the_time_left_goes_on_as_before() -> None:
+    assert seconds_left(0, 10, 3.0) is None
+    assert seconds_left(4, 10, 8.0) == 12.0
+    assert seconds_left(10, 10, 8.0) == 0
+
+
+def test_without_a_terminal_a_line_is_told_every_five_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = itertools.count(0.0, 2.0)
+    monkeypatch.setattr("onecard.measure.progress.time.monotonic", lambda: next(clock))
+    shown = io.StringIO()
+    with Steps(Console(file=shown, width=80), "box1  stress", 8) as steps:
+        for _ in range(8):
+            steps.step()
+    assert shown.getvalue() == ("box1  stress  3 of 8, 10 s left\nbox1  stress  6 of 8, 4 s left\n")
+
+
+@pytest.mark.parametrize("name", ["cpu-0.32.0-metrics.txt", "h200-0.25.1-metrics.txt"])
+def test_real_metrics_are_read(name: str) -> None:
+    found = read_metrics((LOGS / name).read_text())
+    assert set(found) == {
+        "kv_use",
+        "running",
+        "waiting",
+        "preemptions",
+        "prompt_tokens",
+        "generation_tokens",
+    }
+    assert found["prompt_tokens"] > 100
+
+
+def test_metrics_are_watched_from_first_to_last() -> None:
+    chance = random.Random(1)
+    answers = iter(range(100))
+
+    def fetch() -> str:
+        number = next(answers)
+        if number % 3 == 1:
+            raise UnhealthyError("busy")
+        return (
+            "# HELP x\n"
+            f'vllm:kv_cache_usage_perc{{engine="0"}} {chance.random() / 2}\n'
+            f'vllm:prompt_tokens_total{{engine="0"}} {100 + number}\n'
+            f'vllm:prompt_tokens_total{{engine="1"}} {100 + number}\n'
+            "vllm:num_preemptions_total 2.0\nbroken\n"
+        )
+
+    with MetricsWatch(fetch) as watch:
+        pass
+    assert watch.load.preemptions == 0
+    assert watch.load.prompt_tokens in {0, 4}
+    assert 0 < (watch.load.kv_use_peak or 0) <= 0.5
+    assert watch.load.generation_tokens is None

