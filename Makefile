@@ -45,10 +45,21 @@ demo:
 # One run of pytest, so that its last line counts every test.
 test: $(venv)/.installed-test
 	@set -euo pipefail; \
-	suites="tests/unit tests/box"; \
+	suites="tests/unit tests/browser tests/box"; \
 	if ! { $(is_root_on_linux); }; then \
-	    suites=tests/unit; \
+	    suites="tests/unit tests/browser"; \
 	    echo "test: tests/box is left out: sandbox boxes need root on Linux"; \
+	fi; \
+	if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+	    if { $(is_root_on_linux); } && command -v apt-get >/dev/null; then \
+	        echo "test: installing the package chromium with apt, for tests/browser (about 100 MB)"; \
+	        export DEBIAN_FRONTEND=noninteractive; \
+	        apt-get -qq -o DPkg::Lock::Timeout=600 update </dev/null; \
+	        apt-get -qq -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 install --no-install-recommends chromium fonts-dejavu-core </dev/null >/dev/null; \
+	    else \
+	        suites="$${suites/ tests\/browser/}"; \
+	        echo "test: tests/browser is left out: there is no Chromium, and only root on Debian can have it installed"; \
+	    fi; \
 	fi; \
 	echo "test: pytest $$suites"; \
 	PATH="$(CURDIR)/$(venv)/bin:$$PATH" $(python) -m pytest --durations=10 $$suites

@@ -10,6 +10,7 @@ The first three commands for a new box:
 from invoke import Collection, task
 
 from onecard import cli
+from onecard.pair_flag import CompareTask
 
 HOST = "host, group, glob, comma list, or user@address[:port]"
 JSON = "print one JSON document on standard output, and nothing else"
@@ -378,6 +379,23 @@ def runs(c, host="", json=False):
     return run.runs(host, as_json=json)
 
 
+@task(
+    klass=CompareTask,
+    help={
+        "host": "the host, with records; it need not be reachable",
+        "compare": "two sides: HOST, HOST:CTX, HOST@TIME or a record's file",
+        "out": "file to write, - for standard output (default: report-HOST.html)",
+        "format": "html, md or json (default: as the file's name ends)",
+    },
+)
+@cli.task_body
+def report(c, host="", compare=None, out="", format=""):
+    """Write one page about a host from its records: HTML, Markdown or JSON."""
+    from onecard.commands import report as run
+
+    return run.report(host, pair=compare, out=out, kind=format)
+
+
 @task(help={"json": JSON})
 @cli.task_body
 def hosts(c, json=False):
@@ -522,7 +540,7 @@ def down(c, name="", caches=False):
 namespace = Collection(
     provision, plan, upgrade, wheelhouse, deploy, releases, rollback, secret, smoke,
     status, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, scale, stress, bench, runs, hosts, trust, use,
+    facts, doctor, diagnose, fit, scale, stress, bench, runs, report, hosts, trust, use,
     tunnel, expose, unexpose, teardown,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, down))

@@ -43,7 +43,24 @@ _BOUNDS = {
 
 def explain(error: ValidationError) -> list[tuple[Location, str]]:
     """Return each finding as (path to the key, words); a value is shown, cut to 60 characters."""
-    return [(finding["loc"], _words(finding)) for finding in error.errors(include_url=False)]
+    told: dict[Location, str] = {}
+    for finding in error.errors(include_url=False):
+        location, words = _without_tags(finding["loc"]), _words(finding)
+        if location not in told:
+            told[location] = words
+        elif " is not " in told[location] and " is not " in words:
+            # Another of the kinds that the setting may be of.
+            told[location] += f" or {words.partition(' is not ')[2]}"
+    return list(told.items())
+
+
+def _without_tags(location: Location) -> Location:
+    """Return a location without the names that pydantic gives to the kinds in a union."""
+    return tuple(
+        part
+        for part in location
+        if not (isinstance(part, str) and part.startswith(("constrained-", "literal[", "dict[")))
+    )
 
 
 def is_about_several(finding: ErrorDetails) -> bool:

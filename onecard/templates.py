@@ -13,9 +13,12 @@ from onecard.errors import UsageError
 FOLDER = Path(__file__).resolve().parent.parent / "templates"
 
 
-def render(name: str, variables: dict[str, Any], folder: Path = FOLDER) -> str:
+def render(
+    name: str, variables: dict[str, Any], folder: Path = FOLDER, *, escape: bool = False
+) -> str:
     """Return a template's text with `variables` filled in.
 
+    escape: escape them for HTML; unit and environment files take them as they are.
     Raises UsageError naming the template (and the line, for a syntax error) and the variable.
     """
     environment = jinja2.Environment(
@@ -24,7 +27,7 @@ def render(name: str, variables: dict[str, Any], folder: Path = FOLDER) -> str:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  # unit and env files, not HTML
+        autoescape=escape,  # noqa: S701  # unit and environment files are not HTML
     )
     environment.filters["word"] = unit_word
     try:

@@ -54,7 +54,7 @@ class Bench:
         session, name = self._box.session, self._box.host.name
         if session.run(vllm_bench.available()).code != 0:
             raise PreflightError(
-                f"{name}: this vLLM's `vllm bench serve` does not know the dataset custom_image; "
+                f"{name}: this vLLM's `vllm bench serve` takes no whole messages as a dataset; "
                 "bench wants vLLM 0.32 or newer"
             )
         made = session.run(vllm_bench.prepare(self._box.host.settings.user))

@@ -39,8 +39,9 @@ def prepare(user: str) -> str:
 
 
 def available() -> str:
-    """Return the script that ends with 0 when this vLLM has the generator and the dataset."""
-    return f"grep -rqs custom_image {layout.VENV}/lib/python3*/site-packages/vllm/benchmarks/"
+    """Return the script that ends with 0 when this vLLM's generator takes whole messages."""
+    folder = f"{layout.VENV}/lib/python3*/site-packages/vllm/benchmarks/"
+    return f"grep -rqs _process_interleaved_content {folder}"
 
 
 def dataset(contents: Sequence[list[dict[str, Any]]]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import roles
-from onecard import cli, kept
+from onecard import cli, kept, layout
 from onecard.commands.tunnel import keep_key, require_answer
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole, progress_console
@@ -50,6 +50,7 @@ def expose(
                 "already; set serve.address: 127.0.0.1 and deploy first (nothing was changed)"
             )
         _require_name(host, box.wire.address, console)
+        exposed = box.session.run(f"systemctl is-active -q {layout.PROXY_UNIT}").code == 0
         converge(
             box.session,
             host,
@@ -58,7 +59,7 @@ def expose(
             report=report,
             holder=holder("expose"),
             check=check,
-            guard=lambda facts: _require_free_ports(host, facts),
+            guard=lambda facts: _require_free_ports(host, facts, exposed=exposed),
         )
         if check:
             return _tell_check(host, report, as_json=as_json)
@@ -144,9 +145,10 @@ def _require_name(host: Host, address: str, console: HostConsole) -> None:
         )
 
 
-def _require_free_ports(host: Host, facts: Facts) -> None:
+def _require_free_ports(host: Host, facts: Facts, *, exposed: bool) -> None:
+    """Raise PreflightError when a program other than our proxy, if it runs, has a port of ours."""
     for listener in facts.network.listeners:
-        ours = listener.process == "nginx" and listener.port == host.settings.expose.port
+        ours = exposed and listener.process == "nginx"
         loopback = listener.address.startswith("127.") or listener.address == "::1"
         if listener.port in role.ports(host) and not loopback and not ours:
             raise PreflightError(

@@ -14,13 +14,14 @@ from onecard import cli
 from onecard.connect import Connected, connected, holder
 from onecard.console import progress_console
 from onecard.engine import gather
-from onecard.errors import OnecardError
+from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.host_fit import read_box_model
 from onecard.measure.progress import seconds_left
 from onecard.runs import Record, recorded
 from onecard.runs.facts import ask_software
+from onecard.runs.write import plain
 from onecard.scale.before import Before, keep_before, restore
 from onecard.scale.context import measure_context
 from onecard.scale.fit import verdict
@@ -38,7 +39,7 @@ def scale(
     console = progress_console()
     parameters = {"contexts": list(contexts), "try_all": try_all}
     earlier = None if fresh else to_resume(host, "scale", parameters)
-    rows = earlier.all("row") if earlier else []
+    rows = [_values(row) for row in earlier.all("row")] if earlier else []
     if earlier:
         print(
             f"{host.name}: going on with the run of {earlier.time[:19]}: {len(rows)} of "
@@ -51,9 +52,9 @@ def scale(
             with connected(host, cli.known_hosts()) as box:
                 facts = gather(box.session, holder("scale"))
                 record.facts(facts, ask_software(box.session))
+                measure = Scale(box, facts, try_all=try_all, console=console, record=record)
                 before = keep_before(box.session)
                 record.add("before", **vars(before))
-                measure = Scale(box, facts, try_all=try_all, console=console, record=record)
                 measure.all(contexts, rows)
         finally:
             back = before is None or _put_back(host, before, console, record)
@@ -65,6 +66,10 @@ def scale(
     return record.exit_code
 
 
+def _values(event: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key not in ("event", "time")}
+
+
 def good(row: dict[str, Any]) -> bool:
     """Tell whether a context was served, seen with, and filled."""
     long = row.get("long_request") or {}
@@ -72,7 +77,10 @@ def good(row: dict[str, Any]) -> bool:
 
 
 class Scale:
-    """Measures one context after the other, noting a row for each."""
+    """Measures one context after the other, noting a row for each.
+
+    Raises PreflightError on a box that is not provisioned.
+    """
 
     def __init__(
         self,
@@ -86,6 +94,11 @@ class Scale:
         self._box, self._facts = box, facts
         self._try_all, self._console, self._record = try_all, console, record
         self._found = read_box_model(box.session, box.host)
+        if not self._found.vllm:
+            name = box.host.name
+            raise PreflightError(
+                f"{name}: vLLM is not installed here yet; run: invoke provision --host {name}"
+            )
 
     def all(self, contexts: Sequence[int], rows: list[dict[str, Any]]) -> None:
         """Append a row to `rows` for each context that has none yet."""
@@ -96,7 +109,7 @@ class Scale:
             rest = seconds_left(number, len(left), time.monotonic() - began)
             eta = "" if rest is None else f", about {rest:.0f} s left"
             self._say(f"context {ctx:,} ({len(rows) + 1} of {len(contexts)}{eta})")
-            row = self._one(ctx)
+            row = plain(self._one(ctx))
             self._record.add("row", **row)
             rows.append(row)
 

@@ -7,7 +7,7 @@ import secrets
 import sys
 from dataclasses import asdict, replace
 
-from onecard import cli, layout, releases, secret_store
+from onecard import cli, kept, layout, releases, secret_store
 from onecard.connect import connected
 from onecard.console import progress_console
 from onecard.deployment import bring_into_force
@@ -39,8 +39,8 @@ def secret(action: str, name: str, requested: str, *, keyring: bool, as_json: bo
         known = secret_store.forget(name, owner)
         print(f"{name} for {owner}: {'forgotten' if known else 'nothing was kept'}")
         return 0
-    kept = secret_store.keep(name, owner, _ask(name), keyring=keyring)
-    print(f"{name} for {owner}: kept in the {kept.place}{_what_next(name)}")
+    now = secret_store.keep(name, owner, _ask(name), keyring=keyring)
+    print(f"{name} for {owner}: kept in the {now.place}{_what_next(name)}")
     return 0
 
 
@@ -56,7 +56,7 @@ def _what_next(name: str) -> str:
 
 
 def _list(requested: str, *, as_json: bool) -> int:
-    rows = [asdict(kept) for kept in secret_store.listed()]
+    rows = [asdict(each) for each in secret_store.listed()]
     if requested:
         host = cli.chosen_host(requested)
         rows += [row for row in _on_the_box(host) if row]
@@ -85,7 +85,7 @@ def _rotate(name: str, requested: str) -> int:
     if name not in ("", API_KEY):
         raise UsageError(f"--name: {API_KEY} alone can be rotated here; set a new {name} instead")
     host = cli.chosen_host(requested)
-    places = {kept.place for kept in secret_store.listed() if kept.name == API_KEY}
+    places = {each.place for each in secret_store.listed() if each.name == API_KEY}
     if "environment" in places:
         variable = secret_store.NAMES[API_KEY]
         raise UsageError(f"{variable} gives the key: change it there, then run invoke deploy")
@@ -110,5 +110,7 @@ def _rotate(name: str, requested: str) -> int:
         raise shown.trial.error(host.name)
     if stored:
         secret_store.keep(API_KEY, host.name, new, keyring=stored[0].place == "keyring")
+    if kept.key(host.name) is not None:  # what `tunnel` and `expose` told the user to read
+        kept.keep_key(host.name, new)
     print(f"{host.name}: the server answers with its new key; the one before is refused")
     return 0

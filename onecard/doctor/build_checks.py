@@ -30,12 +30,14 @@ def build(facts: Facts, settings: Settings) -> Check:
 
 
 def lock_checks(facts: Facts, host: Host) -> tuple[Check, ...]:
-    """Return whether the driver at work still serves the CUDA of the host's lock."""
+    """Return whether the driver, as it is or is about to be, serves the CUDA of the host's lock."""
     lock = host.lock
     if lock is None or host.settings.accelerator != "nvidia" or not facts.driver.version:
         return ()
     needed = needed_driver(lock.cuda)
     branch = next(iter(version_key(facts.driver.version)), 0)
+    if decide(facts, host.settings.driver).pending:  # provision is about to install that one
+        branch = max(branch, host.settings.driver.branch)
     if branch >= needed:
         return ()
     return (

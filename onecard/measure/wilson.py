@@ -25,3 +25,19 @@ def wilson(right: int, asked: int, z: float = Z_95) -> tuple[float, float] | Non
     low = 0.0 if right == 0 else max(0.0, middle - half)
     high = 1.0 if right == asked else min(1.0, middle + half)
     return low, high
+
+
+def difference(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float] | None:
+    """Return the 95 % interval of one share less another, each given as (right, asked).
+
+    None when one of them was not asked. Two Wilson intervals may overlap while the shares differ;
+    this is what to look at then. Source: R. G. Newcombe, Statistics in Medicine 17 (1998) 873,
+    method 10.
+    """
+    first, second = wilson(*one), wilson(*other)
+    if first is None or second is None:
+        return None
+    share, less = one[0] / one[1], other[0] / other[1]
+    below = sqrt((share - first[0]) ** 2 + (second[1] - less) ** 2)
+    above = sqrt((first[1] - share) ** 2 + (less - second[0]) ** 2)
+    return share - less - below, share - less + above

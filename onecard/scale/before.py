@@ -7,6 +7,7 @@ the next one: it finds the note and keeps it.
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -90,14 +91,19 @@ def restore(
 
 
 def _lock(session: Session) -> None:
-    """Take the lock, waiting for a start that goes on to its end."""
+    """Take the lock; end a start of our own that was broken off and goes on by itself.
+
+    Raises BusyError when another run holds it for long.
+    """
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
             session.ask([Request("lock", holder("scale").encode())])
-        except BusyError:
+        except BusyError as error:
             if time.monotonic() > deadline:
                 raise
+            if f"(pid {os.getpid()})" in error.message:
+                session.run(f"systemctl stop {layout.UNIT}")
             time.sleep(1.0)
         else:
             return

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from onecard.measure.wilson import wilson
+from onecard.measure.wilson import difference, wilson
 from onecard.smoke.report import percentile
 from onecard.stress.cells import BLIND_CONTROL, CONTROL, Cell
 
@@ -70,6 +70,11 @@ class Tally:
     def interval(self) -> tuple[float, float] | None:
         """Return the accuracy's 95 % interval."""
         return wilson(self.right, self.asked)
+
+    def is_better_than(self, other: Tally) -> bool:
+        """Tell whether the accuracy is higher by more than chance explains (95 %)."""
+        found = difference((self.right, self.asked), (other.right, other.asked))
+        return found is not None and found[0] > 0
 
     def values(self) -> dict[str, Any]:
         """Return the values for an event."""
@@ -160,13 +165,12 @@ class Curve:
         before = f"{_share(control.tally)} right without a text"
         if not others:
             return f"{before}; no text fitted into the context"
-        low, _ = control.tally.interval or (0.0, 1.0)
-        worse = [point for point in others if (point.tally.interval or (0, 1))[1] < low]
+        worse = [point for point in others if control.tally.is_better_than(point.tally)]
         if not worse:
             last = others[-1]
             return (
                 f"{before}, {_share(last.tally)} behind {last.target_tokens:,} tokens: no loss "
-                "that the intervals can tell apart"
+                "beyond chance"
             )
         first, last = worse[0], others[-1]
         found = f"{before}, {_share(first.tally)} from {first.target_tokens:,} tokens of text on"

@@ -62,6 +62,14 @@ class Public:
         body, _, code = done.stdout.rpartition("\n")
         return int(code), body or done.stderr
 
+    def until(self, path: str, wanted: int) -> str:
+        """Ask until the code is the wanted one: nginx takes a moment to listen."""
+        deadline = time.monotonic() + 20
+        while (answer := self(path))[0] != wanted:
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.2)
+        return answer[1]
+
 
 def address(controller: Controller) -> str:
     return load(controller.inventory).hosts["box1"].connection.address
@@ -218,22 +226,36 @@ def test_drift_is_mended_and_the_firewall_may_be_reloaded(
     assert public("/v1/models")[0] == 200
 
 
-def test_it_follows_the_server(controller: Controller, box: Box, public: Public) -> None:
-    """Closed while the server is stopped; a deploy on another port needs no second expose."""
+def test_it_comes_and_goes_with_the_server(
+    controller: Controller, box: Box, public: Public
+) -> None:
+    """Closed while the server is stopped; open again after a deploy, without a second expose."""
     assert controller.invoke("stop", "--host", "sandbox").returncode == 0
     assert not reachable(address(controller), 443)
     down = controller.invoke("tunnel", "--host", "sandbox")
     assert down.returncode == 1
     assert "the server does not answer" in down.stderr
-    assert controller.json("deploy", "--host", "sandbox", "--port", "8017")["status"] == "changed"
-    assert public("/v1/models")[0] == 200
-    assert "127.0.0.1:8017" in box("cat /run/onecard-proxy/upstream.conf")
-    assert controller.json("deploy", "--host", "sandbox")["status"] == "changed"
+    assert controller.invoke("deploy", "--host", "sandbox").returncode == 0
     assert public("/v1/models")[0] == 200
     said = box(
         "systemd-analyze verify /etc/systemd/system/onecard-*.service 2>&1 | grep onecard || true"
     )
     assert said == ""
+
+
+def test_it_looks_up_the_port_of_the_release_that_runs(box: Box, public: Public) -> None:
+    unit = "/etc/systemd/system/vllm.service"
+    try:
+        box(
+            f"cp -a {unit} /root/unit; sed -i 's/--port 8000/--port 8017/' {unit}\n"
+            "systemctl daemon-reload; systemctl restart onecard-proxy"
+        )
+        assert "127.0.0.1:8017" in box("cat /run/onecard-proxy/upstream.conf")
+        body = public.until("/v1/models", 503)
+        assert json.loads(body)["error"]["code"] == 503
+    finally:
+        box(f"mv /root/unit {unit}; systemctl daemon-reload; systemctl restart onecard-proxy")
+    public.until("/v1/models", 200)
 
 
 def test_unexpose_undoes_exactly(

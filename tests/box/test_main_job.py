@@ -232,33 +232,6 @@ def test_another_run_is_kept_out_and_named(controller: Controller, box: Box, dep
     assert controller.invoke("provision", "--host", "sandbox").returncode == 0
 
 
-def test_failed_start_names_the_true_error(controller: Controller, box: Box, deployed: Any) -> None:
-    failed = controller.invoke("deploy", "--host", "sandbox", "--ctx", "300000")
-    assert failed.returncode == 1
-    assert "max_model_len" in failed.stderr
-    assert "Engine core initialization failed" not in failed.stderr
-    assert "Traceback" not in failed.stderr
-    port = box(
-        "nohup python3 -m http.server 8123 --bind 127.0.0.1 >/dev/null 2>&1 & echo $!"
-    ).strip()
-    try:
-        taken = controller.invoke("deploy", "--host", "sandbox", "--port", "8123")
-        assert taken.returncode == 1
-        assert "ddress already in use" in taken.stderr
-    finally:
-        box(f"kill {port}")
-    down = controller.invoke("status", "--host", "sandbox")
-    assert down.returncode == 1
-    back = controller.json("deploy", "--host", "sandbox")
-    assert back["status"] == "changed"
-
-
-def test_long_context_is_served(controller: Controller, deployed: Any) -> None:
-    assert controller.json("deploy", "--host", "sandbox", "--ctx", "262144")["ctx"] == 262144
-    assert controller.json("status", "--host", "sandbox")["ctx"] == 262144
-    assert controller.json("smoke", "--host", "sandbox", "--repeats", "1")["failed"] == 0
-
-
 def test_wrong_model_fails_the_smoke(controller: Controller, box: Box, deployed: Any) -> None:
     """The same shape with random weights starts and answers, and is found out."""
     box(

@@ -57,13 +57,13 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 400
     while "--max-model-len 65536" not in box(UNIT):  # the second context is being deployed
         assert time.monotonic() < deadline, "the second context never began"
         assert running.poll() is None, running.communicate()
         time.sleep(1)
     running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=240)
+    _, told = running.communicate(timeout=400)
     assert running.returncode == 1, told
     assert "putting back what ran before: release 1, tiny-vqa at 4,096" in told
     assert "Traceback" not in told
@@ -77,8 +77,10 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
     report = controller.json(*SCALE, code=1)  # 400,000 is refused
     done = read_run(broken_off.path)
     assert (done.status, len(done.all("resume"))) == ("failed", 1)
-    assert done.all("row") == [{**row, "event": "row", "time": t["time"]} for row, t in
-                               zip(report["rows"], done.all("row"), strict=True)]  # fmt: skip
+    noted = [
+        {k: v for k, v in row.items() if k not in {"event", "time"}} for row in done.all("row")
+    ]
+    assert noted == report["rows"]
     first, second, refused = done.all("row")
     assert (refused["ctx"], refused["configured"]) == (400000, "refused")
     assert "262,144" in refused["reason"]
@@ -111,7 +113,7 @@ def test_stress_measures_grounding_with_its_controls(controller: Controller, dep
     run = last(controller, "stress")
     for cell in run.all("cell"):
         if cell["target_tokens"] in {64, 2048}:
-            assert 0.97 * cell["target_tokens"] <= cell["prefix_tokens"] <= cell["target_tokens"]
+            assert -25 <= cell["prefix_tokens"] - cell["target_tokens"] <= 0
             assert cell["prefix_tokens"] < cell["prompt_tokens"] < cell["prefix_tokens"] + 80
     limits = [answer["limit"] for answer in run.all("answer") if answer["limit"]]
     assert limits == [4096, 4096]

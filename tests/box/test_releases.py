@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from onecard import layout
 from tests.box.conftest import INVOKE, PROJECT, Box, Controller
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.box
 MODEL = PROJECT / "onecard" / "data" / "tiny-vqa"
 # Run on the box beside a start: ends the engine's process as soon as there is one.
 KILL_THE_ENGINE = (
-    "nohup sh -c 'tries=600; until pkill -9 -f VLLM::EngineCore || [ $tries = 0 ]; do "
+    # The brackets keep pkill from ending the shell that runs it.
+    "nohup sh -c 'tries=600; until pkill -9 -f VLLM::[E]ngineCore || [ $tries = 0 ]; do "
     "tries=$((tries - 1)); sleep 0.2; done' >/dev/null 2>&1 &"
 )
 
@@ -131,6 +133,22 @@ def test_a_taken_port(controller: Controller, box: Box, good: dict[str, Any]) ->
     assert told["back_to"] == good["number"]
 
 
+def test_more_memory_than_there_is(
+    controller: Controller, good: dict[str, Any], tmp_path: Path
+) -> None:
+    """Without a fixed KV cache the server takes a share of the memory: of all of it, too much."""
+    inventory = tmp_path / "inventory"
+    shutil.copytree(controller.inventory, inventory)
+    group = inventory / "group_vars" / "sandbox.yml"
+    settings = yaml.safe_load(group.read_text())
+    del settings["serve"]["kv_cache_gib"]
+    settings["serve"]["extra_args"] = ["--gpu-memory-utilization", "1.0"]
+    group.write_text(yaml.safe_dump(settings))
+    told = Controller(inventory).json("deploy", "--host", "sandbox", code=1)
+    assert told["diagnosis"]["rule"] == "cpu-memory-taken", told
+    assert told["back_to"] == good["number"]
+
+
 def test_a_killed_worker(controller: Controller, box: Box, good: dict[str, Any]) -> None:
     box("systemctl stop vllm")  # or its engine would be the first that is found
     box(KILL_THE_ENGINE)
@@ -209,12 +227,13 @@ def test_an_interrupted_deploy_leaves_the_old_release_or_the_new_one(
     controller: Controller, good: dict[str, Any], when: str, how: signal.Signals, ctx: int
 ) -> None:
     words = ["deploy", "--host", "sandbox", "--ctx", str(ctx)]
+    newest = controller.json("releases", "--host", "sandbox")["releases"][-1]["number"]
     cut_off(controller, words, when, how)
     told = controller.json(*words)  # waits for what the box is still at
     assert told["ctx"] == ctx
     now = serving(controller)
     assert now["ctx"] == ctx
-    assert now["number"] == good["number"] + 1  # one deploy, however often it was asked for
+    assert now["number"] == newest + 1  # one deploy, however often it was asked for
 
 
 def test_a_bad_deploy_without_its_controller_is_taken_back_by_the_box(

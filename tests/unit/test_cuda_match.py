@@ -23,7 +23,7 @@ NIGHTLY = "https://wheels.vllm.ai/nightly/"
         ("580.1", "", "", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
     ],
 )
-def test_match(  # noqa: PLR0917 - one parameter a column
+def test_match(
     driver: str,
     capability: str,
     python: str,

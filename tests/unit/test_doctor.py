@@ -54,6 +54,7 @@ PREFLIGHT: list[tuple[dict[str, Any], str, str]] = [
     ({"machine": {"container": Container("docker")}}, "machine", "ok"),
     ({"machine": {"clock_skew": -301.0}}, "clock", "blocker"),
     ({"machine": {"synchronised": False}}, "clock", "warning"),
+    ({"machine": {"synchronised": False, "container": Container("lxc")}}, "clock", "ok"),
     ({"disks": FULL}, "disk", "blocker"),
     ({"disks": CLOSED}, "writable", "blocker"),
     ({"memory": {"total_gib": 8.0}}, "memory", "blocker"),

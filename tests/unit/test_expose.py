@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from facts_support import box
 
+from onecard.commands.expose import _require_free_ports
+from onecard.errors import PreflightError
+from onecard.facts.model import Listener, Network
 from onecard.host import Connection, Host
 from onecard.public import PublicApi, explain, fingerprint
 from onecard.resources.base import Resource
@@ -201,3 +205,26 @@ def test_the_key_is_not_sent_to_another_server(tmp_path: Path) -> None:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("listening", "exposed", "free"),
+    [
+        (("0.0.0.0", 443, "nginx"), True, True),
+        (("0.0.0.0", 443, "nginx"), False, False),  # a web server that was there before
+        (("0.0.0.0", 80, "apache2"), True, False),
+        (("127.0.0.1", 80, "apache2"), True, True),
+        (("::", 8080, "java"), False, True),
+    ],
+)
+def test_a_port_that_another_program_has_is_refused_before_anything_changes(
+    listening: tuple[str, int, str], exposed: bool, free: bool
+) -> None:
+    address, port, process = listening
+    network = Network(listeners=(Listener(address, port, process, 12),))
+    facts = replace(FACTS, network=network)
+    if free:
+        _require_free_ports(host(), facts, exposed=exposed)
+        return
+    with pytest.raises(PreflightError, match=f"port {port} on the box is taken by {process}"):
+        _require_free_ports(host(), facts, exposed=exposed)

@@ -17,7 +17,7 @@ from onecard.measure.length import text_of
 from onecard.measure.metrics import MetricsWatch, read_metrics
 from onecard.measure.progress import Steps, seconds_left
 from onecard.measure.texts import KINDS, words_of
-from onecard.measure.wilson import wilson
+from onecard.measure.wilson import difference, wilson
 
 LOGS = Path(__file__).parent / "fixtures" / "logs"
 
@@ -38,6 +38,23 @@ LOGS = Path(__file__).parent / "fixtures" / "logs"
 )
 def test_wilson_is_what_the_books_say(right: int, asked: int, low: float, high: float) -> None:
     assert wilson(right, asked) == pytest.approx((low, high), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "low", "high"),
+    [
+        # Newcombe, Statistics in Medicine 17 (1998) 873, table II, method 10
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+        ((10, 10), (0, 10), 0.6075, 1.0),
+    ],
+)
+def test_a_difference_is_what_the_paper_says(
+    one: tuple[int, int], other: tuple[int, int], low: float, high: float
+) -> None:
+    assert difference(one, other) == pytest.approx((low, high), abs=1e-4)
+    assert difference(one, (0, 0)) is None
 
 
 def test_wilson_of_nothing_is_nothing() -> None:

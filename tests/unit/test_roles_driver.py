@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from facts_support import CARD, box, working
 
 import roles
+from onecard.doctor.build_checks import lock_checks
 from onecard.errors import PreflightError
 from onecard.facts import Driver, Facts
 from onecard.host import Connection, Host
+from onecard.locks.lock import Lock, asked
 from onecard.resources.apt import AptHolds
 from onecard.resources.nvidia import NvidiaDriver, Persistence
 from onecard.settings import Settings
@@ -62,3 +66,24 @@ def test_what_is_refused_says_what_to_do() -> None:
     mixed = box(driver=Driver(route="mixed", routes=("nvidia", "ubuntu")))
     with pytest.raises(PreflightError, match=r"two routes \(nvidia, ubuntu\); remove one route"):
         driver.desired(host(), mixed)
+
+
+@pytest.mark.parametrize(
+    ("branch", "statuses"),
+    [(580, []), (535, ["blocker"])],
+    ids=["about to be replaced", "left alone"],
+)
+def test_a_lock_that_wants_a_newer_driver(branch: int, statuses: list[str]) -> None:
+    old = box(driver=working("535.247.01"), gpus=(CARD,))
+    wanted = host(driver={"branch": branch})
+    lock = Lock(
+        asked=asked(wanted.settings),
+        vllm="0.33.0",
+        torch="2.13.0",
+        torchvision="0.28.0",
+        cuda="cu130",
+        python="3.12",
+        packages={"vllm": "0.33.0", "torch": "2.13.0", "torchvision": "0.28.0"},
+    )
+    checks = lock_checks(old, replace(wanted, lock=lock))
+    assert [check.status for check in checks] == statuses

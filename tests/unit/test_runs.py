@@ -227,6 +227,9 @@ def test_records_of_real_runs_are_told_in_a_line() -> None:
     assert told["20261123T211143Z-smoke"] == "12 of 12 right, p50 31 ms"
     assert "300000 were asked for" in told["20261123T211146Z-deploy"]
     assert told["20261123T211154Z-provision"] == "changed 0, ok 17"
+    assert told["20261123T212154Z-scale"] == "2 of 3 contexts served, 2 long requests answered"
+    (bench,) = [text for name, text in told.items() if name.endswith("-bench")]
+    assert bench == "18 loads, at most 784 tokens/s"
 
 
 def test_a_start_is_told_by_its_phases_and_memory() -> None:

@@ -15,7 +15,12 @@ from onecard.settings import ModelSettings, ServeSettings, Settings
 HOST = Host(
     "box", Connection("203.0.113.1"), Settings(user="served", model=ModelSettings(name="m"))
 )
-FLAGS = {"serve.ctx": "--ctx", "model.source": "--model", "serve.port": "--port"}
+FLAGS = {
+    "serve.tensor_parallel": "--tp",
+    "serve.ctx": "--ctx",
+    "model.source": "--model",
+    "serve.port": "--port",
+}
 
 
 def test_a_list_is_taken_for_a_tuple_and_an_int_for_a_float() -> None:
@@ -56,6 +61,8 @@ def test_override_changes_what_it_names_and_nothing_else() -> None:
         ({"serve.ctx": "64k"}, '--ctx: "64k" is not a whole number'),
         ({"serve.ctx": 0}, "--ctx: 0 is less than 1"),
         ({"serve.port": 70000, "serve.ctx": 0}, "--ctx: 0 is less than 1 (and 1 more)"),
+        ({"serve.tensor_parallel": "two"}, '--tp: "two" is not a whole number or auto'),
+        ({"serve.tensor_parallel": 0}, "--tp: 0 is less than 1"),
         ({"model.source": 5}, "--model: 5 is not text; put it in quotes"),
     ],
 )

@@ -189,6 +189,13 @@ def test_the_usual_lengths_end_beyond_the_context(ctx: int, lengths: tuple[int, 
     assert default_lengths(ctx) == lengths
 
 
+def test_shares_may_differ_though_their_intervals_overlap() -> None:
+    """Found on a box: 12 of 12, then 15 of 24 behind 2,048 tokens."""
+    assert Tally(12, 0, 0, 0).is_better_than(Tally(15, 9, 0, 0))
+    assert not Tally(12, 0, 0, 0).is_better_than(Tally(11, 1, 0, 0))
+    assert not Tally(12, 0, 0, 0).is_better_than(Tally(0, 0, 2, 0))
+
+
 def test_unknown_prefixes_are_refused() -> None:
     assert _kinds("prose, repeated,prose") == ("prose", "repeated")
     with pytest.raises(UsageError, match="--prefixes"):

@@ -1,0 +1,89 @@
+"""`invoke report`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from onecard import cli
+from onecard.errors import OnecardError, UsageError
+from onecard.report_page.as_json import to_json
+from onecard.report_page.blocks import Page
+from onecard.report_page.compare import compare
+from onecard.report_page.html import to_html
+from onecard.report_page.markdown import to_markdown
+from onecard.report_page.page import page
+from onecard.report_page.sides import gathered, side
+from onecard.runs import Run, find_runs
+from onecard.runs.folder import folder_name, runs_folder
+from onecard.runs.write import plain
+
+SUFFIXES: Final = {"html": ".html", "md": ".md", "json": ".json"}
+
+
+def report(requested: str, *, pair: tuple[str, str] | None, out: str, kind: str) -> int:
+    """Write the report of a host, or of two sides; reads records only, never a box."""
+    wanted = _format(kind, out)
+    runs, trouble = find_runs()
+    for line in trouble:
+        print(f"warning: {line}", file=sys.stderr)
+    runs = [_masked(run) for run in runs]
+    if pair is None:
+        host = _host(requested, runs)
+        mine = [run for run in runs if run.host == host]
+        made = page(gathered(host, mine, runs_folder()))
+        name = f"report-{folder_name(host)}"
+    else:
+        made = compare(*(side(text, runs, runs_folder()) for text in pair))
+        name = "report-" + "-and-".join(folder_name(Path(text).stem) for text in pair)
+    _write(_text(made, wanted), out or name + SUFFIXES[wanted])
+    return 0
+
+
+def _format(kind: str, out: str) -> str:
+    """Return html, md or json: as asked for, else as the file's name ends, else html."""
+    if kind and kind not in SUFFIXES:
+        raise UsageError(f'--format: "{kind}" is none of {", ".join(SUFFIXES)}')
+    ending = Path(out).suffix.lower()
+    return kind or next((name for name, suffix in SUFFIXES.items() if suffix == ending), "html")
+
+
+def _host(requested: str, runs: Sequence[Run]) -> str:
+    """Return the host's name; one that has records need not be in the inventory any more."""
+    recorded = {run.host for run in runs}
+    host = requested if requested in recorded else cli.chosen_host(requested).name
+    if host not in recorded:
+        raise UsageError(
+            f"nothing of {host} is recorded in {runs_folder()}; make a first record: "
+            f"invoke smoke --host {host}"
+        )
+    return host
+
+
+def _masked(run: Run) -> Run:
+    """Mask what has become known as a secret since the record was written."""
+    return replace(run, events=tuple(plain(event) for event in run.events))
+
+
+def _text(made: Page, kind: str) -> str:
+    if kind == "html":
+        return to_html(made)
+    if kind == "md":
+        return to_markdown(made)
+    return json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"
+
+
+def _write(text: str, out: str) -> None:
+    if out == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(out).expanduser()
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OnecardError(f"--out {out}: cannot be written: {error.strerror}") from error
+    print(f"report: {path} ({len(text.encode()) / 1024:,.0f} KiB)", file=sys.stderr)

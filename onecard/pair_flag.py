@@ -1,0 +1,39 @@
+"""A flag that takes two values, `--compare A B`, which Invoke has no kind for.
+
+Invoke's parser goes on taking words for a flag as long as its `raw_value` is None, and reports a
+flag that is left with none as one that needs a value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoke import Argument, Task
+
+
+class PairArgument(Argument):  # type: ignore[misc]  # Invoke ships no types that are followed
+    """Has no value until it was given two; its value is then a tuple of two texts."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._words: list[str] = []
+
+    def set_value(self, value: str, cast: bool = True) -> None:
+        """Take one word more."""
+        self._words.append(value)
+        if len(self._words) == 2:
+            self.raw_value = tuple(self._words)
+            self._value = self.raw_value
+
+
+class CompareTask(Task):  # type: ignore[misc]
+    """A task whose flag `compare` takes two values."""
+
+    def get_arguments(self, *arguments: Any, **options: Any) -> list[Argument]:
+        """Return the task's flags."""
+        return [
+            PairArgument(names=flag.names, kind=str, default=None, help=flag.help)
+            if flag.name == "compare"
+            else flag
+            for flag in super().get_arguments(*arguments, **options)
+        ]

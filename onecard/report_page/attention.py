@@ -1,0 +1,180 @@
+"""What a reader must know before believing the rest: wrong answers, another model, a slow-down.
+
+Each finding is one sentence. None of them is a matter of taste: each follows from the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from onecard.report_page import numbers
+from onecard.report_page.blocks import Section, Warn
+from onecard.report_page.evidence import Event, Evidence, SmokeResult
+from onecard.report_page.noise import ratio_of_medians
+from onecard.report_page.provenance import day_and_time
+from onecard.runs import Run
+
+
+def section(evidence: Evidence) -> Section | None:
+    """Return the findings, or None where there are none."""
+    found = tuple(findings(evidence))
+    if not found:
+        return None
+    return Section("attention", "Read this first", tuple(Warn(text) for text in found))
+
+
+def findings(evidence: Evidence) -> Iterator[str]:
+    """Return what is wrong or in doubt, the gravest first."""
+    yield from _pictures(evidence)
+    yield from _model(evidence)
+    yield from _slower(evidence)
+    yield from _scale(evidence)
+    yield from _loads(evidence)
+    yield from _mixed(evidence)
+    yield from _last_run(evidence)
+
+
+def _pictures(evidence: Evidence) -> Iterator[str]:
+    smoke = evidence.smoke
+    if smoke is None:
+        return
+    control: Event = smoke.summary.get("picture_control") or {}
+    if control.get("failure"):
+        yield f"The picture control failed: {control['failure']}."
+    wrong = [case for case in smoke.cases if not case.get("passed")]
+    if wrong:
+        names = ", ".join(str(case.get("name")) for case in wrong[:6])
+        more = f" and {len(wrong) - 6} more" if len(wrong) > 6 else ""
+        yield (
+            f"{len(wrong)} of {len(smoke.cases)} picture questions were answered wrong: "
+            f"{names}{more}."
+        )
+
+
+def _model(evidence: Evidence) -> Iterator[str]:
+    """Compare what answered with what the settings of the same run ask for."""
+    told = set()
+    for run in measured(evidence):
+        for server in run.all("server"):
+            wanted = _served_name((run.begin.get("settings") or {}).get("model") or {})
+            served = str(server.get("model") or "")
+            if wanted and served and wanted != served and (run.kind, served) not in told:
+                told.add((run.kind, served))
+                yield (
+                    f"Another model answered: {served}, where the settings of {evidence.host} ask "
+                    f"for {wanted}. {run.kind} of {day_and_time(run.time)} measured {served}."
+                )
+
+
+def measured(evidence: Evidence) -> list[Run]:
+    """Return the runs that the page's figures come from."""
+    runs = [
+        evidence.smoke.run if evidence.smoke else None,
+        evidence.start.run if evidence.start else None,
+        evidence.scale[0] if evidence.scale else None,
+        evidence.latest("stress", "cell"),
+        evidence.latest("bench", "load"),
+    ]
+    return [run for run in runs if run is not None]
+
+
+def _served_name(model: Mapping[str, Any]) -> str:
+    """Return the name that a model's settings give it; roles/serve.py does the same on a host."""
+    source = str(model.get("source") or "")
+    if model.get("name"):
+        return str(model["name"])
+    return PurePosixPath(source).name if source.startswith(("/", "./")) else source
+
+
+def _slower(evidence: Evidence) -> Iterator[str]:
+    """Compare the newest smoke test with the one before it that was like it."""
+    smokes = evidence.smokes
+    if evidence.smoke is None:
+        return
+    like = [
+        smoke
+        for smoke in smokes
+        if _likeness(smoke) == _likeness(evidence.smoke)
+        and str(smoke.summary.get("time")) < str(evidence.smoke.summary.get("time"))
+    ]
+    if not like:
+        return
+    change = ratio_of_medians(
+        like[-1].summary.get("steady_s") or (), evidence.smoke.summary.get("steady_s") or ()
+    )
+    if change and change.outside and change.value > 1 and change.low and change.high:
+        yield (
+            f"Picture questions take {numbers.ratio(change.value)} the time that they took on "
+            f"{day_and_time(like[-1].run.time)} with the same model and context "
+            f"(95 % interval {numbers.ratio(change.low)} to {numbers.ratio(change.high)}): "
+            f"{numbers.seconds(evidence.smoke.summary.get('steady_p50_s'))} against "
+            f"{numbers.seconds(like[-1].summary.get('steady_p50_s'))}, outside the noise."
+        )
+
+
+def _likeness(smoke: SmokeResult) -> tuple[object, ...]:
+    names = tuple(str(case.get("name")) for case in smoke.cases)
+    return smoke.server.get("model"), smoke.ctx, names
+
+
+def _scale(evidence: Evidence) -> Iterator[str]:
+    scale = evidence.scale
+    if scale is None:
+        return
+    run, rows = scale
+    for row in rows:
+        ctx = numbers.count(row.get("ctx"))
+        asked: Event = row.get("long_request") or {}
+        if row.get("configured") == "no":
+            yield f"The server did not start at {ctx} tokens: {row.get('reason') or 'no reason'}."
+        elif asked and not asked.get("answered"):
+            why = asked.get("error") or "no answer"
+            yield f"Started at {ctx} tokens, the server did not answer a request that long: {why}."
+    before = run.last("before") or {}
+    if before.get("active") and not run.all("restored"):
+        yield "The server that ran before scale is not known to run again."
+
+
+def _loads(evidence: Evidence) -> Iterator[str]:
+    bench = evidence.latest("bench", "load")
+    if bench is not None:
+        failed = sum(int(load.get("failed") or 0) for load in bench.all("load"))
+        if failed:
+            yield f"{numbers.count(failed)} requests failed under load."
+        for agreement in bench.all("agreement"):
+            if not agreement.get("agrees"):
+                yield (
+                    "Under load, vllm bench serve and onecard measured the same load differently: "
+                    f"{agreement.get('load')}."
+                )
+    stress = evidence.latest("stress", "cell")
+    if stress is not None:
+        trouble = (stress.last("curve") or {}).get("trouble")
+        if trouble:
+            yield f"The grounding curve says nothing of grounding: {trouble}."
+        failed = sum(int(cell.get("failed") or 0) for cell in stress.all("cell"))
+        if failed:
+            yield f"{numbers.count(failed)} requests with long text failed."
+
+
+def _mixed(evidence: Evidence) -> Iterator[str]:
+    """Say when the measurements of this page are not all of one model or one build."""
+    servers = [server for run in measured(evidence) if (server := run.last("server"))]
+    for key, name in (("model", "models"), ("vllm", "builds of vLLM")):
+        values = dict.fromkeys(str(server[key]) for server in servers if server.get(key))
+        if len(values) > 1:
+            yield f"The measurements on this page are of different {name}: {', '.join(values)}."
+
+
+def _last_run(evidence: Evidence) -> Iterator[str]:
+    if not evidence.runs:
+        return
+    run = evidence.runs[-1]
+    failure = run.last("failure")
+    if run.status == "failed" and failure:
+        yield (
+            f"The newest run, {run.kind} of {day_and_time(run.time)}, failed: "
+            f"{str(failure.get('message', '')).rstrip('.')}."
+        )

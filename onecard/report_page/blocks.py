@@ -1,0 +1,202 @@
+"""What a page is made of. Values only; how they look is for html, markdown and as_json.
+
+Text here is plain text, whoever wrote it: a model's answer too. The writers escape it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final, TypeAlias
+
+from onecard.report_page.chart import Bar, Chart
+from onecard.report_page.numbers import Kind, Texts, column
+
+LONGEST_LINE: Final = 22  # letters
+
+
+class Tone(Enum):
+    """How a verdict is meant. Each has a sign of its own, so that colour is never the only one."""
+
+    GOOD = "good"
+    BAD = "bad"
+    QUIET = "quiet"
+
+    @property
+    def sign(self) -> str:
+        return {Tone.GOOD: "✓", Tone.BAD: "✗", Tone.QUIET: "·"}[self]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word that judges, such as `right` or `exceeds limit`."""
+
+    text: str
+    tone: Tone
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be typed or compared letter by letter, such as a command or a version."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Column:
+    """key: its name in JSON. title: its heading, without the unit."""
+
+    key: str
+    title: str
+    kind: Kind = Kind.TEXT
+
+
+@dataclass(frozen=True)
+class Table:
+    """caption: what the table shows, one sentence. rows: a raw value for each column.
+
+    Values: numbers in base units (s, GiB, tokens, shares of 1), text, bool, None, Verdict, Code.
+    note: a sentence below it.
+    """
+
+    key: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[object, ...], ...]
+    note: str = ""
+
+    def filled(self) -> Table:
+        """Return the table without columns in which nothing is known; the first one stays."""
+        kept = [
+            place
+            for place in range(len(self.columns))
+            if place == 0 or any(row[place] is not None for row in self.rows)
+        ]
+        return replace(
+            self,
+            columns=tuple(self.columns[place] for place in kept),
+            rows=tuple(tuple(row[place] for place in kept) for row in self.rows),
+        )
+
+    def headings(self) -> tuple[tuple[str, str], ...]:
+        """Return each column's title and unit."""
+        return tuple(
+            (column_.title, texts.unit)
+            for column_, texts in zip(self.columns, self._texts(), strict=True)
+        )
+
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """Return the cells as text, row by row."""
+        return tuple(zip(*(texts.cells for texts in self._texts()), strict=True))
+
+    def narrow(self) -> tuple[bool, ...]:
+        """Return for each column whether its cells are short enough to stay on one line."""
+        return tuple(
+            all(len(cell) <= LONGEST_LINE for cell in texts.cells) for texts in self._texts()
+        )
+
+    def _texts(self) -> list[Texts]:
+        return [
+            column(column_.kind, [row[place] for row in self.rows])
+            for place, column_ in enumerate(self.columns)
+        ]
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Plain sentences."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Warn:
+    """A sentence that must not be missed: something is wrong, and what."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Lines to type, in order."""
+
+    caption: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture of numbers. alt: what it shows, in words, for a reader who does not see it."""
+
+    key: str
+    title: str
+    alt: str
+    drawing: Chart | Bar
+
+
+@dataclass(frozen=True)
+class CaseCard:
+    """One question. picture: a data URL, or "" for none. facts: `latency`, `44 ms` and such."""
+
+    name: str
+    picture: str
+    question: str
+    expected: str
+    given: str
+    verdict: Verdict
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Questions with their pictures and answers."""
+
+    key: str
+    cards: tuple[CaseCard, ...]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What is not known, and the command that finds it out."""
+
+    text: str
+    command: str
+
+
+Block: TypeAlias = Paragraph | Warn | Commands | Plot | Gallery | Missing | Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """key: its anchor and its name in JSON."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """One of the few numbers at the top. note: what it counts, a few words."""
+
+    value: str
+    note: str
+    tone: Tone = Tone.QUIET
+
+
+@dataclass(frozen=True)
+class Page:
+    """The whole report. summary: what was found, one to three sentences."""
+
+    title: str
+    subtitle: str
+    summary: str
+    figures: tuple[KeyFigure, ...]
+    sections: tuple[Section, ...]
+    foot: str

@@ -1,0 +1,308 @@
+"""The tables of a comparison: each figure of both sides, the ratio, and whether it is noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onecard.report_page import load, memory, numbers, scaling
+from onecard.report_page.blocks import Column, Table, Tone, Verdict
+from onecard.report_page.evidence import Event, Evidence
+from onecard.report_page.noise import Comparison, difference_of_shares, ratio, ratio_of_medians
+from onecard.report_page.numbers import Kind
+
+LEAST_SHOWN = 0.005
+SAME = "within noise"
+NOISE_NOTE = (
+    "B / A with its 95 % interval, from the repeats of both runs. “Within noise”: it holds 1, or "
+    "the change is below 5 %. What was measured once has no interval."
+)
+Row = tuple[object, ...]
+
+
+def steady(a: Evidence, b: Evidence) -> Comparison | None:
+    """Return how the time of a picture question changed."""
+    if a.smoke is None or b.smoke is None:
+        return None
+    return ratio_of_medians(
+        a.smoke.summary.get("steady_s") or (), b.smoke.summary.get("steady_s") or ()
+    )
+
+
+def interval(change: Comparison) -> str:
+    """Return the ends of an interval; of a difference, in points of a hundred."""
+    if change.low is None or change.high is None:
+        return numbers.ABSENT
+    if change.neutral == 0:
+        return f"{change.low * 100:+.0f} to {change.high * 100:+.0f}"
+    return f"{change.low:.2f} to {change.high:.2f}"
+
+
+def _judged(change: Comparison | None, *, less_is_better: bool | None = None) -> Verdict | None:
+    if change is None:
+        return None
+    if change.outside is None:
+        return Verdict("measured once", Tone.QUIET)
+    if not change.outside:
+        return Verdict(SAME, Tone.QUIET)
+    more = change.value > change.neutral
+    if less_is_better is None:
+        return Verdict("more" if more else "less", Tone.QUIET)
+    words = ("slower", "faster") if less_is_better else ("better", "worse")
+    good = more != less_is_better
+    return Verdict(words[0] if more else words[1], Tone.GOOD if good else Tone.BAD)
+
+
+def _columns(what: str, kind: Kind) -> tuple[Column, ...]:
+    return (
+        Column("what", what),
+        Column("a", "A", kind),
+        Column("b", "B", kind),
+        Column("ratio", "B / A", Kind.RATIO),
+        Column("interval", "95 % interval", Kind.COUNT),
+        Column("verdict", ""),
+    )
+
+
+def _row(
+    name: str, a: float | None, b: float | None, change: Comparison | None, verdict: Verdict | None
+) -> Row:
+    return (
+        name,
+        a,
+        b,
+        change.value if change else None,
+        interval(change) if change else None,
+        verdict,
+    )
+
+
+def _single(name: str, a: float | None, b: float | None) -> Row:
+    change = ratio(a, b)
+    return _row(name, a, b, change, _judged(change))
+
+
+def latency(a: Evidence, b: Evidence) -> Table | None:
+    """Return the times of picture questions and of a start."""
+    rows: list[Row] = []
+    if a.smoke is not None and b.smoke is not None:
+        left, right, change = a.smoke.summary, b.smoke.summary, steady(a, b)
+        rows = [
+            _row(
+                "picture question, p50",
+                left.get("steady_p50_s"),
+                right.get("steady_p50_s"),
+                change,
+                _judged(change, less_is_better=True),
+            ),
+            _single("picture question, p95", left.get("steady_p95_s"), right.get("steady_p95_s")),
+            _single("first request", left.get("warmup_s"), right.get("warmup_s")),
+        ]
+    if not rows:
+        return None
+    columns = _columns("what", Kind.SECONDS)
+    return Table("latency-table", "Latency of both", columns, tuple(rows), NOISE_NOTE)
+
+
+def memory_table(a: Evidence, b: Evidence) -> Table | None:
+    """Return what differs of the memory of a start at the same context."""
+    left, right = ({row.ctx: row for row in memory.memories(side)} for side in (a, b))
+    same = [ctx for ctx in left if ctx in right]
+    pairs = [(left[ctx], right[ctx]) for ctx in same]
+    if not pairs and left and right:  # two contexts of one box
+        pairs = [(list(left.values())[-1], list(right.values())[-1])]
+    parts: tuple[tuple[str, Callable[[memory.Memory], float | None]], ...] = (
+        ("weights", lambda each: each.weights),
+        ("KV cache", lambda each: each.kv),
+        ("CUDA graphs", lambda each: each.graphs),
+        ("peak in use", lambda each: each.peak),
+        ("headroom", lambda each: each.headroom),
+    )
+    rows = [
+        (f"{name}, {_contexts(one.ctx, two.ctx)}", get(one), get(two), change.value)
+        for one, two in pairs
+        for name, get in parts
+        if (change := ratio(get(one), get(two))) and abs(change.value - 1) >= LEAST_SHOWN
+    ]
+    columns = _columns("what", Kind.GIB)[:4]
+    note = "What is equal to half a per cent is left out."
+    return Table("memory-table", "Memory of both", columns, tuple(rows), note) if rows else None
+
+
+def _contexts(a: int | None, b: int | None) -> str:
+    if a == b:
+        return f"{numbers.count(a)} tokens"
+    return f"{numbers.count(a)} and {numbers.count(b)} tokens"
+
+
+def context(a: Evidence, b: Evidence) -> Table | None:
+    """Return what is configured and what was answered."""
+
+    def told(side: Evidence) -> tuple[object, ...]:
+        start: Event = side.start.event if side.start else {}
+        facts: Event = start.get("memory") or {}
+        return (
+            side.server.get("ctx") or start.get("ctx"),
+            (scaling.longest_answered(side) or (None, None))[0],
+            facts.get("kv_concurrency"),
+            start.get("answered_s"),
+        )
+
+    left, right = told(a), told(b)
+    if not any(left) or not any(right):
+        return None
+    return Table(
+        "context-table",
+        "Configured, answered, at once",
+        (
+            Column("side", ""),
+            Column("ctx", "configured for", Kind.COUNT),
+            Column("longest", "longest request answered", Kind.COUNT),
+            Column("at_once", "requests at once", Kind.RATIO),
+            Column("answered_s", "start to first answer", Kind.TENTHS),
+        ),
+        (("A", *left), ("B", *right)),
+    )
+
+
+def scaling_table(a: Evidence, b: Evidence) -> Table | None:
+    """Return the times of each context that both sides tried."""
+    if a.scale is None or b.scale is None:
+        return None
+    left, right = ({row.get("ctx"): row for row in side.scale[1]} for side in (a, b) if side.scale)
+    rows: list[Row] = []
+    for ctx in (ctx for ctx in left if ctx in right):
+        one, two, name = left[ctx], right[ctx], numbers.count(ctx)
+        asked: Event = one.get("long_request") or {}
+        answered: Event = two.get("long_request") or {}
+        rows += [
+            _single(f"{name}: first answer", one.get("answered_s"), two.get("answered_s")),
+            _row(
+                f"{name}: per picture",
+                one.get("steady_p50_s"),
+                two.get("steady_p50_s"),
+                change := ratio_of_medians(_samples(a, ctx), _samples(b, ctx)),
+                _judged(change, less_is_better=True),
+            ),
+            _single(f"{name}: long request", asked.get("latency_s"), answered.get("latency_s")),
+        ]
+    rows = [row for row in rows if row[1] is not None or row[2] is not None]
+    columns = _columns("context", Kind.SECONDS)
+    return (
+        Table("scaling-table", "Each context", columns, tuple(rows), NOISE_NOTE) if rows else None
+    )
+
+
+def _samples(side: Evidence, ctx: int | None) -> list[float]:
+    """Return the time of each picture question that scale asked at one context."""
+    run = side.scale[0] if side.scale else None
+    found = [smoke for smoke in side.smokes if smoke.run is run and smoke.ctx == ctx]
+    return list(found[-1].summary.get("steady_s") or ()) if found else []
+
+
+def grounding(a: Evidence, b: Evidence) -> Table | None:
+    """Return the shares of right answers by length of the text."""
+    left, right = (_points(side) for side in (a, b))
+    rows: list[Row] = []
+    for length in (length for length in left if length in right):
+        one, two = left[length], right[length]
+        change = difference_of_shares(
+            one.get("right") or 0,
+            one.get("asked") or 0,
+            two.get("right") or 0,
+            two.get("asked") or 0,
+        )
+        if change is not None:
+            rows.append(
+                (
+                    length,
+                    one.get("accuracy"),
+                    two.get("accuracy"),
+                    change.value,
+                    interval(change),
+                    _judged(change, less_is_better=False),
+                )
+            )
+    columns = (
+        Column("target_tokens", "tokens of text", Kind.COUNT),
+        Column("a", "A right", Kind.SHARE),
+        Column("b", "B right", Kind.SHARE),
+        Column("difference", "B − A", Kind.SHARE),
+        Column("interval", "95 % interval", Kind.COUNT),
+        Column("verdict", ""),
+    )
+    note = "Difference of two shares with Newcombe's interval; “within noise” when it holds 0."
+    return Table("grounding-table", "Right by length", columns, tuple(rows), note) if rows else None
+
+
+def _points(side: Evidence) -> dict[int, Event]:
+    run = side.latest("stress", "curve")
+    points = (run.last("curve") or {}).get("points") or () if run else ()
+    return {int(point.get("target_tokens") or 0): point for point in points}
+
+
+def load_table(a: Evidence, b: Evidence) -> Table | None:
+    """Return throughput and latency of the loads that both sides were put under."""
+    left, right = (_loads(side) for side in (a, b))
+    rows: list[Row] = []
+    for name in (name for name in left if name in right):
+        one, two = left[name], right[name]
+        rates = one.get("generation_tokens_per_s"), two.get("generation_tokens_per_s")
+        change = ratio(*rates)
+        p95s = [(each.get("latency_s") or {}).get("p95") for each in (one, two)]
+        slower = ratio(*p95s)
+        rows.append(
+            (
+                name,
+                *rates,
+                change.value if change else None,
+                *p95s,
+                slower.value if slower else None,
+            )
+        )
+    columns = (
+        Column("load", "load"),
+        Column("a_tokens_per_s", "tokens/s A", Kind.RATE),
+        Column("b_tokens_per_s", "tokens/s B", Kind.RATE),
+        Column("tokens_ratio", "B / A", Kind.RATIO),
+        Column("a_p95_s", "latency p95 A", Kind.SECONDS),
+        Column("b_p95_s", "latency p95 B", Kind.SECONDS),
+        Column("p95_ratio", "B / A", Kind.RATIO),
+    )
+    note = "Each load was measured once on each side, so no interval is given."
+    return Table("load-table", "The same loads", columns, tuple(rows), note) if rows else None
+
+
+def _loads(side: Evidence) -> dict[str, Event]:
+    run = side.latest("bench", "load")
+    return {
+        ", ".join(
+            filter(
+                None, (load.offered(each), load.shape(each), each.get("generator"), each.get("via"))
+            )
+        ): each
+        for each in (load.sweep(run) if run else ())
+    }
+
+
+def questions(a: Evidence, b: Evidence) -> Table | None:
+    """Return both answers to each question."""
+    if a.smoke is None or b.smoke is None:
+        return None
+    left, right = ({case.get("name"): case for case in s.smoke.cases} for s in (a, b) if s.smoke)
+    rows = tuple(
+        (name, left[name].get("question"), _answer(left[name]), _answer(right[name]))
+        for name in left
+        if name in right
+    )
+    columns = (
+        Column("case", "case"),
+        Column("question", "question"),
+        Column("a", "A"),
+        Column("b", "B"),
+    )
+    return Table("questions-table", "Answers of both", columns, rows) if rows else None
+
+
+def _answer(case: Event) -> Verdict:
+    text = " ".join(str(case.get("error") or case.get("given") or "(empty)").split())
+    return Verdict(text[:120], Tone.GOOD if case.get("passed") else Tone.BAD)

@@ -1,0 +1,175 @@
+"""Which of a host's records the page stands on: of each kind of measurement, the newest.
+
+Every reading here keeps the run that it came from, so that the page can say which one it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from onecard.fit import ModelShape
+from onecard.runs import Run
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class SmokeResult:
+    """One smoke test: its cases and its sum. server: what was served, as far as it was noted."""
+
+    run: Run
+    summary: Event
+    cases: tuple[Event, ...]
+    server: Event
+
+    @property
+    def ctx(self) -> int | None:
+        """The context length that the server was configured for."""
+        return self.summary.get("ctx") or self.server.get("ctx")
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a server that answered in the end."""
+
+    run: Run
+    event: Event
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that went wrong. event: a `failure`."""
+
+    run: Run
+    event: Event
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is recorded of one host, or of one side of a comparison.
+
+    label: what the side is called. runs: oldest first.
+    ctx: only what was measured at this context length; None for all.
+    pictures: name in the records -> data URL. shape: the model's, where it is known.
+    """
+
+    label: str
+    host: str
+    runs: tuple[Run, ...]
+    ctx: int | None = None
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    shape: ModelShape | None = None
+
+    def newest(self, event: str) -> tuple[Run, Event] | None:
+        """Return the newest event of a kind, with its run."""
+        found = [
+            (run, each) for run in self.runs for each in run.all(event) if self.wanted(run, each)
+        ]
+        return max(found, key=lambda pair: str(pair[1].get("time", "")), default=None)
+
+    @property
+    def facts(self) -> Event:
+        """What the box is, each value from the newest run that noted it; empty without any."""
+        known: dict[str, Any] = {}
+        for run in self.runs:
+            for event in run.all("facts"):
+                known.update({key: value for key, value in event.items() if value})
+        return known
+
+    @property
+    def server(self) -> Event:
+        """What was served last; what scale started for a while counts only where nothing else is.
+
+        Empty where no run noted it.
+        """
+        found = [
+            (run.kind != "scale", str(each.get("time", "")), each)
+            for run in self.runs
+            for each in run.all("server")
+            if self.wanted(run, each)
+        ]
+        return max(found, key=lambda each: each[:2])[2] if found else {}
+
+    @property
+    def smokes(self) -> tuple[SmokeResult, ...]:
+        """Every finished smoke test, oldest first, those within scale too."""
+        found = [smoke for run in self.runs for smoke in _smokes(run)]
+        wanted = [smoke for smoke in found if self.ctx in (None, smoke.ctx)]
+        return tuple(sorted(wanted, key=lambda smoke: str(smoke.summary.get("time", ""))))
+
+    @property
+    def smoke(self) -> SmokeResult | None:
+        """The newest smoke test; one of its own before those within scale."""
+        alone = [smoke for smoke in self.smokes if smoke.run.kind == "smoke"]
+        return next(reversed(alone or self.smokes), None)
+
+    @property
+    def start(self) -> Start | None:
+        """The newest start that was answered and told its phases, a deploy's before scale's."""
+        starts = [
+            Start(run, each)
+            for run in self.runs
+            for each in run.all("start")
+            if _is_a_start(each) and self.wanted(run, each)
+        ]
+        deployed = [start for start in starts if start.run.kind == "deploy"]
+        return next(reversed(deployed or starts), None)
+
+    @property
+    def scale(self) -> tuple[Run, tuple[Event, ...]] | None:
+        """The newest run of scale with a finished context, and its rows by context length."""
+        for run in reversed(self.runs):
+            rows = {row.get("ctx"): row for row in run.all("row") if self.wanted(run, row)}
+            if rows:
+                return run, tuple(rows[ctx] for ctx in sorted(rows, key=lambda ctx: ctx or 0))
+        return None
+
+    def latest(self, kind: str, event: str) -> Run | None:
+        """Return the newest run of a kind that has an event; of those unlike `ctx`, none."""
+        for run in reversed(self.runs):
+            if run.kind == kind and run.all(event) and self.wanted(run, run.last("server") or {}):
+                return run
+        return None
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Everything that failed, newest first."""
+        found = [Failure(run, event) for run in self.runs for event in run.all("failure")]
+        return tuple(reversed(found))
+
+    def wanted(self, run: Run, event: Event) -> bool:
+        """Tell whether an event counts here: whether it is of the context length asked for."""
+        if self.ctx is None:
+            return True
+        ctx = event.get("ctx") or (run.last("server") or {}).get("ctx")
+        return ctx in (None, self.ctx)
+
+
+def _is_a_start(event: Event) -> bool:
+    """Tell whether a server came up in this run and answered.
+
+    A deploy that restarts nothing notes the phases of the start before it, and how long its own
+    question took: then the phases began later than the answer came.
+    """
+    answered = event.get("answered_s")
+    began = [phase.get("began_s") or 0.0 for phase in event.get("phases") or ()]
+    return answered is not None and bool(began) and answered >= max(began)
+
+
+def _smokes(run: Run) -> Iterator[SmokeResult]:
+    """Split a run's events at its sums: the cases before each belong to it."""
+    cases: list[Event] = []
+    server: Event = {}
+    for event in run.events:
+        kind = event.get("event")
+        if kind == "server":
+            server = event
+        elif kind == "context":
+            cases = []
+        elif kind == "case":
+            cases.append(event)
+        elif kind == "smoke":
+            yield SmokeResult(run, event, tuple(cases), server)
+            cases = []

@@ -1,0 +1,285 @@
+"""What text around a picture does to the answers about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from onecard.report_page import numbers
+from onecard.report_page.blocks import (
+    Block,
+    Column,
+    Missing,
+    Paragraph,
+    Plot,
+    Section,
+    Table,
+    Tone,
+    Verdict,
+    Warn,
+)
+from onecard.report_page.chart import Chart, Reference, Series
+from onecard.report_page.evidence import Event, Evidence
+from onecard.report_page.numbers import Kind
+from onecard.report_page.provenance import source
+from onecard.runs import Run
+
+X_LABEL = "tokens in the request"
+
+
+def section(evidence: Evidence) -> Section:
+    """Return verdict, curve, table and latency, or which command fills them."""
+    run = evidence.latest("stress", "cell")
+    if run is None:
+        nothing = Missing(
+            "What long text before or after a picture does to the answers has not been measured.",
+            f"invoke stress --host {evidence.host}",
+        )
+        return Section("grounding", "Long text and grounding", (nothing,))
+    cells = _sorted(run.all("cell"))
+    curve = run.last("curve") or {}
+    blocks: list[Block] = []
+    if curve.get("verdict"):
+        blocks.append(Paragraph(str(curve["verdict"]).rstrip(".") + "."))
+    if curve.get("trouble"):
+        blocks.append(Warn(f"This says nothing of grounding: {curve['trouble']}."))
+    if control := _control(curve):
+        blocks.append(control)
+    blocks += _curve(curve)
+    blocks += _by_prefix(cells, curve)
+    blocks.append(_table(cells, run))
+    blocks += _latency(cells)
+    return Section("grounding", "Long text and grounding", tuple(blocks))
+
+
+def _sorted(cells: Sequence[Event]) -> list[Event]:
+    """Return the controls first, then kinds of text as they were measured, by length."""
+    kinds = list(dict.fromkeys(str(cell.get("prefix")) for cell in cells))
+
+    def place(cell: Event) -> tuple[Any, ...]:
+        position = str(cell.get("position"))
+        control = position != "no image" if cell.get("prefix") == "none" else 2
+        return control, kinds.index(str(cell.get("prefix"))), position, _length_aimed(cell)
+
+    return sorted(cells, key=place)
+
+
+def _length_aimed(event: Event) -> float:
+    return float(event.get("target_tokens") or 0)
+
+
+def _control(curve: Event) -> Paragraph | None:
+    blind: Event = curve.get("without_image") or {}
+    if not blind.get("asked"):
+        return None
+    words = (
+        f"Control: without any picture {blind.get('right')} of {blind['asked']} questions were "
+        "answered right"
+    )
+    if curve.get("guessable") is not None:
+        words += f"; one fixed answer would get {numbers.share(curve['guessable'])} right"
+    return Paragraph(words + ".")
+
+
+def measured(found: Sequence[Event]) -> list[Event]:
+    """Return what has an accuracy, by length."""
+    usable = [each for each in found if each.get("accuracy") is not None]
+    return sorted(usable, key=_length)
+
+
+def _length(event: Event) -> float:
+    return float(event.get("prompt_tokens") or event.get("target_tokens") or 0)
+
+
+def line(name: str, points: Sequence[Event]) -> Series:
+    """Return accuracies with their intervals over the length of the request."""
+    return Series(
+        name,
+        tuple(_length(point) for point in points),
+        tuple(float(point["accuracy"]) for point in points),
+        tuple(float(_or(point.get("low"), point["accuracy"])) for point in points),
+        tuple(float(_or(point.get("high"), point["accuracy"])) for point in points),
+    )
+
+
+def _or(value: Any, otherwise: Any) -> Any:
+    return otherwise if value is None else value
+
+
+def _references(curve: Event) -> tuple[Reference, ...]:
+    guessable = curve.get("guessable")
+    return () if guessable is None else (Reference("one fixed answer", float(guessable)),)
+
+
+def ticks(points: Sequence[Event]) -> tuple[tuple[float, str], ...]:
+    """Return a tick for each length."""
+    return tuple(
+        (length, f"{length:,.0f}") for length in sorted({_length(each) for each in points})
+    )
+
+
+def _curve(curve: Event) -> Iterator[Block]:
+    points = measured(curve.get("points") or ())
+    if len(points) < 2:
+        return
+    words = ", ".join(
+        f"{_length(point):,.0f} tokens {numbers.share(point['accuracy'])} "
+        f"({numbers.interval(point.get('low'), point.get('high'))})"
+        for point in points
+    )
+    yield Plot(
+        "grounding-curve",
+        "Picture questions answered right, by length of the request",
+        f"Line with 95 % confidence intervals, over all kinds of text: {words}.",
+        Chart(
+            X_LABEL,
+            "answered right",
+            (line("all kinds of text", points),),
+            ticks(points),
+            x_log=True,
+            y_share=True,
+            references=_references(curve),
+        ),
+    )
+    yield Table(
+        "grounding-points",
+        "The same in numbers, over all kinds of text",
+        (
+            Column("target_tokens", "tokens of text", Kind.COUNT),
+            Column("prompt_tokens", "tokens in the request", Kind.COUNT),
+            Column("asked", "asked", Kind.COUNT),
+            Column("right", "right", Kind.COUNT),
+            Column("accuracy", "right", Kind.SHARE),
+            Column("low", "95 % from", Kind.SHARE),
+            Column("high", "to", Kind.SHARE),
+        ),
+        tuple(
+            tuple(
+                point.get(key)
+                for key in (
+                    "target_tokens", "prompt_tokens", "asked", "right", "accuracy", "low", "high",
+                )
+            )
+            for point in points
+        ),
+        "Wilson's interval for a share. A request that exceeds the context is not counted wrong. "
+        "Each kind of text was asked about the same pictures, so over all kinds the intervals are "
+        "narrower than independent questions would make them.",
+    )  # fmt: skip
+
+
+def _by_prefix(cells: Sequence[Event], curve: Event) -> Iterator[Block]:
+    """Draw the kinds of text apart, a plot for each place of the picture."""
+    positions = dict.fromkeys(
+        str(cell.get("position")) for cell in cells if cell.get("prefix") not in (None, "none")
+    )
+    for number, position in enumerate(positions, start=1):
+        here = [cell for cell in cells if str(cell.get("position")) == position]
+        kinds = dict.fromkeys(str(cell.get("prefix")) for cell in here)
+        lines = [
+            line(kind, measured([cell for cell in here if str(cell.get("prefix")) == kind]))
+            for kind in kinds
+            if kind != "none"
+        ]
+        drawn = tuple(each for each in lines if len(each.x) > 1)
+        if not drawn:
+            continue
+        words = "; ".join(
+            f"{each.name}: "
+            + ", ".join(
+                f"{x:,.0f} tokens {numbers.share(y)}" for x, y in zip(each.x, each.y, strict=True)
+            )
+            for each in drawn
+        )
+        yield Plot(
+            f"grounding-kinds-{number}",
+            f"By kind of text, {position}",
+            f"Lines with 95 % confidence intervals. {words}.",
+            Chart(
+                X_LABEL,
+                "answered right",
+                drawn,
+                ticks([cell for cell in measured(here) if cell.get("prefix") != "none"]),
+                x_log=True,
+                y_share=True,
+                references=_references(curve),
+            ),
+        )
+
+
+def _table(cells: Sequence[Event], run: Run) -> Table:
+    return Table(
+        "stress-table",
+        "Every kind, place and length",
+        (
+            Column("prefix", "text"),
+            Column("position", "picture"),
+            Column("prefix_tokens", "tokens of text", Kind.COUNT),
+            Column("prompt_tokens", "in the request", Kind.COUNT),
+            Column("outcome", "outcome"),
+            Column("accuracy", "right", Kind.SHARE),
+            Column("interval", "95 % interval", Kind.COUNT),
+            Column("latency_p50_s", "latency p50", Kind.SECONDS),
+            Column("ttft_p50_s", "TTFT p50", Kind.SECONDS),
+        ),
+        tuple(
+            (
+                cell.get("prefix"),
+                cell.get("position"),
+                _or(cell.get("prefix_tokens"), cell.get("target_tokens")),
+                cell.get("prompt_tokens"),
+                outcome(cell),
+                cell.get("accuracy"),
+                numbers.interval(cell.get("low"), cell.get("high")),
+                cell.get("latency_p50_s"),
+                cell.get("ttft_p50_s"),
+            )
+            for cell in cells
+        ),
+        source(run),
+    )
+
+
+def outcome(cell: Event) -> Verdict | str:
+    """Return what became of a cell's requests, in words."""
+    asked, failed, exceeds = (int(cell.get(key) or 0) for key in ("asked", "failed", "exceeds"))
+    if failed:
+        return Verdict(f"{failed} of {asked + failed} failed", Tone.BAD)
+    if exceeds and not asked:
+        return Verdict("exceeds limit", Tone.QUIET)
+    words = f"{cell.get('right')} of {asked} right"
+    return f"{words}, {exceeds} exceed the limit" if exceeds else words
+
+
+def _latency(cells: Sequence[Event]) -> Iterator[Block]:
+    timed = sorted(
+        (
+            cell
+            for cell in cells
+            if cell.get("latency_p50_s") and cell.get("position") != "no image"
+        ),
+        key=_length,
+    )
+    if len({_length(cell) for cell in timed}) < 2:
+        return
+    lengths: dict[float, list[Event]] = {}
+    for cell in timed:
+        lengths.setdefault(_length_aimed(cell), []).append(cell)
+    middles = [sorted(group, key=lambda cell: float(cell["latency_p50_s"]))[len(group) // 2]
+               for group in lengths.values()]  # fmt: skip
+    x = tuple(_length(cell) for cell in middles)
+    series = [Series("whole answer", x, tuple(float(cell["latency_p50_s"]) for cell in middles))]
+    if all(cell.get("ttft_p50_s") for cell in middles):
+        series.append(
+            Series("first token", x, tuple(float(cell["ttft_p50_s"]) for cell in middles))
+        )
+    words = ", ".join(
+        f"{length:,.0f} tokens {numbers.seconds(y)}"
+        for length, y in zip(x, series[0].y, strict=True)
+    )
+    yield Plot(
+        "stress-latency",
+        "Latency by length of the request",
+        f"Lines; whole answer, median: {words}.",
+        Chart(X_LABEL, "seconds, median", tuple(series), ticks(middles), x_log=True),
+    )

@@ -1,0 +1,60 @@
+"""What `--compare A B` names: a host, a host at a time or a context length, or one record.
+
+box1                      everything recorded of box1
+box1:65536                only what was measured at 65,536 tokens of context
+box1@2026-11-23T21:00     as the records stood at that time (UTC), before an upgrade, say
+runs/box1/20261123T210000Z-bench.jsonl     this run alone
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from onecard.errors import UsageError
+from onecard.report_page.evidence import Evidence
+from onecard.report_page.files import data_urls, model_shape
+from onecard.runs import Run, read_run
+
+_BEHIND = re.compile(r"(?:@(?P<time>\d{4}-\d\d-\d\d(?:T[\d:.]+Z?)?))?(?::(?P<ctx>\d+))?")
+
+
+def side(text: str, runs: Sequence[Run], folder: Path) -> Evidence:
+    """Return what `text` names; `folder` is that of the runs.
+
+    Raises UsageError, which says what may be named.
+    """
+    if text.endswith(".jsonl"):
+        run = read_run(Path(text))
+        return gathered(f"{run.host} {run.path.stem}", (run,), folder)
+    # A host's name may hold @ and : itself, as in root@203.0.113.10:22.
+    for host in sorted({run.host for run in runs}, key=len, reverse=True):
+        behind = _BEHIND.fullmatch(text[len(host) :]) if text.startswith(host) else None
+        if behind is None:
+            continue
+        until = _until(behind["time"])
+        kept = tuple(run for run in runs if run.host == host and run.time <= until)
+        if not kept:
+            raise UsageError(f"--compare {text}: nothing of {host} is recorded before that time")
+        ctx = int(behind["ctx"]) if behind["ctx"] else None
+        return gathered(text, kept, folder, ctx)
+    known = ", ".join(sorted({run.host for run in runs})) or "none yet"
+    raise UsageError(
+        f"--compare {text}: give HOST, HOST:CTX, HOST@TIME or a record's file; hosts with records: "
+        f"{known}"
+    )
+
+
+def gathered(label: str, runs: Sequence[Run], folder: Path, ctx: int | None = None) -> Evidence:
+    """Return the evidence of runs of one host, with what lies in files beside them."""
+    return Evidence(
+        label, runs[0].host, tuple(runs), ctx, data_urls(runs, folder), model_shape(runs)
+    )
+
+
+def _until(time: str | None) -> str:
+    """Return the last moment that a time stands for, in the records' own form; all if None."""
+    if time is None:
+        return "~"
+    return f"{time.rstrip('Z')}~" if "T" in time else f"{time}T~"

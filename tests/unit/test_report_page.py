@@ -1,0 +1,291 @@
+"""The report's content: what the records say stands there, and what is wrong cannot be missed."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from onecard.report_page.as_json import to_json
+from onecard.report_page.attention import findings
+from onecard.report_page.blocks import Page
+from onecard.report_page.compare import compare
+from onecard.report_page.evidence import Evidence
+from onecard.report_page.files import data_urls, model_shape
+from onecard.report_page.html import to_html
+from onecard.report_page.markdown import to_markdown
+from onecard.report_page.page import page
+from onecard.report_page.sides import gathered
+from onecard.runs import Run
+from tests.support import sample_runs as sample
+
+HOSTILE = "<script>alert('x')</script> & \"quotes\" | `ticks` [link](javascript:x)"
+LATER = "2026-11-22T09:00:00Z"
+SANDBOX = Path(__file__).parent / "fixtures" / "runs"
+
+
+def evidence(*runs: Run) -> Evidence:
+    return Evidence(sample.HOST, sample.HOST, runs, shape=model_shape(runs))
+
+
+@cache
+def everything() -> Page:
+    return page(evidence(*sample.all_runs()))
+
+
+@cache
+def full_html() -> str:
+    return to_html(everything())
+
+
+def words(html: str) -> str:
+    return " ".join(
+        unescape(re.sub(r"<[^>]+>", " ", html)).replace("\N{NO-BREAK SPACE}", " ").split()
+    )
+
+
+def smoke_run(time: str, **faults: object) -> Run:
+    model = str(faults.pop("model", sample.MODEL))
+    return sample.run(
+        "smoke",
+        time,
+        [sample.FACTS, sample.server(65536, model), *sample.smoke(**faults)],  # type: ignore[arg-type]
+    )
+
+
+SAID = [
+    "Qwen3.5-27B on one NVIDIA A100-SXM4-80GB",
+    "All 12 picture questions were answered right",
+    "Configured for 262,144 tokens, it has answered a request of 249,029.",
+    "580.126.09",
+    "--max-model-len 65536",
+    "51.10",
+    "4.13×",
+    "invoke deploy --max-num-seqs 359",
+    "the model itself takes no more than 262,144 tokens",
+    "What color is it?",
+    "No figure differs by more than its noise.",
+    "exceeds limit",
+    "Goodput counts requests with first token within 800 ms, each output token within 50 ms.",
+    # The arithmetic of fit gives what a real start logged, so it is shown.
+    "the pool is 359 blocks, and a request takes one for every 784 tokens",
+    "87 blocks at 65,536 tokens. That gives 4.13× at once, and the log says 4.13×.",
+]
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_html_and_markdown_say_what_the_records_say(said: str) -> None:
+    made = everything()
+    assert said in words(full_html())
+    markdown = re.sub(r"\\(.)", r"\1", to_markdown(made)).replace("\N{NO-BREAK SPACE}", " ")
+    assert said.removeprefix("--") in unescape(" ".join(markdown.split()))
+
+
+def test_the_three_forms_have_the_same_content() -> None:
+    made = everything()
+    values = to_json(made)
+    json.dumps(values)
+    html, markdown = full_html(), to_markdown(made)
+    for section in values["sections"]:
+        assert f'<section id="{section["key"]}"' in html
+        assert f"## {section['title']}" in markdown
+        for block in section["blocks"]:
+            if block["type"] == "table":
+                assert f'<table id="{block["key"]}"' in html
+                assert block["caption"] in re.sub(r"\\(.)", r"\1", markdown)
+                assert len(block["rows"]) > 0
+            if block["type"] == "plot":
+                assert f'<figure id="{block["key"]}"' in html
+                assert block["title"] in re.sub(r"\\(.)", r"\1", markdown)
+    tables = {
+        block["key"]: block
+        for section in values["sections"]
+        for block in section["blocks"]
+        if block["type"] == "table"
+    }
+    row = tables["scaling-table"]["rows"][3]
+    assert (row["ctx"], row["prompt_tokens"], row["answer" if "answer" in row else "answered"]) == (
+        262144, 249029, "wrong",
+    )  # fmt: skip
+    assert tables["memory-table"]["rows"][0]["headroom_gib"] == pytest.approx(80 - 75800 / 1024)
+
+
+def test_configured_is_kept_apart_from_answered() -> None:
+    """The post's third lesson: a start at N tokens says nothing of a request of N tokens."""
+    runs = [run for run in sample.all_runs() if run.kind in ("deploy", "smoke")]
+    made = page(evidence(*runs))
+    assert not any("249,029" in figure.value for figure in made.figures)
+    text = words(to_html(made))
+    assert "No context but the deployed one has been tried. invoke scale --host a100-1" in text
+
+
+def test_a_deploy_that_restarts_nothing_is_no_start() -> None:
+    again = sample.run("deploy", LATER, [{**sample.start(65536), "answered_s": 0.4}])
+    found = evidence(*sample.all_runs(), again).start
+    assert found is not None
+    assert found.event["answered_s"] == pytest.approx(219.6)
+
+
+def test_what_was_not_measured_says_which_command_measures_it() -> None:
+    text = words(to_html(page(evidence(sample.run("provision", LATER, [])))))
+    for command in ("smoke", "deploy", "scale", "stress", "bench"):
+        assert f"invoke {command} --host a100-1" in text
+
+
+def test_nothing_to_see_is_not_an_empty_table() -> None:
+    made = page(evidence(sample.run("provision", LATER, [])))
+    assert "attention" not in {section.key for section in made.sections}
+    assert "No run on record has failed." in to_markdown(made)
+
+
+def test_an_answer_is_text_and_nothing_else() -> None:
+    made = page(evidence(smoke_run(LATER, wrong={"01-colour": HOSTILE})))
+    html = to_html(made)
+    assert "<script" not in html
+    assert HOSTILE in unescape(html)
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quotes&#34;" in html
+    markdown = to_markdown(made)
+    assert "<script" not in markdown
+    row = next(line for line in markdown.splitlines() if "alert" in line)
+    assert "&lt;script&gt;" in row
+    assert "\\[link\\](" in row
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+
+
+def test_text_in_plots_and_attributes_is_escaped_too() -> None:
+    cells = [event for event in sample.stress() if event["event"] != "curve"]
+    for cell in cells:
+        if cell.get("prefix") == "prose":
+            cell["prefix"] = '"><script>$x$</script>'
+    html = to_html(page(evidence(sample.run("stress", LATER, cells))))
+    assert "<script" not in html
+    assert "&lt;script&gt;$x$&lt;/script&gt;" in html
+
+
+def test_the_page_allows_no_script_and_no_network() -> None:
+    html = full_html()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy is not None
+    assert policy[1] == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    loads = re.findall(r'(?:src|href|xlink:href)="([^"]+)"', html)
+    assert [each for each in loads if not each.startswith(("#", "data:"))] == []
+    assert "url(http" not in html
+    assert len(re.findall(r'\bid="([^"]+)"', html)) == len(set(re.findall(r'\bid="([^"]+)"', html)))
+
+
+def planted(*more: Run) -> str:
+    return "\n".join(findings(evidence(*sample.all_runs(), *more)))
+
+
+def test_nothing_is_said_of_a_box_in_order() -> None:
+    assert planted() == ""
+
+
+def test_a_planted_slow_down_is_said() -> None:
+    said = planted(smoke_run(LATER, factor=1.6)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "Picture questions take 1.5" in said
+    assert "outside the noise" in said
+    assert planted(smoke_run(LATER, factor=1.03)) == ""
+
+
+def test_a_planted_wrong_model_is_said() -> None:
+    said = planted(smoke_run(LATER, model="Qwen/Qwen3.5-9B"))
+    assert (
+        "Another model answered: Qwen/Qwen3.5-9B, where the settings of a100-1 ask for "
+        "Qwen/Qwen3.5-27B." in said
+    )
+    assert "of different models: Qwen/Qwen3.5-9B, Qwen/Qwen3.5-27B" in said
+
+
+def test_planted_dropped_pictures_are_said_and_shown() -> None:
+    run = smoke_run(LATER, wrong={"05-shape": "Circle"}, blind=True)
+    said = planted(run)
+    assert "a picture added no tokens to the prompt: the server drops pictures." in said
+    assert "1 of 12 picture questions were answered wrong: 05-shape." in said
+    made = page(evidence(*sample.all_runs(), run))
+    assert (made.figures[0].value, made.figures[0].tone.value) == ("11 of 12", "bad")
+
+
+def test_a_failed_start_and_requests_that_failed_are_said() -> None:
+    bench = sample.bench()
+    bench[3]["failed"] = 5
+    failed = sample.run("deploy", "2026-11-22T10:00:00Z", sample.failed_deploy())
+    said = planted(sample.run("bench", LATER, bench), failed)
+    assert "5 requests failed under load." in said
+    assert "The newest run, deploy of 2026-11-22 10:00 UTC, failed: a100-1: the server" in said
+
+
+def test_a_comparison_tells_noise_from_change() -> None:
+    a = evidence(*sample.all_runs())
+    more = [
+        smoke_run(LATER, factor=1.6),
+        sample.run("stress", LATER, sample.stress(worst=0.1)),
+        sample.run("bench", LATER, sample.bench(factor=1.5)),
+    ]
+    b = evidence(*sample.all_runs(), *more)
+    made = compare(a, b)
+    assert "B is slower" in made.summary
+    text = words(to_html(made))
+    assert "outside the noise" in text
+    assert "✗ slower" in text
+    assert "✗ worse" in text
+    assert "· within noise" in text
+    assert "Both sides stand on the same run of scale; it was not repeated." in text
+    same = compare(a, evidence(*sample.all_runs(), smoke_run(LATER, factor=1.01)))
+    assert "within the noise" in same.summary
+
+
+def test_two_contexts_of_one_run_of_scale_are_compared() -> None:
+    from onecard.report_page.sides import side
+    from onecard.runs import find_runs
+
+    runs, _ = find_runs("box1", SANDBOX)
+    made = compare(*(side(f"box1:{ctx}", runs, SANDBOX) for ctx in (4096, 65536)))
+    tables = {
+        block["key"]: block["rows"]
+        for section in to_json(made)["sections"]
+        for block in section["blocks"]
+        if block["type"] == "table"
+    }
+    assert [row["longest"] for row in tables["context-table"]] == [3892, 62254]
+    assert [row["at_once"] for row in tables["context-table"]] == [107.79, 7.91]
+    steady = tables["latency-table"][0]
+    assert (steady["a"], steady["b"]) == (0.0337, 0.0549)
+    assert steady["verdict"] == "within noise"  # the cases differ more than the contexts
+
+
+def test_a_report_of_real_sandbox_records_is_whole() -> None:
+    from onecard.runs import find_runs
+
+    runs, trouble = find_runs("box1", SANDBOX)
+    assert trouble == []
+    made = page(gathered("box1", runs, SANDBOX))
+    html = to_html(made)
+    text = words(html)
+    assert "tiny-vqa on box1" in text
+    assert "All 12 picture questions were answered right" in text
+    assert text.count("Picture of the question") == 0  # an alternative text, not a text
+    assert html.count("data:image/png;base64,") == 12
+    assert "That gives 58.51× at once, and the log says 58.51×." in text
+
+
+def test_only_pictures_of_the_records_are_read(tmp_path: Path) -> None:
+    sample.write(sample.all_runs(), tmp_path)
+    (tmp_path / "secret.png").write_bytes(b"x")
+    run = smoke_run(LATER)
+    names = [
+        "../secret.png",
+        "secret.png",
+        "pictures/none.png",
+        "/etc/passwd",
+        "pictures/01-colour.png",
+    ]
+    for case, name in zip(run.all("case"), names, strict=False):
+        case["picture"]["file"] = name
+    found = data_urls([run], tmp_path)
+    assert "pictures/01-colour.png" in found
+    assert not {"../secret.png", "secret.png", "pictures/none.png", "/etc/passwd"} & set(found)
