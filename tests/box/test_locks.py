@@ -168,7 +168,7 @@ def test_what_was_cut_off_does_not_count(controller: Controller, box: Box, kept:
             "for look in $(seq 600); do\n"
             f"  pgrep -f 'uv pip install .*venvs/{old.key}' >/dev/null && break; sleep 0.1\n"
             "done\n"
-            "kill -9 -- -$(pgrep -f -o 'sh /run/onecard/job')"
+            "kill -9 -$(pgrep -f -o 'sh /run/onecard/job')"
         )
         done = running.result(timeout=60)
     assert done.returncode == 1
@@ -225,26 +225,28 @@ def test_a_python_that_uv_brings(controller: Controller, box: Box, kept: Lock) -
 def test_a_wheelhouse_installs_without_a_network(
     controller: Controller, box: Box, kept: Lock, tmp_path: Path
 ) -> None:
+    old = older(kept)  # who serves is left alone
+    write_lock(controller, old)
     wheels = tmp_path / "wheels"
     filled = controller.invoke("wheelhouse", "--out", str(wheels), "--host", "box1")
     assert filled.returncode == 0, filled.stderr
-    assert len(list(wheels.glob("*.whl"))) == len(kept.packages) + 1  # and uv itself
+    assert len(list(wheels.glob("*.whl"))) == len(old.packages) + 1  # and uv itself
     route = box("ip route show default").strip()
     with settings(controller, {"wheelhouse": str(wheels)}):
         box(
             f"ip route del {route}; mv /etc/pip.conf /etc/pip.conf.away\n"
-            "rm -rf /opt/onecard/tools /opt/onecard/uv-cache /opt/onecard/venvs/* "
-            "/opt/onecard/current"
+            f"rm -rf /opt/onecard/tools /opt/onecard/uv-cache /opt/onecard/venvs/{old.key}"
         )
         try:
-            assert "PyPI" not in box("curl -sm 3 https://download.pytorch.org || echo unreachable")
+            assert (
+                box("curl -sm 3 https://example.org || echo unreachable").strip() == "unreachable"
+            )
             done = controller.invoke("provision", "--host", "box1", "--json")
             assert done.returncode == 0, done.stderr
-            assert in_force(box) == kept.key
+            assert in_force(box) == old.key
         finally:
             box(f"mv /etc/pip.conf.away /etc/pip.conf; ip route add {route}")
     box("rm -rf /opt/onecard/wheels")
-    assert controller.invoke("restart", "--host", "box1").returncode == 0
 
 
 def test_bad_input_is_one_line_and_changes_nothing(
@@ -286,7 +288,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
         ("packages: [1\n", "locks/box1.yml"),
         ("nonsense: 1\n", "locks/box1.yml"),
         (
-            before.replace("torch: 2.13.0+cpu\ntorchvision", "torch: 9.9\ntorchvision"),
+            before.replace("torch: 2.13.0+cpu\ntorchvision", "torch: 9.9.9\ntorchvision"),
             "the head says",
         ),
         (before.replace("cuda: cpu", "cuda: $(reboot)"), "cuda"),
