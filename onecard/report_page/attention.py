@@ -12,7 +12,7 @@ from typing import Any
 from onecard.report_page import numbers
 from onecard.report_page.blocks import Section, Warn
 from onecard.report_page.evidence import Event, Evidence, SmokeResult
-from onecard.report_page.noise import ratio_of_medians
+from onecard.report_page.noise import ratio_of_means, ratio_of_medians
 from onecard.report_page.provenance import day_and_time
 from onecard.runs import Run
 
@@ -101,17 +101,19 @@ def _slower(evidence: Evidence) -> Iterator[str]:
     ]
     if not like:
         return
-    change = ratio_of_medians(
-        like[-1].summary.get("steady_s") or (), evidence.smoke.summary.get("steady_s") or ()
-    )
-    if change and change.outside and change.value > 1 and change.low and change.high:
-        yield (
-            f"Picture questions take {numbers.ratio(change.value)} the time that they took on "
-            f"{day_and_time(like[-1].run.time)} with the same model and context "
-            f"(95 % interval {numbers.ratio(change.low)} to {numbers.ratio(change.high)}): "
-            f"{numbers.seconds(evidence.smoke.summary.get('steady_p50_s'))} against "
-            f"{numbers.seconds(like[-1].summary.get('steady_p50_s'))}, outside the noise."
-        )
+    before, after = (smoke.summary.get("steady_s") or () for smoke in (like[-1], evidence.smoke))
+    for name, change in (
+        ("in the median", ratio_of_medians(before, after)),
+        ("on average", ratio_of_means(before, after)),
+    ):
+        if change and change.outside and change.value > 1 and change.low and change.high:
+            yield (
+                f"Picture questions take {numbers.ratio(change.value)} the time {name} that they "
+                f"took on {day_and_time(like[-1].run.time)} with the same model and context, "
+                f"outside the noise (95 % interval {numbers.ratio(change.low)} to "
+                f"{numbers.ratio(change.high)})."
+            )
+            return
 
 
 def _likeness(smoke: SmokeResult) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """Whether two measurements differ by more than their noise.
 
-ratio_of_medians: percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap,
-1993, chapter 13), with a fixed seed, so that the same records always give the same page.
+ratio_of_medians, ratio_of_means: percentile bootstrap (Efron and Tibshirani, An Introduction to the
+Bootstrap, 1993, chapter 13), with a fixed seed: the same records always give the same page.
 difference_of_shares: Newcombe's hybrid score interval (Statistics in Medicine 17, 1998,
 method 10).
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 from typing import Final
 
 from onecard.measure.wilson import wilson
@@ -55,14 +55,25 @@ def ratio(before: float | None, after: float | None) -> Comparison | None:
 
 def ratio_of_medians(before: Sequence[float], after: Sequence[float]) -> Comparison | None:
     """Return the ratio after / before of two samples' medians; None where there is none."""
-    if not before or not after or not median(before):
+    return _ratio(median, before, after)
+
+
+def ratio_of_means(before: Sequence[float], after: Sequence[float]) -> Comparison | None:
+    """Return the ratio of the means, which some stalled requests move and the median does not."""
+    return _ratio(fmean, before, after)
+
+
+def _ratio(
+    middle: Callable[[Sequence[float]], float], before: Sequence[float], after: Sequence[float]
+) -> Comparison | None:
+    if not before or not after or not middle(before):
         return None
-    value = median(after) / median(before)
+    value = middle(after) / middle(before)
     if min(len(before), len(after)) < FEWEST:
         return Comparison(value, None, None)
     chance = random.Random(1)  # noqa: S311  # resampling, no secret
     drawn = sorted(
-        median(chance.choices(after, k=len(after))) / median(chance.choices(before, k=len(before)))
+        middle(chance.choices(after, k=len(after))) / middle(chance.choices(before, k=len(before)))
         for _ in range(DRAWS)
     )
     return Comparison(value, drawn[int(0.025 * DRAWS)], drawn[int(0.975 * DRAWS) - 1])

@@ -41,10 +41,11 @@ def warnings(controller: Controller, environment: dict[str, str]) -> str:
 
 
 def test_a_slow_down_shows(controller: Controller, box: Box, records: dict[str, str]) -> None:
+    """Stopped most of the time, for longer than a request takes, so that every request is hit."""
     box(
         "cat >/tmp/slow <<'E'\n"
-        "while :; do systemctl kill -s STOP vllm; sleep 0.2; systemctl kill -s CONT vllm; "
-        "sleep 0.05; done\nE\n"
+        "while :; do systemctl kill -s STOP vllm; sleep 0.4; systemctl kill -s CONT vllm; "
+        "sleep 0.01; done\nE\n"
     )
     number = box("nohup sh /tmp/slow >/dev/null 2>&1 & echo $!").strip()
     try:

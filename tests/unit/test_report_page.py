@@ -192,6 +192,16 @@ def test_a_planted_slow_down_is_said() -> None:
     assert planted(smoke_run(LATER, factor=1.03)) == ""
 
 
+def test_stalls_that_the_median_does_not_see_are_said() -> None:
+    """As a real box did that was stopped for 0.4 s again and again: a third of requests stalled."""
+    stalled = smoke_run(LATER)
+    steady = stalled.all("smoke")[0]["steady_s"]
+    for place in range(0, len(steady), 3):
+        steady[place] += 1.0
+    said = planted(stalled).replace("\N{NO-BREAK SPACE}", " ")
+    assert "the time on average that they took" in said
+
+
 def test_a_planted_wrong_model_is_said() -> None:
     said = planted(smoke_run(LATER, model="Qwen/Qwen3.5-9B"))
     assert (
