@@ -19,7 +19,9 @@ _CARDS = (
 # VmHWM is a process's own high-water mark: nothing is missed between two looks.
 _PROCESSES = (
     f"group=$(systemctl show {layout.UNIT} -p ControlGroup --value); "
-    'for pid in $(cat "/sys/fs/cgroup$group/cgroup.procs" 2>/dev/null); do '
+    # The second is where systemd keeps its groups beside those of the older version 1.
+    'for pid in $(cat "/sys/fs/cgroup$group/cgroup.procs" '
+    '"/sys/fs/cgroup/systemd$group/cgroup.procs" 2>/dev/null | sort -u); do '
     "grep VmHWM /proc/$pid/status; done; true"
 )
 _CARD = re.compile(r"(\d+), (\d+)")

@@ -66,7 +66,7 @@ def test_second_provision_changes_nothing_in_two_round_trips(
     assert controller.invoke("plan", "--host", "sandbox", "--exit-code").returncode == 0
 
 
-def test_testinfra_agrees(controller: Controller, deployed: Any) -> None:
+def test_testinfra_agrees(controller: Controller, box: Box, deployed: Any) -> None:
     place = load(controller.inventory).hosts["box1"].connection
     config = controller.inventory / "ssh_config"
     config.write_text(
@@ -84,9 +84,13 @@ def test_testinfra_agrees(controller: Controller, deployed: Any) -> None:
     assert host.process.filter(user="onecard")
     assert host.socket("tcp://127.0.0.1:8000").is_listening
     assert not host.socket("tcp://0.0.0.0:8000").is_listening
-    assert host.file("/opt/onecard/models/tiny-vqa/model.safetensors").sha256sum == _digest(
+    assert host.file(f"{_model(box)}/model.safetensors").sha256sum == _digest(
         PROJECT / "onecard/data/tiny-vqa/model.safetensors"
     )
+
+
+def _model(box: Box) -> str:
+    return box("echo /opt/onecard/models/tiny-vqa-*").strip()
 
 
 def test_unit_is_clean_and_hardened(box: Box, deployed: Any) -> None:
@@ -185,13 +189,13 @@ def test_drift_is_mended(controller: Controller, box: Box, deployed: Any) -> Non
     box(
         "echo '# by hand' >>/etc/sysctl.d/60-onecard.conf\n"
         "dpkg --remove --force-depends wget >/dev/null\n"
-        "rm /opt/onecard/models/tiny-vqa/config.json\n"
+        "rm /opt/onecard/models/tiny-vqa-*/config.json\n"
         "chmod 0777 /opt/onecard/models\n"
     )
     (host,) = controller.json("provision", "--host", "sandbox")["hosts"]
     assert (host["status"], host["changed"], host["failed"]) == ("changed", 4, 0)
     assert "by hand" not in box(
-        "cat /etc/sysctl.d/60-onecard.conf; dpkg -s wget >/dev/null; test -f /opt/onecard/models/tiny-vqa/config.json; stat -c %a /opt/onecard/models"
+        "cat /etc/sysctl.d/60-onecard.conf; dpkg -s wget >/dev/null; test -f /opt/onecard/models/tiny-vqa-*/config.json; stat -c %a /opt/onecard/models"
     )
     box("systemctl stop vllm; sed -i s/4096/2048/ /etc/systemd/system/vllm.service")
     again = controller.json("deploy", "--host", "sandbox")
@@ -235,7 +239,7 @@ def test_another_run_is_kept_out_and_named(controller: Controller, box: Box, dep
 def test_wrong_model_fails_the_smoke(controller: Controller, box: Box, deployed: Any) -> None:
     """The same shape with random weights starts and answers, and is found out."""
     box(
-        "cd /opt/onecard/models/tiny-vqa && /opt/onecard/current/bin/python - <<'E'\n"
+        "cd /opt/onecard/models/tiny-vqa-* && /opt/onecard/current/bin/python - <<'E'\n"
         "import torch\nfrom safetensors.torch import load_file, save_file\n"
         "torch.manual_seed(0)\nweights = load_file('model.safetensors')\n"
         "save_file({k: torch.randn_like(v, dtype=torch.float32).mul(0.06).to(v.dtype) for k, v in weights.items()},"

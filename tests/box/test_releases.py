@@ -219,7 +219,7 @@ def test_long_contexts_are_served_and_can_be_taken_back(
     ("when", "how", "ctx"),
     [
         ("resources to change", signal.SIGKILL, 8192),  # nothing is changed yet
-        ("release", signal.SIGINT, 12288),  # the record and the files are being written
+        ("serve   changed", signal.SIGINT, 12288),  # record and files are being written
         ("configuration", signal.SIGKILL, 16384),  # the new server starts
     ],
 )
@@ -240,7 +240,7 @@ def test_a_bad_deploy_without_its_controller_is_taken_back_by_the_box(
     controller: Controller, box: Box, good: dict[str, Any]
 ) -> None:
     words = ["deploy", "--host", "sandbox", "--reasoning-parser", "nosuch"]
-    cut_off(controller, words, "release", signal.SIGKILL)
+    cut_off(controller, words, "serve   changed", signal.SIGKILL)
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         newest = controller.json("releases", "--host", "sandbox")["releases"][-1]
