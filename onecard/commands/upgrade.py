@@ -46,6 +46,7 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
             run.converge(host, roles.system, HostReport(host.name), check=False)
         old = host.lock or adopt(box.session, host)
         new = run.resolve(host)
+        new = new.with_model_of(old) if old else new
         moved = moves(old, new) if old else tuple(Move(*row) for row in _first(new))
         if not as_json:
             _show(host, moved, Console(highlight=False), check=check)

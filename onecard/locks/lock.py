@@ -103,6 +103,14 @@ class Lock(Model):
         """Return it without what the environment does not hold: driver and model."""
         return self.model_copy(update={"driver": "", "model_revision": "", "model": ""})
 
+    def with_model_of(self, other: Lock) -> Lock:
+        """Return it with another lock's model: files do not move with a build.
+
+        Another commit of a model is asked for by model.revision, and lies in a folder of its own.
+        """
+        kept = {"model": other.model, "model_revision": other.model_revision}
+        return self.model_copy(update=kept)
+
     def requirements(self) -> str:
         """Return the lines of a requirements file."""
         return "".join(f"{name}=={version}\n" for name, version in sorted(self.packages.items()))

@@ -96,6 +96,14 @@ def test_moves(new: Lock, expected: tuple[Move, ...]) -> None:
     assert moves(LOCK, new) == expected
 
 
+def test_a_newer_build_keeps_the_model_where_it_is() -> None:
+    at_work = LOCK.model_copy(update={"model": "Qwen/Qwen3.5-27B@", "model_revision": COMMIT})
+    newer = with_packages(openai="9.9.9")
+    assert newer.model_revision == ""
+    names = [move.name for move in moves(at_work, newer.with_model_of(at_work))]
+    assert names == ["openai"]
+
+
 class TestStore:
     def test_written_and_read_again(self, tmp_path: Path) -> None:
         inventory = tmp_path / "inventory"
