@@ -51,6 +51,7 @@ def test_first_provision_changes_everything(provisioned: Any) -> None:
     assert host["changed"] > 10
     assert [role["name"] for role in host["roles"]] == [
         "base",
+        "driver",
         "python",
         "vllm",
         "model",
@@ -193,7 +194,7 @@ def test_drift_is_mended(controller: Controller, box: Box, deployed: Any) -> Non
         "chmod 0777 /opt/onecard/models\n"
     )
     (host,) = controller.json("provision", "--host", "sandbox")["hosts"]
-    assert (host["status"], host["changed"], host["failed"]) == ("changed", 4, 0)
+    assert (host["status"], host["changed"], host["failed"]) == ("changed", 5, 0)
     assert "by hand" not in box(
         "cat /etc/sysctl.d/60-onecard.conf; dpkg -s wget >/dev/null; test -f /opt/onecard/models/tiny-vqa-*/config.json; stat -c %a /opt/onecard/models"
     )
