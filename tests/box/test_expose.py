@@ -85,7 +85,8 @@ def reachable(host: str, port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def before(controller: Controller, box: Box, deployed: Any) -> Iterator[str]:
-    """What the box was, with its firewall, before it was exposed."""
+    """What the box was, with its firewall, before it was exposed; its server answers."""
+    controller.json("deploy", "--host", "sandbox")
     box(
         "apt-get install -qq -y --no-install-recommends nftables >/dev/null 2>&1\n"
         f"cat >/etc/nftables.conf <<'@end'\n{FIREWALL}@end\nsystemctl enable -q --now nftables"

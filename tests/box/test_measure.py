@@ -43,6 +43,7 @@ def last(controller: Controller, kind: str) -> Run:
 def test_scale_is_broken_off_put_right_and_gone_on_with(
     controller: Controller, box: Box, deployed: Any
 ) -> None:
+    release = controller.json("deploy", "--host", "sandbox")["release"]
     before = box(UNIT)
     running = subprocess.Popen(
         [INVOKE, *SCALE],
@@ -65,7 +66,7 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=400)
     assert running.returncode == 1, told
-    assert "putting back what ran before: release 1, tiny-vqa at 4,096" in told
+    assert f"putting back what ran before: release {release}, tiny-vqa at 4,096" in told
     assert "Traceback" not in told
     assert box(UNIT) == before
     assert controller.json("status", "--host", "sandbox")["status"] == "serving"
