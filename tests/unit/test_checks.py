@@ -17,7 +17,20 @@ from onecard.resources.wheels import Wheels
 from onecard.script import Answer
 from tests.support.on_shell import differing, mend
 
+FIXTURES = Path(__file__).parent / "fixtures" / "checks"
 HEADER, TOOLS, TORCH, VERSIONS = environment_checks("nvidia")
+
+
+def test_a_real_card_is_seen_and_named() -> None:
+    """What `python3 -m onecard.checks --json` said on a machine with an H200 and driver 580."""
+    told = json.loads((FIXTURES / "h200.json").read_text())
+    checks = {check.name: check for check in (HEADER, TORCH)}
+    for row in told:
+        output = "".join(f"{key}={value}\n" for key, value in row["told"])
+        outcome = read(checks[row["name"]], f"{output}passed=yes\n")
+        assert (outcome.trouble, row["passed"]) == ("", True)
+        assert [list(pair) for pair in outcome.told] == row["told"]
+    assert ["gpu", "NVIDIA H200 (9.0)"] in next(r for r in told if r["name"] == "torch")["told"]
 
 
 @pytest.mark.parametrize(
