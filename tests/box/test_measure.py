@@ -278,7 +278,7 @@ def test_every_run_is_listed_and_no_record_holds_the_key(
     }
     assert all(run["broken_lines"] == 0 for run in listed)
     deploys = [run for run in listed if run["kind"] == "deploy"]
-    assert "answered after" in deploys[0]["result"]
+    assert any("answered after" in run["result"] for run in deploys)
     shown = controller.invoke("runs")
     assert shown.returncode == 0
     assert "contexts served" in shown.stdout.replace("\n", " ")
