@@ -101,7 +101,8 @@ def _requests(changes: Sequence[Item], *, go_on: bool) -> list[Request]:
     watch = (
         # The log is there before the job is, or `tail` may look for it too early and give up.
         f": >{FOLDER}/log\nsetsid sh {FOLDER}/job >>{FOLDER}/log 2>&1 </dev/null & job=$!\n"
-        f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log\nwait $job"
+        # Nobody reads any more: without this the shell would live, and hold the lock, for the job.
+        f"tail -s 0.1 -n +1 -f --pid=$job {FOLDER}/log; [ $? -lt 128 ] || exit\nwait $job"
     )
     return [
         Request.run(prepare),
