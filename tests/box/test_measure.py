@@ -46,8 +46,7 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
     release = controller.json("deploy", "--host", "sandbox")["release"]
     before = box(UNIT)
     running = subprocess.Popen(
-        # Whoever runs the tests in the background has Ctrl-C switched off, for these too.
-        ["env", "--default-signal=INT", INVOKE, *SCALE],
+        [INVOKE, *SCALE],
         cwd=PROJECT,
         env={
             **os.environ,

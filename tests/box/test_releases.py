@@ -257,8 +257,7 @@ def test_a_bad_deploy_without_its_controller_is_taken_back_by_the_box(
 def cut_off(controller: Controller, words: list[str], when: str, how: signal.Signals) -> None:
     """Run a command until its progress says `when`, then end it."""
     process = subprocess.Popen(
-        # Whoever runs the tests in the background has Ctrl-C switched off, for these too.
-        ["env", "--default-signal=INT", INVOKE, *words],
+        [INVOKE, *words],
         cwd=PROJECT,
         env={**os.environ, "ONECARD_INVENTORY": str(controller.inventory), "ONECARD_HOST": ""},
         stdin=subprocess.DEVNULL,
