@@ -55,17 +55,32 @@ def plan_for(
     Raises NotModelledError where the model or the setting is not modelled, UsageError where the
     cards cannot share the model.
     """
+    card = _gpu(host, facts)
+    seqs = settled(host, facts).settings.serve.max_num_seqs or card.default_max_num_seqs
+    return _plan(host, facts, box, card, max_num_seqs=seqs, ctx=ctx, kv_gib=kv_gib)
+
+
+def _plan(
+    host: Host,
+    facts: Facts,
+    box: BoxModel,
+    card: Gpu,
+    *,
+    max_num_seqs: int | None,
+    ctx: int | None = None,
+    kv_gib: float | None = None,
+) -> Plan:
     serve = host.settings.serve
     return fit.plan(
         _shape(host, box),
-        _gpu(host, facts),
+        card,
         ctx or serve.ctx,
         util=serve.gpu_memory_utilization,
         kv_dtype=serve.kv_cache_dtype,
         tp=cards(host, facts),
         quant=serve.quantization or None,
         kv_gib=serve.kv_cache_gib if kv_gib is None else kv_gib,
-        max_num_seqs=serve.max_num_seqs,
+        max_num_seqs=max_num_seqs,
         max_num_batched_tokens=serve.max_num_batched_tokens,
         model=host.settings.model.source,
         engine=_engine(box),
@@ -92,9 +107,26 @@ def cards(host: Host, facts: Facts) -> int:
 
 
 def settled(host: Host, facts: Facts) -> Host:
-    """Return the host with its serve.tensor_parallel as a number. Raises as `cards` does."""
-    serve = host.settings.serve.model_copy(update={"tensor_parallel": cards(host, facts)})
+    """Return the host with what is left to onecard as numbers: tensor_parallel, max_num_seqs.
+
+    max_num_seqs stays None where vLLM's default starts. Of the box only its cards count, not what
+    lies on it, so that a deploy before the model's download and one after it are the same.
+    Raises as `cards` does.
+    """
+    found = {"tensor_parallel": cards(host, facts), "max_num_seqs": _sequences(host, facts)}
+    serve = host.settings.serve.model_copy(update=found)
     return replace(host, settings=host.settings.model_copy(update={"serve": serve}))
+
+
+def _sequences(host: Host, facts: Facts) -> int | None:
+    asked = host.settings.serve.max_num_seqs
+    if asked is not None:
+        return asked
+    try:
+        planned = _plan(host, facts, BoxModel("", None), _gpu(host, facts), max_num_seqs=None)
+    except NotModelledError:
+        return None
+    return planned.max_num_seqs if planned.fewer else None
 
 
 def refuse_what_cannot_start(host: Host, facts: Facts, box: BoxModel) -> Plan | None:

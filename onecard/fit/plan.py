@@ -29,6 +29,8 @@ class Plan:
     max_request_tokens: tokens of the longest request the pool holds, whatever ctx says, 0 for none.
     max_ctx: the largest --max-model-len that starts, 0 when none does.
     concurrency: requests of ctx tokens at once.
+    max_num_seqs: requests at work at once, at most; `fewer` tells that vLLM's default does not
+        start and that this is what deploy sets in its place.
     reasons: why it does not fit, and what else to know, one sentence each.
     """
 
@@ -43,6 +45,7 @@ class Plan:
     util: float
     tp: int
     max_num_seqs: int
+    fewer: bool
     max_num_batched_tokens: int
     estimated: bool
     kv_available_gib: float
@@ -132,6 +135,8 @@ def plan(
     ctx: --max-model-len, in tokens. util: --gpu-memory-utilization. kv_gib: GiB of KV cache on
         each card when known (from a log, or --kv-cache-memory-bytes), else it is estimated.
     quant: the method of --quant; None for the checkpoint's own.
+    max_num_seqs: None for vLLM's default, or for the power of two below it that starts: a hybrid
+        model needs a Mamba cache block for each request once CUDA graphs are on.
     engine: the rules of the vLLM release (engine.py); the default are those of 0.21 to 0.25.
     draft_tokens: num_speculative_tokens of MTP. vision: False for --language-model-only.
     graphs: False for --enforce-eager.
@@ -142,18 +147,8 @@ def plan(
     """
     _check(shape, ctx, util, tp, draft_tokens)
     method = shape.quantization if quant is None else quantization_named(quant)
-    seqs = max_num_seqs or gpu.default_max_num_seqs
     batched = max_num_batched_tokens or gpu.default_max_num_batched_tokens
     held = weights(shape, method, tp=tp, mtp=draft_tokens > 0, vision=vision)
-    rest = overhead(
-        shape,
-        gpu,
-        tp=tp,
-        max_num_seqs=seqs,
-        max_num_batched_tokens=batched,
-        graphs=graphs and engine.counts_graphs,
-        vision=vision,
-    )
     pages = layout(
         shape,
         engine,
@@ -163,17 +158,38 @@ def plan(
         batched_tokens=batched,
         draft_tokens=draft_tokens,
     )
-    left = util * gpu.usable_gib - held.gib - rest.gib
-    available = left if kv_gib is None else kv_gib
-    band = rest.band if kv_gib is None else 0.0
+
+    def pool(seqs: int) -> tuple[Overhead, float, float]:
+        """Return the overhead with that many requests, the KV memory left, and its low end."""
+        rest = overhead(
+            shape,
+            gpu,
+            tp=tp,
+            max_num_seqs=seqs,
+            max_num_batched_tokens=batched,
+            graphs=graphs and engine.counts_graphs,
+            vision=vision,
+        )
+        if kv_gib is not None:
+            return rest, kv_gib, kv_gib
+        left = util * gpu.usable_gib - held.gib - rest.gib
+        return rest, left, left - rest.band
+
+    graph_limit = bool(shape.count(LINEAR)) and graphs and not gpu.cpu
+    seqs = max_num_seqs or gpu.default_max_num_seqs
+    rest, available, low = pool(seqs)
+    surely = pages.blocks(int(low * GIB))
+    fewer = graph_limit and max_num_seqs is None and 0 < surely < seqs
+    if fewer:
+        seqs = 1 << (surely.bit_length() - 1)
+        rest, available, low = pool(seqs)
     blocks = pages.blocks(int(available * GIB))
     # One block is the pool's null block and never a request's, checked at the start or not.
     request = pages.largest_request(blocks - 1)
-    graph_limit = bool(shape.count(LINEAR)) and graphs and not gpu.cpu
     starts = not (graph_limit and seqs > blocks)
     max_ctx = min(request, shape.max_context) if starts else 0
     fits = starts and 0 < ctx <= max_ctx
-    low = pages.largest_request(pages.blocks(int((available - band) * GIB)) - 1)
+    surely_held = pages.largest_request(pages.blocks(int(low * GIB)) - 1)
     reasons = [
         *_refusals(
             shape=shape,
@@ -185,10 +201,10 @@ def plan(
             starts=starts,
         )
     ]
-    if fits and low < ctx:
+    if fits and surely_held < ctx:
         reasons.append(
-            f"close: at the low end of the estimate ({available - band:.1f} GiB for the KV cache) "
-            f"only {low:,} tokens start"
+            f"close: at the low end of the estimate ({low:.1f} GiB for the KV cache) "
+            f"only {surely_held:,} tokens start"
         )
     return Plan(
         model=model or shape.model_type,
@@ -202,11 +218,12 @@ def plan(
         util=util,
         tp=tp,
         max_num_seqs=seqs,
+        fewer=fewer,
         max_num_batched_tokens=batched,
         estimated=kv_gib is None,
         kv_available_gib=available,
-        kv_low_gib=available - band,
-        kv_high_gib=available + band,
+        kv_low_gib=low,
+        kv_high_gib=2 * available - low,
         blocks=blocks,
         max_request_tokens=request,
         max_ctx=max_ctx,

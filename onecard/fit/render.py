@@ -59,11 +59,15 @@ def _summary(plan: Plan) -> list[str]:
     available = f"{plan.kv_available_gib:.2f} GiB"
     if plan.estimated:
         available += f" (an estimate: {plan.kv_low_gib:.1f} to {plan.kv_high_gib:.1f})"
+    seqs = f"{plan.max_num_seqs:,} at most"
+    if plan.fewer:
+        seqs += f" (vLLM's default, {plan.gpu.default_max_num_seqs:,}, does not start here)"
     return [
         f"weights           {plan.weights_gib:.2f} GiB",
         f"runtime overhead  {plan.overhead_gib:.2f} GiB (an estimate)",
         f"KV memory         {available}",
         f"blocks            {plan.blocks:,} of {plan.block_tokens} tokens",
+        f"requests at work  {seqs}",
         f"bytes a token     {plan.bytes_per_token:,}",
         f"largest request   {plan.max_request_tokens:,} tokens",
         f"largest ctx       {plan.max_ctx:,} tokens",

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from onecard.errors import PreflightError, UsageError
 from onecard.fit import (
+    Gpu,
     Plan,
     check_ctx,
     compare,
@@ -190,6 +191,25 @@ def test_more_sequences_than_blocks_are_refused_with_the_number_that_fits() -> N
         check_ctx(planned)
     assert plan(QWEN, H200_AT_51, 4096, kv_gib=14.98, max_num_seqs=313).fits
     assert plan(QWEN, H200_AT_51, 4096, kv_gib=14.98, max_num_seqs=1024, graphs=False).fits
+
+
+@pytest.mark.parametrize(
+    ("card", "arguments", "seqs", "fewer"),
+    [
+        (find_gpu("H100-80GB"), {}, 256, True),
+        (H200_AT_51, {"kv_gib": 14.98}, 256, True),
+        (find_gpu("H100-80GB"), {"graphs": False}, 1024, False),
+        (find_gpu("H200"), {}, 1024, False),
+        (A100, {}, 256, False),
+        (find_gpu("L4"), {}, 256, False),  # nothing fits at all: another matter
+    ],
+)
+def test_a_default_that_does_not_start_is_lowered(
+    card: Gpu, arguments: dict[str, Any], seqs: int, fewer: bool
+) -> None:
+    planned = plan(QWEN, card, 4096, **arguments)
+    assert (planned.max_num_seqs, planned.fewer) == (seqs, fewer)
+    assert planned.fits == (card.name != "L4-24GB")
 
 
 def test_a_context_above_the_model_is_refused() -> None:

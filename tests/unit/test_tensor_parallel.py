@@ -82,3 +82,22 @@ def test_settled(serve: ServeSettings, cards: int, accelerator: str, chosen: int
     )
     host = Host("a100-1", Connection("192.0.2.7"), settings)
     assert settled(host, facts).settings.serve.tensor_parallel == chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "mib", "capability", "model", "serve", "chosen"),
+    [
+        ("NVIDIA H100 80GB HBM3", 81_559, "9.0", QWEN_27B, ServeSettings(), 256),
+        ("NVIDIA H100 80GB HBM3", 81_559, "9.0", QWEN_27B, ServeSettings(max_num_seqs=313), 313),
+        ("NVIDIA A100-SXM4-80GB", 81_920, "8.0", QWEN_27B, ServeSettings(), None),
+        ("NVIDIA H100 80GB HBM3", 81_559, "9.0", "someone/unknown", ServeSettings(), None),
+    ],
+)
+def test_requests_at_once_are_lowered_where_the_default_does_not_start(
+    name: str, mib: int, capability: str, model: str, serve: ServeSettings, chosen: int | None
+) -> None:
+    card = replace(CARD, name=name, memory_total_mib=mib, capability=capability)
+    settings = Settings(serve=serve, model=ModelSettings(source=model))
+    host = Host("h100-1", Connection("192.0.2.7"), settings)
+    found = settled(host, box(driver=working("580.95.05"), gpus=(card,)))
+    assert found.settings.serve.max_num_seqs == chosen
