@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from onecard import cli
 from onecard.runs import Run, find_runs
@@ -28,19 +29,32 @@ def runs(host: str, *, as_json: bool) -> int:
         of = f" of {host}" if host else ""
         print(f"no runs{of} are recorded in {runs_folder()} yet")
         return 0
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("begun (UTC)", "host", "kind", "status"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("seconds", justify="right")
-    table.add_column("result", overflow="fold")
-    for run in found:
-        begun = run.time[:19].replace("T", " ")
-        status = f"[{STYLES.get(run.status, '')}]{run.status}[/]" if run.status in STYLES else "?"
-        table.add_row(begun, run.host, run.kind, status, f"{run.seconds:.1f}", summary(run))
     output = Console(highlight=False)
-    output.print(table)
+    for row in _rows(found):
+        # Left to the terminal to wrap, so that elsewhere a run is one line.
+        output.print(row, soft_wrap=True)
     output.print(f"[dim]records lie in {runs_folder()}[/]", soft_wrap=True)
     return 0
+
+
+def _rows(found: Sequence[Run]) -> Iterator[Text]:
+    rows = [("begun (UTC)", "host", "kind", "status", "seconds", "result")]
+    for run in found:
+        begun, status = run.time[:16].replace("T", " "), run.status
+        status = status if status in STYLES else "?"
+        rows.append((begun, run.host, run.kind, status, f"{run.seconds:.1f}", summary(run)))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    for begun, host, kind, status, seconds, result in rows:
+        yield Text("  ").join(
+            (
+                Text(begun.ljust(widths[0])),
+                Text(host.ljust(widths[1])),
+                Text(kind.ljust(widths[2])),
+                Text(status.ljust(widths[3]), STYLES.get(status, "")),
+                Text(seconds.rjust(widths[4])),
+                Text(result),
+            )
+        )
 
 
 def _row(run: Run) -> dict[str, Any]:

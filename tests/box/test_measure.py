@@ -281,4 +281,5 @@ def test_every_run_is_listed_and_no_record_holds_the_key(
     assert any("answered after" in run["result"] for run in deploys)
     shown = controller.invoke("runs")
     assert shown.returncode == 0
-    assert "contexts served" in shown.stdout.replace("\n", " ")
+    assert "contexts served" in shown.stdout
+    assert len(shown.stdout.splitlines()) == len(controller.json("runs")["runs"]) + 2

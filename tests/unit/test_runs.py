@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onecard.commands.runs import runs
 from onecard.errors import UnhealthyError, UsageError
 from onecard.host import Connection, Host
 from onecard.locks.lock import Lock, asked
@@ -33,8 +34,8 @@ LOCK = Lock(
 KEY = "planted-key-5fT9"
 
 
-@pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(autouse=True, name="runs")
+def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ONECARD_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
 
@@ -230,6 +231,17 @@ def test_records_of_real_runs_are_told_in_a_line() -> None:
     assert told["20261123T212154Z-scale"] == "2 of 3 contexts served, 2 long requests answered"
     (bench,) = [text for name, text in told.items() if name.endswith("-bench")]
     assert bench == "18 loads, at most 784 tokens/s"
+
+
+def test_a_run_is_one_line_however_long_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    host = replace(HOST, name="root@gpu-box-with-a-long-name.eu-west-3.example.org:22022")
+    message = "[/opt/onecard/x] is no markup, " + "and the line goes on " * 5
+    with pytest.raises(UnhealthyError), recorded("deploy", host):
+        raise UnhealthyError(message)
+    assert runs("", as_json=False) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    assert host.name in line
+    assert line.endswith(message)
 
 
 def test_a_start_is_told_by_its_phases_and_memory() -> None:
