@@ -18,6 +18,7 @@ import fabric
 import invoke.exceptions
 import paramiko
 from fabric.exceptions import GroupException, InvalidV1Env, NothingToDo
+from paramiko.ssh_exception import NoValidConnectionsError
 
 from onecard.errors import (
     AuthenticationError,
@@ -324,6 +325,12 @@ def translate(error: Exception, name: str) -> OnecardError:
         return CommandError(f"{prefix}{text}")
     if isinstance(error, socket.gaierror):
         return UnreachableError(f"{prefix}the name does not resolve ({text}); check its address")
+    if isinstance(error, NoValidConnectionsError):
+        tried = ", ".join(f"{address[0]}:{address[1]}" for address in error.errors)
+        return UnreachableError(
+            f"{prefix}nothing takes SSH connections at {tried}; check address and port, and that "
+            "the box is up"
+        )
     if isinstance(error, TimeoutError):
         return UnreachableError(f"{prefix}no answer within connect_timeout; is the box up?")
     if isinstance(error, (OSError, EOFError, paramiko.SSHException)):
