@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from onecard.doctor.screen import counted
 from onecard.engine import Reporter
 from onecard.facts import Facts
 from onecard.job import StepResult
@@ -73,7 +74,7 @@ class HostConsole(Reporter):
             self.say(text, style)
 
     def facts(self, facts: Facts) -> None:
-        cards = ", ".join(gpu.name for gpu in facts.gpus) or "no NVIDIA driver at work"
+        cards = counted([gpu.name for gpu in facts.gpus]) or "no NVIDIA driver at work"
         self.say_once(
             f"{facts.os.name or facts.os.id} {facts.kernel.arch}, Python "
             f"{facts.python.version or 'none'}, {facts.memory.cpus} CPUs, "

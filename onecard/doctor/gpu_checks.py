@@ -115,16 +115,20 @@ def mig(facts: Facts, settings: Settings) -> Check:
 
 def processes(facts: Facts, settings: Settings) -> Check:
     """Nobody else holds the cards' memory."""
-    for card in facts.gpus:
-        others = [p for p in card.processes if "vllm" not in p.name.lower()]
-        if others:
-            held = f"{others[0].memory_mib} MiB" if others[0].memory_mib else "memory"
-            return Check(
-                "gpu memory",
-                "warning",
-                f"GPU {card.index}: {others[0].name} ({others[0].pid}) holds {held}",
-                "stop it before deploy, or lower serve.gpu_memory_utilization",
-            )
+    held = [
+        f"GPU {card.index}: {process.name} ({process.pid}) holds "
+        + (f"{process.memory_mib} MiB" if process.memory_mib else "memory")
+        for card in facts.gpus
+        for process in card.processes
+        if "vllm" not in process.name.lower()
+    ]
+    if held:
+        return Check(
+            "gpu memory",
+            "warning",
+            "; ".join(held),
+            "stop it before deploy, or lower serve.gpu_memory_utilization",
+        )
     return Check("gpu memory", "ok", "no other process")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -48,17 +50,21 @@ def _table(*widths: int) -> Table:
 
 
 def _headline(facts: Facts) -> str:
-    names = [gpu.name for gpu in facts.gpus] or [card.name for card in facts.pci_gpus]
-    cards = f"{len(names)} x {names[0]}" if names else "no NVIDIA card"
+    cards = counted([gpu.name for gpu in facts.gpus] or [card.name for card in facts.pci_gpus])
     return ", ".join(
         (
             facts.os.name or "unknown system",
             f"kernel {facts.kernel.release}",
             f"{facts.memory.cpus} CPUs",
             f"{facts.memory.total_gib:.0f} GiB memory",
-            cards,
+            cards or "no NVIDIA card",
         )
     )
+
+
+def counted(names: Sequence[str]) -> str:
+    """Return cards in a few words, such as `2 x NVIDIA H100 80GB HBM3`; empty for none."""
+    return ", ".join(f"{count} x {name}" for name, count in Counter(names).items())
 
 
 def _verdict(checks: tuple[Check, ...]) -> str:

@@ -99,6 +99,24 @@ def test_a_real_process_on_the_h200() -> None:
     assert facts.gpus[0].processes == (GpuProcess(778, "python3", 1634),)
 
 
+def test_captured_two_h100s_that_a_process_holds() -> None:
+    """Asked over SSH on a machine with two cards, while a Python held 60 GiB of each.
+
+    The names of process 1 and of the kernel were replaced.
+    """
+    told = json.loads((HERE / "h100x2-container.json").read_text())
+    facts = read_facts({name: Answer(**answer) for name, answer in told.items()}, 1795590715.0)
+    assert [(gpu.name, gpu.memory_total_mib, gpu.capability) for gpu in facts.gpus] == [
+        ("NVIDIA H100 80GB HBM3", 81_559, "9.0")
+    ] * 2
+    assert [gpu.processes for gpu in facts.gpus] == [(GpuProcess(2446, "python3", 61_958),)] * 2
+    wrong = {check.name: check for check in checkup(facts, Settings()) if check.status != "ok"}
+    assert set(wrong) == {"systemd", "gpu memory"}
+    assert wrong["gpu memory"].message == (
+        "GPU 0: python3 (2446) holds 61958 MiB; GPU 1: python3 (2446) holds 61958 MiB"
+    )
+
+
 def test_every_field_that_is_asked_for_exists() -> None:
     known = set((HERE / "h200-query-gpu-fields.txt").read_text().replace('"', "").split())
     asked = re.findall(r"^ +(?:first|more)=(\S+)$", PROBES["nvidia"], re.M)
