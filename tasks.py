@@ -250,7 +250,8 @@ def diagnose(c, log="", host="", json=False):
 @task(
     help={
         "host": "take this host's own card, settings and model; without it, nothing is asked",
-        "model": "hub name (default Qwen/Qwen3.5-27B, or the host's)",
+        "model": "hub name, or a folder or config.json beginning with ./ or / "
+        "(default Qwen/Qwen3.5-27B, or the host's)",
         "gpu": "a known card (default A100-80GB)",
         "ctx": "context length in tokens (default 65536, or the host's)",
         "util": "share of the card's memory (default 0.90, or the host's)",
@@ -258,6 +259,7 @@ def diagnose(c, log="", host="", json=False):
         "kv_gib": "KV cache memory in GiB, as a log told it",
         "tp": "cards that share the model",
         "quant": "quantisation, such as fp8",
+        "vllm": "the release whose rules count (default 0.25.1, or the host's)",
         "explain": "show each figure's formula",
         "json": JSON,
     }
@@ -265,7 +267,7 @@ def diagnose(c, log="", host="", json=False):
 @cli.task_body
 def fit(
     c, host="", model=None, gpu=None, ctx=None, util=None, kv_dtype=None, kv_gib=None, tp=None,
-    quant=None, explain=False, json=False,
+    quant=None, vllm=None, explain=False, json=False,
 ):  # fmt: skip
     """Say what a card holds of a model, before any download."""
     given = dict(locals())

@@ -71,14 +71,17 @@ def _plan(
     kv_gib: float | None = None,
 ) -> Plan:
     serve = host.settings.serve
+    if serve.pipeline_parallel > 1:
+        raise NotModelledError("pipeline parallelism is not modelled")
+    shape = _shape(host, box)
     return fit.plan(
-        _shape(host, box),
+        shape,
         card,
         ctx or serve.ctx,
         util=serve.gpu_memory_utilization,
         kv_dtype=serve.kv_cache_dtype,
         tp=cards(host, facts),
-        quant=serve.quantization or None,
+        quant=_quantization(shape, serve.quantization),
         kv_gib=serve.kv_cache_gib if kv_gib is None else kv_gib,
         max_num_seqs=max_num_seqs,
         max_num_batched_tokens=serve.max_num_batched_tokens,
@@ -163,13 +166,25 @@ def _shape(host: Host, box: BoxModel) -> ModelShape:
     return known.shape
 
 
+def _quantization(shape: ModelShape, method: str) -> str | None:
+    """Return the method for `fit`; None for what the checkpoint's own config says.
+
+    Of a checkpoint that is quantised, --quantization picks the kernel alone.
+    """
+    if not method or shape.quantization is not None:
+        return None
+    if method not in fit.QUANTIZATIONS:
+        raise NotModelledError(f"serve.quantization {method} is not modelled")
+    return method
+
+
 def _gpu(host: Host, facts: Facts) -> Gpu:
     if host.settings.accelerator == "cpu":
         return fit.cpu_node(facts.memory.total_gib)
     card = next((gpu for gpu in facts.gpus if gpu.memory_total_mib), None)
     if card is None or card.memory_total_mib is None:
         raise NotModelledError(f"{host.name} shows no working NVIDIA card")
-    return fit.reported_gpu(card.name, card.memory_total_mib, card.capability)
+    return fit.seen_gpu(card.name, card.memory_total_mib, card.capability)
 
 
 def _engine(box: BoxModel) -> Engine:

@@ -59,7 +59,15 @@ def meaning(facts: MemoryFacts, planned: Plan | None) -> list[str]:
     if facts.kv_tokens is None:
         return []
     lines = []
-    if facts.kv_concurrency is not None and facts.kv_request_tokens is not None:
+    if planned is not None and planned.engine.logs_share and planned.layout.groups > 1:
+        lines.append(
+            f"vLLM logged {facts.kv_tokens:,} tokens: its {planned.blocks:,} blocks divided by the "
+            f"{planned.layout.groups} groups of layers, which is no limit on anything."
+        )
+        lines.append(
+            f"In truth {planned.concurrency:.2f} requests of {planned.ctx:,} tokens at once."
+        )
+    elif facts.kv_concurrency is not None and facts.kv_request_tokens is not None:
         lines.append(
             f"KV cache of {facts.kv_tokens:,} tokens: {facts.kv_concurrency:.2f} requests of "
             f"{facts.kv_request_tokens:,} tokens at once."

@@ -9,6 +9,7 @@ from onecard.fit.catalog import (
     find_preset,
     known_gpus,
     known_models,
+    seen_gpu,
 )
 from onecard.fit.compare import Row, compare
 from onecard.fit.config import parse_config
@@ -17,12 +18,13 @@ from onecard.fit.errors import NotModelledError
 from onecard.fit.explain import Line, explain
 from onecard.fit.gpu import Gpu, cpu_node, reported_gpu
 from onecard.fit.plan import TABLE, Plan, check_ctx, plan
-from onecard.fit.quantization import quantization_named
+from onecard.fit.quantization import QUANTIZATIONS, quantization_named
 from onecard.fit.render import render, render_explain, table
 from onecard.fit.shape import ModelShape
 from onecard.fit.weights import Weights, weights
 
 __all__ = [
+    "QUANTIZATIONS",
     "TABLE",
     "Engine",
     "Gpu",
@@ -49,6 +51,7 @@ __all__ = [
     "render",
     "render_explain",
     "reported_gpu",
+    "seen_gpu",
     "table",
     "weights",
 ]

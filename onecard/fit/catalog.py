@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ import yaml
 
 from onecard.errors import UsageError
 from onecard.fit.config import parse_config
-from onecard.fit.gpu import Gpu
+from onecard.fit.gpu import Gpu, reported_gpu
 from onecard.fit.shape import ModelShape
 
 _DATA = Path(__file__).parent.parent / "data"
+_SAME_MIB = 1024  # drivers and ECC settings report one card a few hundred MiB apart
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def find_model(name: str) -> KnownModel:
     if found is None:
         names = sorted({model.name for model in known.values()})
         raise UsageError(
-            f"--model {name} is not in the catalogue{_suggestion(name, names)}; "
-            "with --host the model's own config.json is read"
+            f"--model {name} is not in the catalogue{_suggestion(name, names)}; a folder or "
+            "config.json of your own begins with ./ or /"
         )
     return found
 
@@ -61,6 +62,17 @@ def find_gpu(name: str) -> Gpu:
         names = sorted({gpu.name for gpu in known.values()})
         raise UsageError(f"--gpu {name} is not in the catalogue{_suggestion(name, names)}")
     return found
+
+
+def seen_gpu(name: str, memory_mib: int, compute_capability: str = "") -> Gpu:
+    """The card that nvidia-smi shows: the catalogue's where it is that one, under its own name.
+
+    A slice of a card, or another memory size under the same name, is none of the catalogue's.
+    """
+    known = _gpus_by_name().get(_plain(name))
+    if known is None or abs(known.memory_mib - memory_mib) > _SAME_MIB:
+        return reported_gpu(name, memory_mib, compute_capability)
+    return replace(known, name=name)
 
 
 def find_preset(name: str) -> Mapping[str, Any] | None:

@@ -39,7 +39,7 @@ def compare(plan: Plan, measured: Mapping[str, float]) -> tuple[Row, ...]:
     """One row for each figure that was logged.
 
     measured: any of weights_gib, kv_available_gib, graphs_gib, block_tokens, blocks, tokens (the
-        logged KV cache size of a build from 0.20 on) and concurrency; other keys are ignored.
+        logged KV cache size) and concurrency; other keys are ignored.
     """
     planned: dict[str, float] = {
         "weights_gib": plan.weights_gib,
@@ -47,7 +47,7 @@ def compare(plan: Plan, measured: Mapping[str, float]) -> tuple[Row, ...]:
         "graphs_gib": plan.overhead.graphs,
         "block_tokens": plan.block_tokens,
         "blocks": plan.blocks,
-        "tokens": plan.logged_tokens,
+        "tokens": plan.old_logged_tokens if plan.engine.logs_share else plan.logged_tokens,
         "concurrency": plan.concurrency,
     }
     return tuple(

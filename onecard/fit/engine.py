@@ -1,6 +1,6 @@
 """What changed between vLLM releases in how the KV cache is counted.
 
-Read in the wheels of 0.17.0, 0.20.2, 0.22.0, 0.25.1, 0.26.0, 0.28.0, 0.29.0 and 0.33.0
+Read in the wheels of 0.17.0, 0.20.0 to 0.20.2, 0.22.0, 0.25.1, 0.26.0, 0.28.0, 0.29.0 and 0.33.0
 (v1/core/kv_cache_utils.py, v1/core/kv_cache_planning.py, v1/kv_cache_interface.py,
 config/model.py) and, for 0.25.1 and 0.32.0, checked against logs of real starts.
 """
@@ -22,6 +22,8 @@ class Engine:
     reserves_null_block: the start-up check sets one block aside (from 0.29).
     counts_graphs: the memory of CUDA graphs is estimated and set aside before the KV cache is
         sized (from 0.21).
+    logs_share: the logged `KV cache size` is the blocks shared out over the groups (to 0.20.0),
+        and not the concurrency times the context length.
     """
 
     name: str
@@ -29,9 +31,11 @@ class Engine:
     batches_in_flight: int = 1
     reserves_null_block: bool = False
     counts_graphs: bool = True
+    logs_share: bool = False
 
 
-VLLM_0_17 = Engine("vLLM up to 0.20", counts_graphs=False)
+VLLM_0_17 = Engine("vLLM up to 0.20.0", counts_graphs=False, logs_share=True)
+VLLM_0_20 = Engine("vLLM 0.20.1 and 0.20.2", counts_graphs=False)
 VLLM_0_21 = Engine("vLLM 0.21 to 0.25")
 VLLM_0_26 = Engine("vLLM 0.26 to 0.28", state_blocks=2, batches_in_flight=2)
 VLLM_0_29 = Engine(
@@ -42,12 +46,14 @@ VLLM_0_29 = Engine(
 def engine_for(version: str) -> Engine:
     """The rules of a release such as `0.25.1` or `0.34.0.dev12+g1234`; of the newest when the
     version is empty or not a number."""
-    match = re.match(r"(\d+)\.(\d+)", version)
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
     if match is None:
         return VLLM_0_29
-    release = (int(match[1]), int(match[2]))
-    if release < (0, 21):
+    release = tuple(int(part or 0) for part in match.groups())
+    if release < (0, 20, 1):
         return VLLM_0_17
+    if release < (0, 21):
+        return VLLM_0_20
     if release < (0, 26):
         return VLLM_0_21
     return VLLM_0_26 if release < (0, 29) else VLLM_0_29

@@ -85,12 +85,12 @@ class Plan:
 
     @property
     def logged_tokens(self) -> int:
-        """The `KV cache size` that builds from about 0.20 on log: concurrency times ctx."""
+        """The `KV cache size` that builds from 0.20.1 on log: concurrency times ctx."""
         return int(self.blocks / self.request_blocks * self.ctx)
 
     @property
     def old_logged_tokens(self) -> int:
-        """The figure of older builds (0.17): blocks shared out over the groups. It is no limit
+        """The figure of builds up to 0.20.0: blocks shared out over the groups. It is no limit
         on a request: groups of another kind do not grow with it."""
         return self.blocks // self.layout.groups * self.block_tokens
 
@@ -143,7 +143,7 @@ def plan(
 
     Raises:
         UsageError: a flag is out of range, or tp doesn't divide the model.
-        NotModelledError: the KV type is not modelled.
+        NotModelledError: the KV type, or speculative decoding of this model, is not modelled.
     """
     _check(shape, ctx, util, tp, draft_tokens)
     method = shape.quantization if quant is None else quantization_named(quant)
@@ -190,17 +190,15 @@ def plan(
     max_ctx = min(request, shape.max_context) if starts else 0
     fits = starts and 0 < ctx <= max_ctx
     surely_held = pages.largest_request(pages.blocks(int(low * GIB)) - 1)
-    reasons = [
-        *_refusals(
-            shape=shape,
-            ctx=ctx,
-            available=available,
-            blocks=blocks,
-            request=request,
-            seqs=seqs,
-            starts=starts,
-        )
-    ]
+    reasons = _refusals(
+        shape=shape,
+        ctx=ctx,
+        available=available,
+        blocks=blocks,
+        request=request,
+        seqs=seqs,
+        starts=starts,
+    )
     if fits and surely_held < ctx:
         reasons.append(
             f"close: at the low end of the estimate ({low:.1f} GiB for the KV cache) "
@@ -289,7 +287,9 @@ def _check(shape: ModelShape, ctx: int, util: float, tp: int, draft_tokens: int)
     if not 0 < util <= 1:
         raise UsageError(f"--util {util}: give a share of the memory above 0 and up to 1")
     if draft_tokens and not shape.mtp_layers:
-        raise UsageError("the model has no draft layers (MTP) for speculative decoding")
+        raise NotModelledError(
+            "speculative decoding (MTP) of a model whose config names no layers for it"
+        )
     allowed = [count for count in range(1, shape.attention.heads + 1) if divides(shape, count)]
     if tp not in allowed:
         numbers = ", ".join(str(count) for count in allowed)

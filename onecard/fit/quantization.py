@@ -19,6 +19,7 @@ _PLAIN = {
     "awq": Quantization("awq", bits=4, group=128),
     "int4": Quantization("int4", bits=4, group=128),
 }
+QUANTIZATIONS = frozenset(_PLAIN)
 _SCALE_AND_ZERO_BITS = 20  # a 16-bit scale and a 4-bit zero point for each group
 
 

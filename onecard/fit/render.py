@@ -25,7 +25,8 @@ def render(plans: Sequence[Plan], console: Console) -> None:
     for line in _summary(first):
         console.print(line, highlight=False)
     grid = Table()
-    for heading in ("ctx", "fits", "at once", "blocks a request", "logged now", "logged once"):
+    logged = ("vLLM logs", "before 0.20.1")
+    for heading in ("ctx", "fits", "at once", "blocks a request", *logged):
         grid.add_column(heading, justify="right")
     for plan in plans:
         grid.add_row(
@@ -63,6 +64,7 @@ def _summary(plan: Plan) -> list[str]:
     if plan.fewer:
         seqs += f" (vLLM's default, {plan.gpu.default_max_num_seqs:,}, does not start here)"
     return [
+        f"rules of          {plan.engine.name}",
         f"weights           {plan.weights_gib:.2f} GiB",
         f"runtime overhead  {plan.overhead_gib:.2f} GiB (an estimate)",
         f"KV memory         {available}",

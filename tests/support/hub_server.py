@@ -131,7 +131,10 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 self._send(json.dumps({"sha": model.commit, "siblings": siblings}).encode())
 
         def _file(self, name: str, path: str, *, send: bool) -> None:
-            model = hub.models[name]
+            model = hub.models.get(name)
+            if model is None:
+                self._refuse(404 if self.headers["Authorization"] else 401, "RepoNotFound")
+                return
             if model.access == "gated" and self.headers["Authorization"] != f"Bearer {TOKEN}":
                 self._refuse(403 if self.headers["Authorization"] else 401, "GatedRepo")
                 return

@@ -6,7 +6,6 @@ import json
 import random
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from onecard.fit import (
     explain,
     find_gpu,
     find_model,
+    known_gpus,
     parse_config,
     plan,
     render,
@@ -31,6 +31,8 @@ from onecard.fit import (
     table,
 )
 from onecard.fit.shape import GIB
+from onecard.memory_table import meaning
+from onecard.start import MemoryFacts
 
 A100 = find_gpu("A100-80GB")
 H200_AT_51 = replace(find_gpu("H200"), usable_gib=71.3 / 0.9)  # --gpu-memory-utilization 0.51
@@ -325,6 +327,20 @@ def test_a_start_is_compared_with_its_plan() -> None:
     assert rows[1].difference == 0
 
 
+def test_the_log_of_an_old_build_is_compared_by_its_own_rule() -> None:
+    """The post's start: an old build, 18.3 GiB, 74,480 tokens logged."""
+    planned = plan(QWEN, A100, 262_144, kv_gib=18.3, engine=engine_for("0.17.0"))
+    (row,) = compare(planned, {"tokens": 74_480})
+    assert (row.planned, row.difference) == (74_480, 0)
+    said = meaning(MemoryFacts(kv_tokens=74_480, kv_concurrency=1.13), planned)
+    assert "382 blocks divided by the 4 groups of layers, which is no limit" in said[0]
+    assert "1.13 requests of 262,144 tokens at once" in said[1]
+    assert "One request alone could be 262,144 tokens long" in said[2]
+    versions = ("0.19.1", "0.20.0", "0.20.1", "0.20.2", "0.21.0", "0.33.0")
+    assert [engine_for(v).logs_share for v in versions] == [True, True, False, False, False, False]
+    assert [engine_for(v).counts_graphs for v in versions] == [False] * 4 + [True, True]
+
+
 def test_unknown_names_come_with_suggestions() -> None:
     assert find_gpu("NVIDIA A100-SXM4-80GB") == A100
     assert find_gpu("nvidia h200").memory_mib == 143_771
@@ -350,8 +366,5 @@ def test_defaults_follow_the_class_of_card(name: str, seqs: int, batched: int) -
 
 
 def test_every_card_has_less_usable_than_reported() -> None:
-    folder = Path(__file__).parents[2] / "onecard" / "data"
-    assert (folder / "gpus.yml").exists()
-    for name in ("A100-80GB", "A100-40GB", "H100", "H200", "L40S", "L4", "RTX-4090", "B200"):
-        card = find_gpu(name)
+    for card in known_gpus():
         assert 0.93 < card.usable_gib / (card.memory_mib / 1024) < 1
