@@ -143,7 +143,7 @@ def plan(
 
     Raises:
         UsageError: a flag is out of range, or tp doesn't divide the model.
-        NotModelledError: the KV type, or speculative decoding of this model, is not modelled.
+        NotModelledError: these layers, or speculative decoding of this model, are not modelled.
     """
     _check(shape, ctx, util, tp, draft_tokens)
     method = shape.quantization if quant is None else quantization_named(quant)
@@ -302,7 +302,7 @@ def _check(shape: ModelShape, ctx: int, util: float, tp: int, draft_tokens: int)
 def _kv_bytes(kv_dtype: str, shape: ModelShape) -> int:
     if kv_dtype not in _KV_BYTES:
         known = ", ".join(_KV_BYTES)
-        raise NotModelledError(f"--kv-dtype {kv_dtype} is not modelled: use one of {known}")
+        raise UsageError(f"--kv-dtype {kv_dtype} is not known: use one of {known}")
     if shape.count(SLIDING) and shape.count(LINEAR):
         raise NotModelledError("sliding-window and linear layers in one model are not modelled")
     return _KV_BYTES[kv_dtype] or shape.dtype_bytes

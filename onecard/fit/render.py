@@ -32,7 +32,7 @@ def render(plans: Sequence[Plan], console: Console) -> None:
         grid.add_row(
             f"{plan.ctx:,}",
             "yes" if plan.fits else "no",
-            f"{plan.concurrency:.2f}x",
+            f"{plan.concurrency:.2f}x" if plan.fits else "-",
             f"{plan.request_blocks:,}",
             f"{plan.logged_tokens:,}",
             f"{plan.old_logged_tokens:,}",
@@ -58,7 +58,9 @@ def _cards(plan: Plan) -> str:
 
 def _summary(plan: Plan) -> list[str]:
     available = f"{plan.kv_available_gib:.2f} GiB"
-    if plan.estimated:
+    if plan.kv_available_gib <= 0:
+        available = f"none: {-plan.kv_available_gib:.2f} GiB are missing (an estimate)"
+    elif plan.estimated:
         available += f" (an estimate: {plan.kv_low_gib:.1f} to {plan.kv_high_gib:.1f})"
     seqs = f"{plan.max_num_seqs:,} at most"
     if plan.fewer:
