@@ -10,8 +10,8 @@ import time
 from onecard import layout
 from onecard.box.text import fields
 
-QUIET_S = 0.5
-LAST_WORDS_S = 3.0  # what a dying server wrote may reach the journal that much later
+QUIET_S = 1.0
+LAST_WORDS_S = 15.0  # what a dying server wrote may reach the journal that much later
 
 
 def systemctl(*words: str) -> None:
@@ -38,12 +38,14 @@ class Journal:
     """Prints the journal of one start as it grows."""
 
     def __init__(self, invocation: str) -> None:
+        self._ask = ["journalctl", "-o", "cat", f"_SYSTEMD_INVOCATION_ID={invocation}",
+                     "+", f"INVOCATION_ID={invocation}"]  # fmt: skip
         self._process = subprocess.Popen(
-            ["journalctl", "-f", "-n", "all", "-o", "cat", f"_SYSTEMD_INVOCATION_ID={invocation}",
-             "+", f"INVOCATION_ID={invocation}"],
+            [*self._ask, "-f", "-n", "all"],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         self._last = time.monotonic()
+        self._printed = 0
         self._thread = threading.Thread(target=self._forward, daemon=True)
         self._thread.start()
 
@@ -53,14 +55,26 @@ class Journal:
             self._last = time.monotonic()
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
+            self._printed += 1
 
     def last_words(self) -> None:
-        """Wait until the journal has been quiet for a moment."""
+        """Wait until all that the journal holds is printed and nothing more has come for a moment.
+
+        On a busy box what the server wrote reaches the journal after systemd's word of its end,
+        and the one that follows the journal lags behind it.
+        """
         until = time.monotonic() + LAST_WORDS_S
-        subprocess.run(["journalctl", "--sync"], check=False, capture_output=True)
         self._last = time.monotonic()
-        while time.monotonic() < until and time.monotonic() - self._last < QUIET_S:
+        while time.monotonic() < until:
+            if time.monotonic() - self._last >= QUIET_S and self._printed >= self._held():
+                return
             time.sleep(QUIET_S / 5)
+
+    def _held(self) -> int:
+        """Return how many lines the journal holds of this start."""
+        subprocess.run(["journalctl", "--sync"], check=False, capture_output=True)
+        done = subprocess.run(self._ask, check=False, capture_output=True)
+        return done.stdout.count(b"\n")
 
     def close(self) -> None:
         """Stop following."""
