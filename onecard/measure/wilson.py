@@ -8,12 +8,13 @@ from typing import Final
 Z_95: Final = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
-def wilson(right: int, asked: int, z: float = Z_95) -> tuple[float, float] | None:
+def wilson(right: float, asked: float, z: float = Z_95) -> tuple[float, float] | None:
     """Return the Wilson score interval for `right` of `asked`; None when nothing was asked.
 
-    It holds its level for few cases and near 0 and 1, where the usual p +- z*sqrt(p(1-p)/n) is
-    empty. Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209; Brown, Cai and DasGupta,
-    Statistical Science 16 (2001) 101, recommend it for n up to 40.
+    Neither needs to be whole: answers that are alike are worth fewer independent ones (clusters).
+    The interval holds its level for few cases and near 0 and 1, where the usual
+    p +- z*sqrt(p(1-p)/n) is empty. Source: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927) 209; Brown,
+    Cai and DasGupta, Statistical Science 16 (2001) 101, recommend it for n up to 40.
     """
     if asked == 0:
         return None
@@ -27,7 +28,7 @@ def wilson(right: int, asked: int, z: float = Z_95) -> tuple[float, float] | Non
     return low, high
 
 
-def difference(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float] | None:
+def difference(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float] | None:
     """Return the 95 % interval of one share less another, each given as (right, asked).
 
     None when one of them was not asked. Two Wilson intervals may overlap while the shares differ;

@@ -13,11 +13,14 @@ import pytest
 from rich.console import Console
 
 from onecard.errors import UnhealthyError
+from onecard.measure.clusters import correlation, effective_size
 from onecard.measure.length import text_of
 from onecard.measure.metrics import MetricsWatch, read_metrics
 from onecard.measure.progress import Steps, seconds_left
+from onecard.measure.student import student_t, within
 from onecard.measure.texts import KINDS, words_of
-from onecard.measure.wilson import difference, wilson
+from onecard.measure.wilson import Z_95, difference, wilson
+from onecard.smoke.report import percentile
 
 LOGS = Path(__file__).parent / "fixtures" / "logs"
 
@@ -59,6 +62,69 @@ def test_a_difference_is_what_the_paper_says(
 
 def test_wilson_of_nothing_is_nothing() -> None:
     assert wilson(0, 0) is None
+
+
+def test_the_ends_of_wilson_solve_its_equation() -> None:
+    """Each end is a share of which the answers are z standard errors away, parts of one too."""
+    for right, asked in ((3, 12), (11.5, 12.5), (40.2, 61.7)):
+        for end in wilson(right, asked) or ():
+            assert abs(right / asked - end) == pytest.approx(
+                Z_95 * math.sqrt(end * (1 - end) / asked)
+            )
+
+
+@pytest.mark.parametrize(
+    ("freedom", "confidence", "t"),
+    [
+        # NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2
+        *((1, 0.95, 12.706), (2, 0.95, 4.303), (3, 0.95, 3.182), (4, 0.95, 2.776)),
+        *((7, 0.95, 2.365), (10, 0.95, 2.228), (11, 0.95, 2.201), (15, 0.95, 2.131)),
+        *((30, 0.95, 2.042), (60, 0.95, 2.000), (100, 0.95, 1.984)),
+        *((1, 0.99, 63.657), (3, 0.98, 4.541), (8, 0.99, 3.355), (23, 0.9, 1.714)),
+    ],
+)
+def test_students_t_is_what_the_books_say(freedom: int, confidence: float, t: float) -> None:
+    assert student_t(freedom, confidence) == pytest.approx(t, abs=6e-4)
+    assert within(student_t(freedom, confidence), freedom) == pytest.approx(confidence)
+
+
+def test_students_t_of_many_is_the_normal_distribution() -> None:
+    assert student_t(5000) == pytest.approx(Z_95, abs=1e-3)
+
+
+def test_a_percentile_is_what_the_books_say() -> None:
+    """NIST/SEMATECH e-Handbook, 7.2.6.2: twelve gauges, 90th percentile by definition R7."""
+    gauges = [95.1772, 95.1567, 95.1937, 95.1959, 95.1442, 95.0610,
+              95.1591, 95.1195, 95.1065, 95.0925, 95.1990, 95.1682]  # fmt: skip
+    assert percentile(gauges, 90) == pytest.approx(95.19568, abs=1e-5)
+    # R: quantile(1:10, c(.05, .5, .95, 1), type = 7)
+    found = [percentile(range(1, 11), percent) for percent in (5, 50, 95, 100)]
+    assert found == pytest.approx([1.45, 5.5, 9.55, 10.0])
+
+
+def test_answers_that_are_not_alike_count_in_full() -> None:
+    assert effective_size([(1, 1)] * 9 + [(0, 1)] * 3) == 12
+    assert effective_size([]) == 0
+    assert effective_size([(3, 6)] * 24) > 0.85 * 144
+
+
+def test_answers_that_are_alike_count_as_their_pictures() -> None:
+    assert effective_size([(6, 6), (0, 6)] * 12) == pytest.approx(24, rel=0.05)
+    # Nothing tells how alike they are: more than the pictures, far fewer than the answers.
+    assert 12 < effective_size([(6, 6)] * 12) < 24
+    assert effective_size([(6, 6)] * 11 + [(5, 6)]) < 30
+
+
+@pytest.mark.parametrize("truth", [0.05, 0.2, 0.5, 0.8])
+def test_the_correlation_is_found_in_many_groups(truth: float) -> None:
+    """Shares of a beta distribution with parameters a and b correlate by 1 / (a + b + 1)."""
+    chance = random.Random(5)
+    both = (1 - truth) / truth
+    groups = []
+    for _ in range(1500):
+        share = chance.betavariate(0.6 * both, 0.4 * both)
+        groups.append((sum(chance.random() < share for _ in range(6)), 6))
+    assert correlation(groups) == pytest.approx(truth, abs=0.04)
 
 
 @pytest.mark.parametrize("asked", [8, 12, 24, 60])
