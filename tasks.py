@@ -336,7 +336,8 @@ def stress(
         "input_tokens": "tokens of text in each request",
         "output_tokens": "tokens of each answer",
         "requests": "requests of each load",
-        "repeats": "times that both generators make the same load, 2 or more",
+        "repeats": "times that both generators make the same load at least, 2 or more",
+        "most_repeats": "times at most, while it is not told whether they agree; default: four times --repeats",
         "goodput": "bounds that a good request keeps, in ms: ttft:500,tpot:50,e2el:5000",
         "json": JSON,
     }
@@ -352,6 +353,7 @@ def bench(
     output_tokens="64",
     requests="48",
     repeats="4",
+    most_repeats="",
     goodput="ttft:2000,tpot:100",
     json=False,
 ):
@@ -367,6 +369,7 @@ def bench(
         output_tokens=output_tokens,
         requests=requests,
         repeats=repeats,
+        most_repeats=most_repeats,
         goodput=goodput,
     )
     return run.bench(host, wanted, as_json=json)

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from onecard.bench_serve.agreement import Row
+from onecard.bench_serve.agreement import DIFFER, Agreement
 from onecard.smoke.table import duration
 
 
@@ -40,10 +40,10 @@ def render_loads(loads: Sequence[dict[str, Any]], console: Console) -> None:
     )
 
 
-def render_agreement(rows: Sequence[Row], console: Console) -> None:
-    """Print both generators' figures side by side."""
+def render_agreement(found: Agreement, console: Console) -> None:
+    """Print both generators' figures side by side, and what they show."""
     table = _table("the same load by", "vllm bench serve", "onecard", "ratio", "95 %", "")
-    for row in rows:
+    for row in found.rows:
         scale, unit = (1000, " ms") if "p" in row.figure and "/" not in row.figure else (1, "")
         table.add_row(
             row.figure,
@@ -54,6 +54,7 @@ def render_agreement(rows: Sequence[Row], console: Console) -> None:
             row.verdict,
         )
     console.print(table)
+    console.print(found.finding, style="bold red" if found.verdict == DIFFER else "bold")
 
 
 def render_tunnel(values: dict[str, Any], console: Console) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from onecard import cli
-from onecard.bench_serve.agreement import Row, agreement
+from onecard.bench_serve.agreement import DIFFER, Agreement, looks_at
 from onecard.bench_serve.bench import Bench, tunnel_values
 from onecard.bench_serve.figures import Bounds
 from onecard.bench_serve.loads import Load, Requests, auto_rates
@@ -35,7 +35,7 @@ _TUNNEL_ROUNDS = 3
 class Wanted:
     """What to measure. rates: empty for some that follow from what the concurrencies reach.
 
-    repeats: of the load that both generators make.
+    repeats, most_repeats: of the load that both generators make, at least and at most.
     """
 
     concurrencies: Sequence[int]
@@ -45,6 +45,7 @@ class Wanted:
     output_tokens: int
     requests: int
     repeats: int
+    most_repeats: int
     bounds: Bounds
 
     def load(self, name: str, images: int) -> Load:
@@ -56,14 +57,14 @@ class Wanted:
 
     @property
     def steps(self) -> int:
-        """Return how many loads that makes in all."""
+        """Return how many loads that makes, but for those of both generators."""
         rates = len(self.rates) or len(auto_rates(1.0))
         sweep = len(self.images) * (len(self.concurrencies) + rates)
-        return sweep + 2 * self.repeats + 2 * _TUNNEL_ROUNDS
+        return sweep + 2 * _TUNNEL_ROUNDS
 
 
 def bench(requested: str, wanted: Wanted, *, as_json: bool) -> int:
-    """Make every load; return 1 when a request failed or the two generators disagree."""
+    """Make every load; return 1 when a request failed or the two generators differ."""
     host = cli.chosen_host(requested)
     parameters = asdict(wanted)
     with recorded("bench", host, parameters) as record, _clean_box(host):
@@ -71,18 +72,24 @@ def bench(requested: str, wanted: Wanted, *, as_json: bool) -> int:
             title = f"{host.name}  bench"
             with Steps(progress_console(), title, wanted.steps) as steps:
                 loads = sweep(made, wanted, steps.step)
-                rows = both_generators(made, wanted, record, steps.step)
                 tunnel = through_the_tunnel(made, wanted, record, steps.step)
+            compared = both_generators(made, wanted, record, title)
         failed = any(load["failed"] for load in loads)
-        record.exit_code = 1 if failed or any(row.verdict == "differ" for row in rows) else 0
+        record.exit_code = 1 if failed or compared.verdict == DIFFER else 0
     if as_json:
-        compared = [row.values() for row in rows]
-        cli.print_json({"host": host.name, "loads": loads, "agreement": compared, "tunnel": tunnel})
+        cli.print_json(
+            {
+                "host": host.name,
+                "loads": loads,
+                "agreement": compared.values(),
+                "tunnel": tunnel,
+            }
+        )
     else:
         output = Console(highlight=False)
         render_loads(loads, output)
         output.print()
-        render_agreement(rows, output)
+        render_agreement(compared, output)
         output.print()
         render_tunnel(tunnel, output)
     return record.exit_code
@@ -134,30 +141,27 @@ def sweep(
     return found
 
 
-def both_generators(
-    made: Bench,
-    wanted: Wanted,
-    record: Record,
-    on_load: Callable[[str], None] = lambda name: None,
-) -> list[Row]:
-    """Make one load by both generators in turn, several times, and compare."""
+def both_generators(made: Bench, wanted: Wanted, record: Record, title: str) -> Agreement:
+    """Make one load by both generators in turn, until it is told whether their figures agree."""
     middle = sorted(wanted.concurrencies)[len(wanted.concurrencies) // 2]
     load = replace(wanted.load(f"{middle} at once, by both", wanted.images[-1]), concurrency=middle)
-    theirs, ours = [], []
-    for number in range(wanted.repeats):
-        theirs.append(made.vllm(replace(load, seed=1000 + 2 * number)))
-        on_load(load.name)
-        ours.append(made.onecard_on_box(replace(load, seed=1001 + 2 * number)))
-        on_load(load.name)
-    rows = agreement(theirs, ours)
-    record.add(
-        "agreement",
-        load=load.name,
-        repeats=wanted.repeats,
-        rows=[row.values() for row in rows],
-        agrees=not any(row.verdict == "differ" for row in rows),
-    )
-    return rows
+    looks = looks_at(wanted.repeats, wanted.most_repeats)
+    theirs: list[dict[str, Any]] = []
+    ours: list[dict[str, Any]] = []
+    turns = ((made.vllm, theirs), (made.onecard_on_box, ours))
+    compared = Agreement(load.name, (), 0)
+    for look in looks:
+        with Steps(progress_console(), f"{title}, by both", 2 * (look - len(ours))) as steps:
+            for number in range(len(ours), look):
+                # Who goes first alternates: the second may meet a warmer box.
+                for seed, (make, found) in enumerate(turns if number % 2 == 0 else turns[::-1]):
+                    found.append(make(replace(load, seed=1000 + 2 * number + seed)))
+                    steps.step(load.name)
+        compared = Agreement.of(load.name, theirs, ours, len(looks))
+        if compared.is_told:
+            break
+    record.add("agreement", **compared.values())
+    return compared
 
 
 def through_the_tunnel(

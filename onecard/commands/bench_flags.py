@@ -10,6 +10,8 @@ from onecard.bench_serve.figures import Bounds
 from onecard.commands.bench import Wanted
 from onecard.errors import UsageError
 
+_UP_TO = 4  # times --repeats: two doublings, which halve a figure's interval
+
 
 def read(
     *,
@@ -20,9 +22,11 @@ def read(
     output_tokens: str,
     requests: str,
     repeats: str,
+    most_repeats: str,
     goodput: str,
 ) -> Wanted:
     """Return what the flags ask for. Raises UsageError naming the flag."""
+    least = cli.positive("--repeats", repeats)
     wanted = Wanted(
         concurrencies=cli.numbers("--concurrency", concurrency),
         rates=tuple(_above_zero("--rates", part) for part in rates.split(",")) if rates else (),
@@ -30,11 +34,14 @@ def read(
         input_tokens=cli.positive("--input-tokens", input_tokens),
         output_tokens=cli.positive("--output-tokens", output_tokens),
         requests=cli.positive("--requests", requests),
-        repeats=cli.positive("--repeats", repeats),
+        repeats=least,
+        most_repeats=cli.positive("--most-repeats", most_repeats or str(_UP_TO * least)),
         bounds=_bounds(goodput),
     )
     if wanted.repeats < 2:
         raise UsageError("--repeats: 2 or more, or the noise of a figure is not known")
+    if wanted.most_repeats < wanted.repeats:
+        raise UsageError(f"--most-repeats: {wanted.most_repeats} is fewer than --repeats, {least}")
     return wanted
 
 

@@ -147,10 +147,8 @@ def _loads(evidence: Evidence) -> Iterator[str]:
             yield f"{numbers.count(failed)} requests failed under load."
         for agreement in bench.all("agreement"):
             if not agreement.get("agrees"):
-                yield (
-                    "Under load, vllm bench serve and onecard measured the same load differently: "
-                    f"{agreement.get('load')}."
-                )
+                finding = agreement.get("finding") or "the generators do not agree"
+                yield f"{agreement.get('load')}: {finding}."
     stress = evidence.latest("stress", "cell")
     if stress is not None:
         trouble = (stress.last("curve") or {}).get("trouble")

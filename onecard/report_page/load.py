@@ -313,13 +313,9 @@ def _agreement(run: Run) -> Iterator[Block]:
                 Column("verdict", ""),
             ),
             tuple(rows),
-            f"{found.get('repeats') or 'Several'} loads by each in turn. "
-            + (
-                "No figure differs by more than its noise. “Too noisy”: the repeats differ too "
-                "much to tell."
-                if found.get("agrees")
-                else "The generators do not agree: read these figures with care."
-            ),
+            f"{found.get('repeats') or 'Several'} loads by each in turn. A figure agrees when the "
+            "whole interval of its ratio lies within 0.8 to 1.25; where it is not shown, the loads "
+            "vary too much to tell.",
         )
 
 

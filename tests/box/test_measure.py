@@ -124,7 +124,8 @@ def test_bench_runs_both_generators_and_leaves_nothing(
     controller: Controller, box: Box, deployed: Any
 ) -> None:
     words = "--concurrency 2 --rates 5 --images 1 --requests 8 --input-tokens 64 --output-tokens 8"
-    done = controller.invoke("bench", "--host", "sandbox", *words.split(), "--repeats", "2")
+    twice = ("--repeats", "2", "--most-repeats", "2")
+    done = controller.invoke("bench", "--host", "sandbox", *words.split(), *twice)
     assert "good/s" in done.stdout, done.stderr
     run = last(controller, "bench")
     sweep = [load for load in run.all("load") if "both" not in load["name"]][:2]
@@ -137,12 +138,20 @@ def test_bench_runs_both_generators_and_leaves_nothing(
         assert 0 < load["ttft_s"]["p50"] <= load["latency_s"]["p50"] <= load["latency_s"]["p99"]
         assert load["preemptions"] == 0
     both = [load for load in run.all("load") if load["name"].endswith("by both")]
-    assert [load["generator"] for load in both] == ["vllm bench serve", "onecard"] * 2
+    assert [load["generator"] for load in both] == [
+        *("vllm bench serve", "onecard"),
+        *("onecard", "vllm bench serve"),
+    ]
     means = [load["prompt_tokens"] / load["requests"] for load in both]
     assert max(means) - min(means) < 4  # the same kind of request by both
     (agreed,) = run.all("agreement")
     assert {row["figure"] for row in agreed["rows"]} >= {"requests/s", "TTFT p50", "latency p50"}
     (tunnel,) = run.all("tunnel")
+    # Two rounds of eight requests show little; what they do not show is said, and is no agreement.
+    assert agreed["repeats"] == 2
+    assert agreed["agrees"] == all(row["verdict"] == "agree" for row in agreed["rows"])
+    assert agreed["finding"] in " ".join(done.stdout.split())
+    assert (done.returncode == 1) == (agreed["verdict"] == "differ")
     assert tunnel["requests"] == 2 * 3 * 8
     assert box("ls -d /run/onecard-bench 2>/dev/null || echo none").strip() == "none"
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from onecard.bench_serve.agreement import Agreement, Row
 from onecard.measure.wilson import wilson
 from onecard.runs import Run
 from onecard.settings import Settings
@@ -250,7 +251,7 @@ def _cell(
     }  # fmt: skip
 
 
-def bench(*, factor: float = 1.0) -> Events:
+def bench(*, factor: float = 1.0, noise: float = 1.1) -> Events:
     events: Events = [FACTS, server(65536)]
     for images, tokens in ((0, 512), (1, 512)):
         for level in (1, 2, 4, 8, 16):
@@ -274,15 +275,13 @@ def bench(*, factor: float = 1.0) -> Events:
                     "running_peak": level, "waiting_peak": 0, "preemptions": 0, "errors": [],
                 }
             )  # fmt: skip
-    rows = [
-        {"figure": "requests/s", "vllm": 1.62, "onecard": 1.60, "ratio": 0.988, "low": 0.95, "high": 1.05, "verdict": "agree"},
-        {"figure": "TTFT p50", "vllm": 0.412, "onecard": 0.420, "ratio": 1.019, "low": 0.4, "high": 1.9, "verdict": "too noisy"},
-    ]  # fmt: skip
+    rows = (
+        Row("requests/s", vllm=1.62, onecard=1.60, ratio=0.988, low=0.95, high=1.05),
+        Row("TTFT p50", vllm=0.412, onecard=0.420, ratio=1.02, low=1.02 / noise, high=1.02 * noise),
+    )
     again = {**events[4], "name": "4 at once, by both"}
     events += [again, {**again, "generator": "onecard"}]
-    events.append(
-        {"event": "agreement", "load": "4 at once", "repeats": 3, "rows": rows, "agrees": True}
-    )
+    events.append({"event": "agreement", **Agreement("4 at once, by both", rows, 16).values()})
     tunnel = {"requests": 20, "tunnel_p50_s": 0.612, "box_p50_s": 0.447, "added_p50_s": 0.165,
               "tunnel_ttft_p50_s": 0.431, "box_ttft_p50_s": 0.268}  # fmt: skip
     return [*events, {"event": "tunnel", **tunnel}]

@@ -5,23 +5,31 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from onecard.bench_serve import generator, vllm_bench
-from onecard.bench_serve.agreement import agreement, compare, student_t
+from onecard.bench_serve.agreement import MARGIN, Agreement, Row, compare, looks_at
 from onecard.bench_serve.bench import tunnel_values
 from onecard.bench_serve.figures import Bounds, figures, spread, tpot
 from onecard.bench_serve.loads import Load, Requests, auto_rates, body, varied
+from onecard.bench_serve.table import render_agreement
+from onecard.commands.bench import both_generators
 from onecard.commands.bench_flags import read
 from onecard.errors import CommandError, UsageError
+from onecard.host import Connection, Host
+from onecard.runs import find_runs, recorded
+from onecard.settings import Settings
 from tests.support.replay_server import Capture, ReplayServer, Request
 
 PICTURE = Path(__file__).parents[2] / "onecard/data/smoke/shapes/01-colour.png"
@@ -140,35 +148,153 @@ def repeats(values: list[float]) -> list[dict[str, Any]]:
     return [{**figures([request(0, each / 2, each)], Bounds())} for each in values]
 
 
-def test_generators_that_agree_and_that_differ() -> None:
-    same = compare("latency p50", [1.0, 1.02, 0.98, 1.01], [1.0, 1.03, 0.97, 1.0])
-    assert (same.verdict, round(same.ratio, 2)) == ("agree", 1.0)
-    other = compare("latency p50", [1.0, 1.02, 0.98, 1.01], [1.3, 1.33, 1.27, 1.3])
-    assert (other.verdict, round(other.ratio, 2)) == ("differ", 1.3)
-    assert 1.25 < other.low < 1.3 < other.high < 1.35
-    noisy = compare("latency p50", [1.0, 3.0], [2.0, 1.0])
-    assert noisy.verdict == "too noisy"
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "verdict"),
+    [
+        (1.01, 0.9, 1.12, "agree"),
+        (1.04, 1.02, 1.06, "agree"),  # too little to matter
+        (0.96, 0.94, 0.98, "agree"),
+        (1.12, 1.06, 1.19, "differ"),  # within the margin, and yet not the same
+        (0.5, 0.4, 0.6, "differ"),
+        (1.35, 0.96, 1.90, "not shown"),
+        (1.03, 0.1, 10, "not shown"),
+        (1.0, 0.79, 1.2, "not shown"),
+        (1.0, 0.85, 1.26, "not shown"),
+    ],
+)
+def test_agreement_is_shown_or_it_is_none(
+    ratio: float, low: float, high: float, verdict: str
+) -> None:
+    assert Row("x", 1.0, ratio, ratio, low, high).verdict == verdict
+
+
+def test_figures_are_compared_round_by_round() -> None:
+    vllm = [1.0, 2.0, 4.0, 1.5]  # the box grows busier, for both
+    row = compare("x", vllm, [each * factor for each, factor in zip(vllm, (1.02, 0.98, 1.0, 1.01), strict=True)])  # fmt: skip
+    assert row.verdict == "agree"
+    assert row.low < 1 < row.high < 1.04
+    # By hand: the logarithms 0.1, 0.2, 0.3 have mean 0.2 and standard error 0.1 / sqrt(3).
+    row = compare("x", [1.0] * 3, [math.exp(each) for each in (0.1, 0.2, 0.3)])
+    ends = (0.2 - 4.3027 * 0.1 / math.sqrt(3), 0.2 + 4.3027 * 0.1 / math.sqrt(3))
+    assert (math.log(row.low), math.log(row.high)) == pytest.approx(ends, abs=1e-4)
+    assert (row.ratio, row.vllm) == pytest.approx((math.exp(0.2), 1.0))
     assert compare("x", [2.0, 2.0], [2.0, 2.0]).verdict == "agree"
-    rows = agreement(repeats([1.0, 1.1, 0.9]), repeats([1.0, 1.05, 0.95]))
-    assert {row.verdict for row in rows} == {"agree"}
-    assert len(rows) == 7
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
-    chance = random.Random(11)
-    covered = 0
-    for _ in range(3000):
-        one, two = ([chance.lognormvariate(0, 0.1) for _ in range(4)] for _ in range(2))
-        row = compare("x", one, two)
-        covered += row.low <= 1 <= row.high
-    assert covered / 3000 == pytest.approx(0.955, abs=0.02)
+def test_an_agreement_needs_every_figure() -> None:
+    same = Agreement.of("x", repeats([1.0, 1.1, 0.9]), repeats([1.0, 1.1, 0.9]))
+    assert (same.verdict, len(same.rows), same.is_told) == ("agree", 7, True)
+    assert same.values()["agrees"]
+    assert same.finding == "the generators agree: every ratio is shown to lie within 0.8 to 1.25"
+    noisy = Agreement.of("x", repeats([1.0, 1.5, 0.9]), repeats([1.0, 0.8, 1.2]))
+    assert (noisy.verdict, noisy.values()["agrees"], noisy.is_told) == ("not shown", False, False)
+    assert "not shown to agree in requests/s" in noisy.finding
+    assert "after 3 rounds" in noisy.finding
+    rows = (Row("a", 1, 2, 2, 1.9, 2.1), Row("b", 1, 1, 1, 0.5, 2), Row("c", 1, 1, 1, 0.9, 1.1))
+    mixed = Agreement("x", rows, 4)
+    assert (mixed.verdict, mixed.is_told) == ("differ", False)
+    assert mixed.finding == "the generators differ in a; not shown either way: b"
 
 
-def test_students_t() -> None:
-    assert student_t(1) == 12.706
-    assert student_t(6.9) == 2.447
-    assert student_t(0.5) == 12.706
-    assert student_t(1000) == 1.96
+def test_loads_without_figures_agree_in_nothing() -> None:
+    failed = figures([{**request(0, 0, 0), "error": "gone"}], Bounds())
+    found = Agreement.of("x", [failed, failed], repeats([1.0, 1.0]))
+    assert (found.rows, found.verdict, found.is_told) == ((), "not shown", True)
+    assert "no load of both has figures" in found.finding
+
+
+def test_looks_double_up_to_the_most() -> None:
+    assert looks_at(4, 16) == (4, 8, 16)
+    assert looks_at(4, 10) == (4, 8, 10)
+    assert looks_at(2, 2) == (2,)
+
+
+def looked_at(chance: random.Random, factor: float, noise: float) -> Row:
+    """Return what is said in the end of generators that differ by a factor."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    looks = looks_at(4, 16)
+    for look in looks:
+        while len(ours) < look:
+            busy = chance.lognormvariate(0, 0.5)  # in this round, for both
+            theirs.append(busy * chance.lognormvariate(0, noise))
+            ours.append(factor * busy * chance.lognormvariate(0, noise))
+        row = compare("x", theirs, ours, len(looks))
+        if row.verdict != "not shown":
+            break
+    return row
+
+
+@pytest.mark.parametrize("noise", [0.03, 0.1, 0.3])
+@pytest.mark.parametrize("factor", [1.0, 0.8, 1.25, 2.0])
+def test_the_interval_covers_the_truth_though_it_was_looked_at_often(
+    factor: float, noise: float
+) -> None:
+    chance = random.Random(f"{factor} {noise}")
+    rows = [looked_at(chance, factor, noise) for _ in range(1000)]
+    assert sum(row.low <= factor <= row.high for row in rows) >= 945
+    wrong = "differ" if factor == 1.0 else "agree"
+    assert sum(row.verdict == wrong for row in rows) <= 55
+    if noise < 0.05:
+        right = "agree" if factor == 1.0 else "differ"
+        assert sum(row.verdict == right for row in rows) >= 900
+
+
+def test_a_difference_on_the_margin_is_not_agreed_upon() -> None:
+    chance = random.Random(3)
+    for edge in MARGIN:
+        said = [looked_at(chance, edge, 0.1).verdict for _ in range(500)]
+        assert said.count("agree") <= 25
+
+
+class Generators:
+    """Both generators, with known times."""
+
+    def __init__(self, times: Callable[[int, str], float]) -> None:
+        self.made: list[str] = []
+        self._times = times
+
+    def vllm(self, load: Load) -> dict[str, Any]:
+        return self._make("vllm")
+
+    def onecard_on_box(self, load: Load) -> dict[str, Any]:
+        return self._make("onecard")
+
+    def _make(self, name: str) -> dict[str, Any]:
+        spent = self._times(self.made.count(name), name)
+        self.made.append(name)
+        return figures([request(0, spent / 2, spent)], Bounds())
+
+
+def checked(times: Callable[[int, str], float], **flags: str) -> tuple[Generators, Agreement]:
+    made = Generators(times)
+    with recorded("bench", Host("box1", Connection("192.0.2.1"), Settings())) as record:
+        return made, both_generators(made, read(**{**FLAGS, **flags}), record, "box1")  # type: ignore[arg-type]
+
+
+def test_generators_that_agree_are_told_after_the_fewest_repeats() -> None:
+    made, found = checked(lambda number, name: 1.0 + 0.01 * number)
+    assert (found.verdict, found.rounds) == ("agree", 3)
+    assert made.made == ["vllm", "onecard", "onecard", "vllm", "vllm", "onecard"]
+    noted = find_runs()[0][-1].last("agreement")
+    assert noted is not None
+    assert (noted["agrees"], noted["repeats"], noted["margin"]) == (True, 3, [0.8, 1.25])
+
+
+def test_noise_is_met_with_more_repeats_up_to_a_limit() -> None:
+    chance = random.Random(2)
+    _, found = checked(lambda number, name: chance.lognormvariate(0, 1), most_repeats="7")
+    assert (found.verdict, found.rounds) == ("not shown", 7)
+    _, found = checked(lambda number, name: chance.lognormvariate(0, 0.1), repeats="4")
+    assert (found.verdict, found.rounds) == ("agree", 8)
+    noted = find_runs()[0][-2].last("agreement")
+    assert noted is not None
+    assert not noted["agrees"]
+    assert noted["verdict"] == "not shown"
+    assert "TTFT p50" in noted["finding"]
+    console = Console(file=io.StringIO(), width=80)
+    render_agreement(found, console)
+    assert found.finding in " ".join(console.file.getvalue().split())
 
 
 def slow_server(seconds: float, tokens: int = 4) -> Any:
@@ -275,6 +401,7 @@ FLAGS = {
     "output_tokens": "64",
     "requests": "48",
     "repeats": "3",
+    "most_repeats": "",
     "goodput": "ttft:500, tpot:50",
 }
 
@@ -283,7 +410,8 @@ def test_flags_are_read() -> None:
     wanted = read(**{**FLAGS, "rates": "0.5,2"})
     assert (wanted.concurrencies, wanted.rates, wanted.images) == ((1, 4), (0.5, 2.0), (0, 1))
     assert wanted.bounds == Bounds(ttft_ms=500, tpot_ms=50)
-    assert wanted.steps == 2 * 4 + 6 + 6
+    assert wanted.steps == 2 * 4 + 6
+    assert (wanted.repeats, wanted.most_repeats) == (3, 12)
 
 
 @pytest.mark.parametrize(
@@ -294,6 +422,7 @@ def test_flags_are_read() -> None:
         ("rates", "inf", "--rates"),
         ("images", "-1", "--images"),
         ("repeats", "1", "--repeats"),
+        ("most_repeats", "2", "--most-repeats"),
         ("goodput", "ttfb:5", "--goodput"),
         ("goodput", "ttft:", "--goodput"),
     ],

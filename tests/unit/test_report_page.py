@@ -68,7 +68,7 @@ SAID = [
     "invoke deploy --max-num-seqs 359",
     "the model itself takes no more than 262,144 tokens",
     "What color is it?",
-    "No figure differs by more than its noise.",
+    "A figure agrees when the whole interval of its ratio lies within 0.8 to 1.25",
     "exceeds limit",
     "Goodput counts requests with first token within 800 ms, each output token within 50 ms.",
     # The arithmetic of fit gives what a real start logged, so it is shown.
@@ -200,6 +200,11 @@ def test_stalls_that_the_median_does_not_see_are_said() -> None:
         steady[place] += 1.0
     said = planted(stalled).replace("\N{NO-BREAK SPACE}", " ")
     assert "the time on average that they took" in said
+
+
+def test_generators_that_are_not_shown_to_agree_are_named() -> None:
+    said = planted(sample.run("bench", LATER, sample.bench(noise=2.0)))
+    assert "4 at once, by both: the generators are not shown to agree in TTFT p50" in said
 
 
 def test_a_planted_wrong_model_is_said() -> None:
