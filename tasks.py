@@ -310,7 +310,7 @@ def stress(
     host="",
     lengths="",
     prefixes="repeated,prose,distractor",
-    asked="12",
+    asked="24",
     cases="",
     json=False,
 ):

@@ -44,7 +44,7 @@ def stress(
     host = cli.chosen_host(requested)
     kinds = _kinds(prefixes)
     if cases:
-        questions("", cases)  # a bad file is told before any connection
+        _check(cases)
     done: list[Finished] = []
     parameters: dict[str, Any] = {
         "lengths": list(lengths),
@@ -74,6 +74,12 @@ def stress(
     else:
         render(done, curve, Console(highlight=False))
     return record.exit_code
+
+
+def _check(cases: str) -> None:
+    """Raise UsageError for a bad case file: before any connection."""
+    if not any(case.image for case in questions("", cases).cases):
+        raise UsageError(f"{cases}: no question has a picture; stress asks about pictures")
 
 
 def _kinds(text: str) -> tuple[str, ...]:

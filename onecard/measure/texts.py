@@ -1,6 +1,6 @@
 """Texts to put beside a picture question, as long as wanted: what the model reads past.
 
-repeated    one sentence again and again, as in the usual stress test
+repeated    one sentence again and again, as in the usual stress test; another for each seed
 prose       varied sentences about nothing in the pictures
 distractor  sentences about other foods and shapes: what a model that mixes up its sources repeats
 """
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Final
 
 KINDS: Final = ("repeated", "prose", "distractor")
 
-_SENTENCE = "The meeting notes from last week were filed in the usual place."
 _WHO = (
     "The night train", "An old map", "Her letter", "The harbour office", "A cold wind",
     "The second witness", "My neighbour", "The town council", "A quiet engine", "The report",
@@ -46,13 +46,16 @@ def words_of(kind: str, seed: int) -> Iterator[str]:
     """Yield the text's words for ever; the same for the same kind and seed."""
     # The kind is part of the seed: two kinds with one seed are not the same choices.
     chance = random.Random(f"{kind}/{seed}")  # noqa: S311  # a text, not a secret
-    while True:
-        yield from _sentence(kind, chance).split(" ")
-
-
-def _sentence(kind: str, chance: random.Random) -> str:
     if kind == "repeated":
-        return _SENTENCE
-    if kind == "distractor":
-        return f"{chance.choice(_SHOWN)} {chance.choice(_THINGS)}."
+        yield from cycle(_prose(chance).split(" "))
+    sentence = _distractor if kind == "distractor" else _prose
+    while True:
+        yield from sentence(chance).split(" ")
+
+
+def _distractor(chance: random.Random) -> str:
+    return f"{chance.choice(_SHOWN)} {chance.choice(_THINGS)}."
+
+
+def _prose(chance: random.Random) -> str:
     return f"{chance.choice(_WHO)} {chance.choice(_DID)} {chance.choice(_WHAT)}."

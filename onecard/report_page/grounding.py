@@ -163,8 +163,8 @@ def _curve(curve: Event) -> Iterator[Block]:
             for point in points
         ),
         "Wilson's interval for a share. A request that exceeds the context is not counted wrong. "
-        "Each kind of text was asked about the same pictures, so over all kinds the intervals are "
-        "narrower than independent questions would make them.",
+        "Each kind of text was asked about the same pictures. The more alike the answers about one "
+        "picture are, the fewer the intervals count them.",
     )  # fmt: skip
 
 

@@ -15,13 +15,13 @@ from onecard.smoke.client import Client
 from onecard.smoke.failures import ExceedsLimitError, NoAnswerError
 from onecard.smoke.run import is_answered, most_guessable
 from onecard.stress.cells import NO_PREFIX, Cell, messages
+from onecard.stress.curve import Curve
 from onecard.stress.result import (
     EXCEEDS,
     FAILED,
     RIGHT,
     WRONG,
     Answer,
-    Curve,
     Tally,
     cell_values,
 )
@@ -46,13 +46,15 @@ class Stress:
     """Runs cells against one server.
 
     cases: the picture questions; those without a picture are left out. asked: how many questions
-    each cell asks, going round the cases, each behind a text of its own.
+    each cell asks, going round the cases, each behind a text of its own. The controls ask each case
+    once: without a text a second time is the same request.
     """
 
     def __init__(self, client: Client, cases: Sequence[Case], asked: int, record: Record) -> None:
         pictured = [case for case in cases if case.image is not None]
         self._client, self._record = client, record
         self.cases = tuple(islice(cycle(pictured), asked))
+        self._once = self.cases[: len(pictured)]
         self._texts: dict[tuple[str, int], list[Text]] = {}
         self._silences = 0
 
@@ -65,14 +67,14 @@ class Stress:
             done = self._cell(cell)
             answers += done.answers
             on_cell(done)
-        curve = Curve.of(answers, most_guessable(self.cases) / len(self.cases))
+        curve = Curve.of(answers, most_guessable(self._once) / len(self._once))
         self._record.add("curve", **curve.values())
         return curve
 
     def _cell(self, cell: Cell) -> Finished:
         answers = []
         tokens = []
-        for number, case in enumerate(self.cases):
+        for number, case in enumerate(self._once if cell.prefix == NO_PREFIX else self.cases):
             text = self._text(cell, number)
             tokens.append(text.tokens)
             answer = self._ask(cell, case, text.text)
@@ -95,7 +97,7 @@ class Stress:
         return known[seed]
 
     def _ask(self, cell: Cell, case: Case, text: str) -> Answer:
-        known = (cell, case.name, case.expect)
+        known = (cell, case.name, str(case.image), case.expect)
         try:
             reply = self._client.ask(
                 messages(case, text, cell.position),

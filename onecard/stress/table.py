@@ -10,7 +10,8 @@ from rich.table import Table
 
 from onecard.smoke.table import duration
 from onecard.stress.cells import NO_IMAGE, NO_PREFIX
-from onecard.stress.result import EXCEEDS, Curve, Tally, cell_values
+from onecard.stress.curve import Curve
+from onecard.stress.result import EXCEEDS, Tally, cell_values
 from onecard.stress.run import Finished
 
 _BAR = 24  # characters of a full bar

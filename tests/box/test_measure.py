@@ -106,6 +106,7 @@ def test_stress_measures_grounding_with_its_controls(controller: Controller, dep
     report = controller.json("stress", "--host", "sandbox", *words)
     control, short, long, beyond = report["points"]
     assert (control["right"], control["asked"]) == (12, 12)
+    assert 12 < short["effective"] <= 24  # twelve pictures, each before and behind the text
     assert report["without_image"] == {"right": 0, "asked": 12}
     assert report["picture_tokens"] > 0
     assert short["accuracy"] >= long["accuracy"]
@@ -146,12 +147,12 @@ def test_bench_runs_both_generators_and_leaves_nothing(
     assert max(means) - min(means) < 4  # the same kind of request by both
     (agreed,) = run.all("agreement")
     assert {row["figure"] for row in agreed["rows"]} >= {"requests/s", "TTFT p50", "latency p50"}
-    (tunnel,) = run.all("tunnel")
     # Two rounds of eight requests show little; what they do not show is said, and is no agreement.
     assert agreed["repeats"] == 2
     assert agreed["agrees"] == all(row["verdict"] == "agree" for row in agreed["rows"])
     assert agreed["finding"] in " ".join(done.stdout.split())
     assert (done.returncode == 1) == (agreed["verdict"] == "differ")
+    (tunnel,) = run.all("tunnel")
     assert tunnel["requests"] == 2 * 3 * 8
     assert box("ls -d /run/onecard-bench 2>/dev/null || echo none").strip() == "none"
 

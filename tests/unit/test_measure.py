@@ -182,9 +182,11 @@ def test_kinds_differ_and_seeds_differ() -> None:
         return " ".join(next(words) for _ in range(60))
 
     texts = {begin(kind, seed) for kind in KINDS for seed in (0, 1)}
-    assert len(texts) == 5  # a repeated sentence knows no seed
+    assert len(texts) == 6
     assert "triangle" in " ".join(begin("distractor", seed) for seed in range(9))
     assert "triangle" not in " ".join(begin("prose", seed) for seed in range(9))
+    sentence = begin("repeated", 3).split(".")[0]
+    assert begin("repeated", 3).count(sentence) > 3
 
 
 def test_the_time_left_goes_on_as_before() -> None:

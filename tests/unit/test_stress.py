@@ -13,17 +13,18 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from onecard.commands.stress import _kinds
+from onecard.commands.stress import _check, _kinds
 from onecard.errors import UsageError
 from onecard.host import Connection, Host
+from onecard.measure.texts import KINDS
 from onecard.runs import find_runs, recorded
 from onecard.settings import Settings
 from onecard.smoke.cases import load_cases
 from onecard.smoke.client import Client
 from onecard.smoke.failures import NoAnswerError
-from onecard.stress.cells import BLIND_CONTROL, CONTROL, POSITIONS, Cell, cells, default_lengths
+from onecard.stress.cells import BLIND_CONTROL, CONTROL, POSITIONS, cells, default_lengths
 from onecard.stress.cells import messages as messages_of
-from onecard.stress.result import Answer, Curve, Tally
+from onecard.stress.curve import Curve
 from onecard.stress.run import Finished, Stress
 from onecard.stress.table import render
 from tests.support.replay_server import Capture, ReplayServer, Request
@@ -87,6 +88,7 @@ def measure(
 def test_a_model_that_always_sees_loses_nothing() -> None:
     curve, done = measure(model(lambda words, last: True))
     assert [point.tally.right for point in curve.points] == [12, 48, 48, 48]
+    assert curve.verdict.endswith("no length shows a loss beyond chance")
     assert curve.without_image.right == 0
     assert curve.picture_tokens == 18
     assert not curve.trouble
@@ -104,8 +106,10 @@ def test_a_model_that_always_sees_loses_nothing() -> None:
 def test_a_model_that_goes_blind_is_found_out_at_the_right_length() -> None:
     curve, _ = measure(model(lambda words, last: words < 200))
     assert [point.tally.right for point in curve.points] == [12, 48, 0, 0]
-    assert "0 of 48 from 256 tokens of text on" in curve.verdict
-    assert "from 256 on guessing does as well" in curve.verdict
+    assert curve.verdict == (
+        "12 of 12 right without a text; worse beyond chance from 256 tokens of text on: "
+        "0 of 48 at 256, 0 of 48 at 1,024; from 256 on worse than guessing (33 %)"
+    )
 
 
 def test_position_and_length_are_kept_apart() -> None:
@@ -132,7 +136,7 @@ def test_a_length_beyond_the_context_is_no_wrong_answer() -> None:
     ("respond", "trouble"),
     [
         (model(lambda words, last: True, picture_tokens=0), "the server drops pictures"),
-        (model(lambda words, last: False), "the answers do not come from the pictures"),
+        (model(lambda words, last: False), "nothing shows that the answers come from the pictures"),
         (model(lambda words, last: False, ctx=5), "not answered even without a text"),
     ],
 )
@@ -145,7 +149,35 @@ def test_what_says_nothing_of_grounding_is_called_so(respond: Any, trouble: str)
 def test_a_model_that_guesses_is_called_so() -> None:
     chance = random.Random(4)
     curve, _ = measure(model(lambda words, last: chance.random() < 0.35), (64,))
-    assert "guessing can reach" in curve.trouble or "do not come" in curve.trouble
+    assert "guessing can reach" in curve.trouble or "nothing shows" in curve.trouble
+
+
+def test_a_second_question_about_a_picture_is_asked_behind_another_text() -> None:
+    done: list[Finished] = []
+    prompts = []
+    respond = model(lambda words, last: True)
+
+    def listen(request: Request) -> Capture:
+        if request.path != "/tokenize" and "image_url" in str(request.body):
+            prompts.append(json.dumps(request.body["messages"]))
+        answered: Capture = respond(request)
+        return answered
+
+    with (
+        ReplayServer(listen) as server,
+        Client(server.url, "tiny", timeout_s=5) as client,
+        recorded("stress", HOST) as record,
+    ):
+        run = Stress(client, SHAPES, 24, record)
+        curve = run.run(cells((64,), KINDS, POSITIONS), done.append)
+    assert [len(each.answers) for each in done] == [12, 12, *[24] * 6]
+    assert len(prompts) == len(set(prompts)) == 12 + 6 * 24
+    point = curve.points[-1].tally
+    assert (point.right, point.asked) == (144, 144)
+    assert 12 < point.effective < 30
+    noted = find_runs()[0][-1]
+    assert noted.all("cell")[-1]["effective"] == pytest.approx(done[-1].tally.effective)
+    assert "image" not in noted.all("answer")[-1]
 
 
 def test_a_server_that_is_gone_is_not_asked_for_ever() -> None:
@@ -189,22 +221,14 @@ def test_the_usual_lengths_end_beyond_the_context(ctx: int, lengths: tuple[int, 
     assert default_lengths(ctx) == lengths
 
 
-def test_shares_may_differ_though_their_intervals_overlap() -> None:
-    """Found on a box: 12 of 12, then 15 of 24 behind 2,048 tokens."""
-    assert Tally(12, 0, 0, 0).is_better_than(Tally(15, 9, 0, 0))
-    assert not Tally(12, 0, 0, 0).is_better_than(Tally(11, 1, 0, 0))
-    assert not Tally(12, 0, 0, 0).is_better_than(Tally(0, 0, 2, 0))
+def test_a_file_without_pictures_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "cases.yml"
+    file.write_text("cases:\n- name: sum\n  question: What is 1 + 1?\n  expect: ['2']\n")
+    with pytest.raises(UsageError, match=r"cases\.yml: no question has a picture"):
+        _check(str(file))
 
 
 def test_unknown_prefixes_are_refused() -> None:
     assert _kinds("prose, repeated,prose") == ("prose", "repeated")
     with pytest.raises(UsageError, match="--prefixes"):
         _kinds("prose,noise")
-
-
-def test_the_interval_of_a_curve_point_is_that_of_its_answers() -> None:
-    cell = Cell("prose", "image first", 64)
-    answers = [Answer(cell, "a", ("red",), outcome) for outcome in ["right"] * 5 + ["wrong"] * 5]
-    tally = Tally.of([*answers, Answer(cell, "a", ("red",), "exceeds limit")])
-    assert tally.accuracy == 0.5
-    assert tally.interval == pytest.approx((0.23659, 0.76341), abs=1e-4)
