@@ -46,17 +46,20 @@ class Stress:
     """Runs cells against one server.
 
     cases: the picture questions; those without a picture are left out. asked: how many questions
-    each cell asks, going round the cases, each behind a text of its own. The controls ask each case
-    once: without a text a second time is the same request.
+    each cell asks, going round the cases, each behind a text of its own.
     """
 
     def __init__(self, client: Client, cases: Sequence[Case], asked: int, record: Record) -> None:
         pictured = [case for case in cases if case.image is not None]
         self._client, self._record = client, record
-        self.cases = tuple(islice(cycle(pictured), asked))
-        self._once = self.cases[: len(pictured)]
+        self._cases = tuple(islice(cycle(pictured), asked))
+        self._once = self._cases[: len(pictured)]
         self._texts: dict[tuple[str, int], list[Text]] = {}
         self._silences = 0
+
+    def questions(self, cell: Cell) -> tuple[Case, ...]:
+        """Return the questions of a cell. Without a text a second time is the same request."""
+        return self._once if cell.prefix == NO_PREFIX else self._cases
 
     def run(
         self, wanted: Sequence[Cell], on_cell: Callable[[Finished], None] = lambda done: None
@@ -74,7 +77,7 @@ class Stress:
     def _cell(self, cell: Cell) -> Finished:
         answers = []
         tokens = []
-        for number, case in enumerate(self._once if cell.prefix == NO_PREFIX else self.cases):
+        for number, case in enumerate(self.questions(cell)):
             text = self._text(cell, number)
             tokens.append(text.tokens)
             answer = self._ask(cell, case, text.text)
