@@ -223,6 +223,13 @@ class ExposeSettings(Model):
     body_mib: Annotated[int, Field(ge=1)] = 100
 
 
+def _not_root(value: str) -> str:
+    """Refuse root: the server has an account of its own, which teardown removes with its files."""
+    if value == "root":
+        raise ValueError("the server runs as an account of its own; name another")
+    return value
+
+
 class Settings(Model):
     """Everything the roles read about one host.
 
@@ -236,9 +243,11 @@ class Settings(Model):
     """
 
     accelerator: Literal["nvidia", "cpu"] = "nvidia"
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$", alias="service_user")] = (
-        "onecard"
-    )
+    user: Annotated[
+        str,
+        Field(pattern=r"^[a-z_][a-z0-9_-]{0,30}$", alias="service_user"),
+        AfterValidator(_not_root),
+    ] = "onecard"
     packages: Texts = ()
     allow_reboot: bool = False
     reboot_timeout: Annotated[int, Field(ge=1)] = 900

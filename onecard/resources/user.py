@@ -14,7 +14,11 @@ from onecard.script import Answer
 
 @dataclass(frozen=True)
 class User(Resource):
-    """A system account without a password, with a group of its own name."""
+    """A system account without a password, with a group of its own name.
+
+    home: what tells it from an account of somebody's own, which is never changed: teardown takes
+        the account with this home for ours, and removes all of its files (survey.py).
+    """
 
     accepts: ClassVar[Mapping[int, str]] = MappingProxyType({0: "answered", 2: "no such account"})
 
@@ -40,7 +44,14 @@ class User(Resource):
 
     def fix(self, differences: Differences, actual: State) -> str:
         login = shlex.quote(self.login)
-        options = f"--home-dir {shlex.quote(self.home)} --shell {shlex.quote(self.shell)}"
+        shell = f"--shell {shlex.quote(self.shell)}"
         if not actual:
-            return f"useradd --system --user-group --no-create-home {options} {login}"
-        return f"usermod {options.replace('--home-dir', '--home')} {login}"
+            home = f"--home-dir {shlex.quote(self.home)}"
+            return f"useradd --system --user-group --no-create-home {home} {shell} {login}"
+        if "home" in differences:
+            reason = (
+                f"error: the account {self.login} is somebody's own (home {actual['home']}, shell "
+                f"{actual['shell']}) and stays as it is; set service_user to another name"
+            )
+            return f"echo {shlex.quote(reason)}; exit 1"
+        return f"usermod {shell} {login}"

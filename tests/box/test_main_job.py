@@ -206,6 +206,25 @@ def test_drift_is_mended(controller: Controller, box: Box, deployed: Any) -> Non
     )
 
 
+def test_a_persons_account_is_never_taken_over(
+    controller: Controller, box: Box, deployed: Any, tmp_path: Path
+) -> None:
+    box("useradd --create-home --shell /bin/bash ann")
+    before = box("getent passwd ann")
+    inventory = tmp_path / "inventory"
+    shutil.copytree(controller.inventory, inventory)
+    with (inventory / "group_vars" / "sandbox.yml").open("a") as group:
+        group.write("service_user: ann\n")
+    theirs = Controller(inventory)
+    (host,) = theirs.json("provision", "--host", "sandbox", code=1)["hosts"]
+    assert "user ann: the account ann is somebody's own (home /home/ann" in host["error"]
+    assert box("getent passwd ann; stat -c %U /var/lib/onecard") == f"{before}onecard\n"
+    goes = {row["what"] for row in theirs.json("teardown", "--host", "sandbox", "--check")["left"]}
+    assert "account ann" not in goes
+    assert not any(what.startswith("files of uid") for what in goes)
+    box("userdel --remove ann 2>/dev/null; ! getent passwd ann")
+
+
 def test_reboot_brings_the_server_back(controller: Controller, box: Box, deployed: Any) -> None:
     before = box("cat /proc/sys/kernel/random/boot_id")
     box("systemctl reboot --no-block")

@@ -68,6 +68,10 @@ AT_BOX = "inventory/hosts.yml: all.children.gpu.hosts.box"
         ),
         ("serve: 3", f"{AT_BOX}.serve: 3 is not a mapping of settings"),
         ("vllm: {version: 0.32}", f"{AT_BOX}.vllm.version: 0.32 is not text; put it in quotes"),
+        (
+            "service_user: root",
+            f'{AT_BOX}.service_user: "root": the server runs as an account of its own; name another',
+        ),
         ("accelerator: tpu", f'{AT_BOX}.accelerator: "tpu" is not nvidia or cpu'),
         ("ansible_port: 70000", f"{AT_BOX}.ansible_port: 70000 is more than 65535"),
         ("connect_timeout: 0", f"{AT_BOX}.connect_timeout: 0 is not more than 0.0"),

@@ -15,7 +15,7 @@ from onecard.resources.service import Service, configuration
 from onecard.resources.user import User
 from onecard.script import Answer
 from onecard.secret import Secret
-from tests.support.on_shell import differing, fix, look
+from tests.support.on_shell import differing, fix, look, shell
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,24 @@ class TestUser:
     def test_states(self, output: str, code: int, differences: set[str]) -> None:
         actual = self.WANTED.understand(Answer(output, code))
         assert set(diff(self.WANTED.desired(), actual)) == differences
-        (command,) = fix(self.WANTED, output, code)
-        assert command.startswith("useradd --system" if code else "usermod --home ")
+
+    def test_one_that_is_missing_is_made(self) -> None:
+        (command,) = fix(self.WANTED, "", 2)
+        assert command.startswith("useradd --system ")
+
+    def test_the_shell_alone_is_mended(self) -> None:
+        (command,) = fix(self.WANTED, "onecard:x:999:997::/var/lib/onecard:/bin/bash\n")
+        assert command == "usermod --shell /usr/sbin/nologin onecard"
+
+    def test_an_account_of_a_persons_own_is_left_alone(self) -> None:
+        theirs = User("ubuntu", home="/var/lib/onecard")
+        (command,) = fix(theirs, "ubuntu:x:1000:1000::/home/ubuntu:/bin/bash\n")
+        ran = shell(command)
+        assert ran.returncode == 1
+        assert ran.stdout == (
+            "error: the account ubuntu is somebody's own (home /home/ubuntu, shell /bin/bash) and "
+            "stays as it is; set service_user to another name\n"
+        )
 
     def test_for_real(self) -> None:
         assert look(User("root", "/root")) == {
