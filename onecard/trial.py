@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from onecard.box.release import MARK
+from onecard.box.tell import MARK
 from onecard.diagnosis import Diagnosis, diagnose
 from onecard.errors import UnhealthyError
 from onecard.start import Event, StartTracker
@@ -74,6 +74,9 @@ class Trial:
         start.lines.append(text)
         for event in start.tracker.feed(text, time.monotonic() - self._began):
             self._on_event(event)
+
+    def _waiting(self) -> None:
+        """Its line alone counts: something came."""
 
     def _answered(self, release: int, seconds: float, memory: list[dict[str, int]]) -> None:
         start = self.starts[-1]

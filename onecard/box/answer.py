@@ -6,15 +6,18 @@ import json
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from onecard import layout
 from onecard.box.cards import CardWatch
+from onecard.box.tell import tell
 from onecard.box.text import fields, read
 from onecard.box.unit import show
 
 POLL_S = 0.5
+TELL_S = 30.0  # a server that is silent for longer than idle_timeout is no lost connection
 LONGEST_ANSWER_S = 300.0
 
 
@@ -27,7 +30,8 @@ def wait_for_answer(question: dict[str, Any], deadline_s: float, watch: CardWatc
 
     question: {"url", "model", "body"}: where, the name that must be served, the chat request.
     """
-    until = time.monotonic() + deadline_s
+    told = time.monotonic()
+    until = told + deadline_s
     restarts = show()["NRestarts"]
     while True:
         watch.look()
@@ -40,6 +44,9 @@ def wait_for_answer(question: dict[str, Any], deadline_s: float, watch: CardWatc
             break
         if time.monotonic() > until:
             raise NoAnswerError(f"not ready after {deadline_s:.0f} s (serve.ready_timeout)")
+        if time.monotonic() > told + TELL_S:
+            tell("waiting")
+            told = time.monotonic()
         time.sleep(POLL_S)
     ask(question, max(until - time.monotonic(), 10.0))
     watch.look()
@@ -52,22 +59,25 @@ def healthy(url: str) -> bool:
     try:
         with opener().open(f"{url}/health", timeout=10) as answer:
             return bool(answer.status == 200)
-    except OSError:
+    except (OSError, HTTPException):
         return False
 
 
 def ask(question: dict[str, Any], timeout_s: float) -> None:
     """Ask which models there are, then one question. Raises NoAnswerError."""
     timeout_s = min(timeout_s, LONGEST_ANSWER_S)
-    served = [
-        model["id"] for model in send(f"{question['url']}/v1/models", None, timeout_s)["data"]
-    ]
-    if question["model"] not in served:
-        raise NoAnswerError(f"it serves {', '.join(served) or 'nothing'}, not {question['model']}")
-    url = f"{question['url']}/v1/chat/completions"
-    reply = send(url, json.dumps(question["body"]).encode(), timeout_s)
-    if not reply.get("choices") or not reply.get("usage", {}).get("completion_tokens"):
-        raise NoAnswerError("the first question got an empty answer")
+    try:
+        models = send(f"{question['url']}/v1/models", None, timeout_s)["data"]
+        served = [model["id"] for model in models]
+        if question["model"] not in served:
+            said = ", ".join(served) or "nothing"
+            raise NoAnswerError(f"it serves {said}, not {question['model']}")
+        url = f"{question['url']}/v1/chat/completions"
+        reply = send(url, json.dumps(question["body"]).encode(), timeout_s)
+        if not reply["choices"] or not reply["usage"]["completion_tokens"]:
+            raise NoAnswerError("the first question got an empty answer")
+    except (KeyError, TypeError):
+        raise NoAnswerError(f"what answers at {question['url']} is no server of vLLM") from None
 
 
 def send(url: str, body: bytes | None, timeout_s: float) -> dict[str, Any]:
@@ -82,7 +92,7 @@ def send(url: str, body: bytes | None, timeout_s: float) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         said = error.read(400).decode("utf-8", "replace")
         raise NoAnswerError(f"the first question failed: {path}: {error.code}: {said}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise NoAnswerError(f"the first question got no answer: {path}: {error}") from None
     if not isinstance(reply, dict):
         raise NoAnswerError(f"the first question got no JSON object: {path}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+LONGEST_S = 20.0  # for an answer of nvidia-smi
+
 
 class CardWatch:
     """The most memory seen in use on each card, in MiB."""
@@ -15,19 +17,29 @@ class CardWatch:
 
     def look(self) -> None:
         """Take one sample; a card that cannot be asked has none."""
-        if self._program is None:
-            return
-        query = "--query-gpu=index,memory.used,memory.total"
-        done = subprocess.run(
-            [self._program, query, "--format=csv,noheader,nounits"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        for line in done.stdout.splitlines():
+        for line in self._ask().splitlines():
             cells = [cell.strip() for cell in line.split(",")]
             if len(cells) == 3 and all(cell.isdigit() for cell in cells):
                 index, used, total = map(int, cells)
                 before = self._peaks.get(index, (0, 0))[0]
                 self._peaks[index] = (max(used, before), total)
+
+    def _ask(self) -> str:
+        if self._program is None:
+            return ""
+        query = "--query-gpu=index,memory.used,memory.total"
+        process = subprocess.Popen(
+            [self._program, query, "--format=csv,noheader,nounits"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        try:
+            return process.communicate(timeout=LONGEST_S)[0]
+        except subprocess.TimeoutExpired:
+            # A card that fell off the bus hangs it, out of the reach of signals: it is neither
+            # waited for nor asked again.
+            process.kill()
+            self._program = None
+            return ""
 
     def peaks(self) -> list[dict[str, int]]:
         """Return {index, used_mib, total_mib} for each card."""

@@ -9,8 +9,9 @@ in between: `@onecard-release {"event": ...}`.
                                                  wait for its first answer; record how it went
     release check --deadline S                wait for an answer of what is installed
 
-Events: answered {release, seconds, memory}, failed {release, reason}, back {release}: another one
-is being started in its place, stopped {}: nothing runs now.
+Events: waiting {}: no answer yet, twice a minute; answered {release, seconds, memory}; failed
+{release, reason}; back {release}: another one is being started in its place; stopped {}: nothing
+runs now.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from onecard import layout
 from onecard.box.answer import NoAnswerError, wait_for_answer
 from onecard.box.cards import CardWatch
+from onecard.box.tell import tell
 from onecard.box.text import fields, read, write
 from onecard.box.unit import Journal, restart, show, systemctl
 
@@ -32,12 +34,6 @@ RELEASES = Path(layout.RELEASES)
 CURRENT = RELEASES / "current"
 UNIT_FILE = Path(layout.UNIT_FILE)
 ENVIRONMENT = Path(layout.ENVIRONMENT)
-MARK = "@onecard-release"
-
-
-def tell(event: str, **values: object) -> None:
-    """Print one line for whoever watches."""
-    print(f"{MARK} {json.dumps({'event': event, **values})}", flush=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -123,21 +119,32 @@ def look(number: int, deadline_s: float) -> int:
         return 1
     started = time.monotonic()
     watch = CardWatch()
-    journal = Journal(show()["InvocationID"])
     try:
-        wait_for_answer(json.loads(read(folder(number) / "question.json")), deadline_s, watch)
-    except NoAnswerError as error:
-        journal.last_words()
-        record(number, "failed", reason=str(error))
-        tell("failed", release=number, reason=str(error))
+        follow(number, deadline_s, watch)
+    # Whatever went wrong, nobody else takes this start back.
+    except Exception as error:
+        known = isinstance(error, NoAnswerError)
+        reason = str(error) if known else f"unexpected {type(error).__name__}: {error}"
+        record(number, "failed", reason=reason)
+        tell("failed", release=number, reason=reason)
         return 1
-    finally:
-        journal.close()
     seconds = round(time.monotonic() - started, 2)
     record(number, "ready", seconds=str(seconds))
     point_to(number)
     tell("answered", release=number, seconds=seconds, memory=watch.peaks())
     return 0
+
+
+def follow(number: int, deadline_s: float, watch: CardWatch) -> None:
+    """Print the journal of the present start until it has answered. Raises NoAnswerError."""
+    journal = Journal(show()["InvocationID"])
+    try:
+        wait_for_answer(json.loads(read(folder(number) / "question.json")), deadline_s, watch)
+    except NoAnswerError:
+        journal.last_words()
+        raise
+    finally:
+        journal.close()
 
 
 def record(number: int, state: str, **values: str) -> None:

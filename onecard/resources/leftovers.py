@@ -16,6 +16,7 @@ from onecard.secret import Secret
 
 _WAIT = 30  # seconds for a process to end by itself, and for its memory to come back
 _SEARCH = 300  # seconds for the search through files
+_SMI = "timeout 20 nvidia-smi"  # a card that fell off the bus hangs it
 _MIB = 1024  # of GPU memory that a driver may use without any process
 
 
@@ -117,9 +118,9 @@ class NoGpuMemory(Absence):
         return (
             "command -v nvidia-smi >/dev/null || exit 0\n"
             f"{_ours(self.uid)}"
-            "apps=$(nvidia-smi --query-compute-apps=pid --format=csv,noheader) || exit 0\n"
+            f"apps=$({_SMI} --query-compute-apps=pid --format=csv,noheader) || exit 0\n"
             'for pid in $apps; do if ours "$pid"; then echo "pid $pid"; fi; done\n'
-            '[ -n "$apps" ] || nvidia-smi --query-gpu=index,memory.used '
+            f'[ -n "$apps" ] || {_SMI} --query-gpu=index,memory.used '
             "--format=csv,noheader,nounits "
             f"| awk -F ', ' '$2 > {_MIB} {{ print $2 \" MiB on GPU \" $1 \" by no process\" }}'"
         )
