@@ -6,6 +6,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from onecard.box.answer import LONGEST_ANSWER_S
 from onecard.console import HostConsole
 from onecard.job import StepResult
 from onecard.phases import PhaseConsole
@@ -15,6 +16,7 @@ from onecard.session import Session
 from onecard.trial import Trial
 
 _REPLAYED_S = 1.0  # a server that has long been up: its journal comes at once, and is no news
+_SPARE_S = 60.0  # for what the box does around the wait
 
 
 class TrialConsole(HostConsole):
@@ -56,7 +58,11 @@ class TrialConsole(HostConsole):
         """See whether what is installed answers; nothing is started."""
         trial = self._begin_trial(from_s=_REPLAYED_S)
         try:
-            session.run(f"{program('check')} --deadline {deadline_s}", on_line=trial.line)
+            session.run(
+                f"{program('check')} --deadline {deadline_s}",
+                on_line=trial.line,
+                timeout=deadline_s + LONGEST_ANSWER_S + _SPARE_S,
+            )
         finally:
             self._end_trial()
         if not trial.first.answered and not trial.first.reason:
