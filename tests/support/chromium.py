@@ -26,9 +26,15 @@ DEADLINE_S = 60.0
 
 
 def executable() -> str:
-    """The browser's program; "" where there is none."""
-    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    return next((path for path in found if path), "")
+    """The browser's program; "" where there is none. Ubuntu's own only says to install a snap."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if (
+            path
+            and not subprocess.run([path, "--version"], capture_output=True, check=False).returncode
+        ):
+            return path
+    return ""
 
 
 def _pipe() -> tuple[int, int]:
