@@ -17,12 +17,11 @@ from invoke import Exit
 from invoke.parser import parser as invoke_parser
 
 from onecard.errors import OnecardError, UsageError
+from onecard.places import PROJECT, inventory_folder
 
 if TYPE_CHECKING:
     from onecard.host import Host
     from onecard.inventory import Inventory
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 # Invoke leaves with 1 for a flag that it does not know; here 1 means that the work failed and 2
 # that the command line is wrong. Its parser raises by this name.
@@ -81,11 +80,6 @@ def print_json(value: object) -> None:
     """Print the one JSON document that --json promises."""
     json.dump(value, sys.stdout, indent=2)
     print(flush=True)  # a task that goes on after it has a reader who waits
-
-
-def inventory_folder() -> Path:
-    """Return ONECARD_INVENTORY, else the project's own inventory/."""
-    return Path(os.environ.get("ONECARD_INVENTORY") or PROJECT / "inventory").absolute()
 
 
 def known_hosts() -> Path:

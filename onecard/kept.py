@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from onecard import cli
+from onecard.places import inventory_folder
 from onecard.secret import Secret
 
 KEY = "api-key"
@@ -16,7 +16,7 @@ CERTIFICATE = "certificate.pem"
 
 def folder(host: str) -> Path:
     """Return the host's folder, whether or not it is there."""
-    return cli.inventory_folder() / "kept" / quote(host, safe="@:[]")
+    return inventory_folder() / "kept" / quote(host, safe="@:[]")
 
 
 def keep_key(host: str, key: Secret) -> Path:

@@ -18,8 +18,8 @@ from typing import Any, Final
 import keyring as keyring_library
 from keyring.errors import KeyringError
 
-from onecard import cli
 from onecard.errors import UsageError
+from onecard.places import inventory_folder
 from onecard.secret import Secret
 
 # Every secret there is, and the environment variable that gives it for one run.
@@ -101,7 +101,7 @@ def listed() -> tuple[Kept, ...]:
 
 
 def _file() -> Path:
-    return cli.inventory_folder() / "secrets.json"
+    return inventory_folder() / "secrets.json"
 
 
 def _check(name: str) -> None:

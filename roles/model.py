@@ -8,12 +8,11 @@ from pathlib import Path
 from onecard import layout, secret_store
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.places import PROJECT
 from onecard.resources.architecture import Architecture
 from onecard.resources.base import Resource
 from onecard.resources.hub import HubModel
 from onecard.resources.tree import Tree, fingerprint
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 
 def folder(host: Host) -> str:

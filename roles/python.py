@@ -10,12 +10,12 @@ from onecard.errors import UsageError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.locks.indexes import indexes
+from onecard.places import PROJECT
 from onecard.resources.base import Resource
 from onecard.resources.files import Directory, File
 from onecard.resources.python import PythonPackages, Venv
 from onecard.resources.wheels import Wheels
 
-PROJECT = Path(__file__).resolve().parent.parent
 # It stands before uv on the box and hands over pip's settings, which uv does not read.
 PROGRAM = PROJECT / "onecard" / "data" / "tools" / "uv.py"
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from onecard import cli
 from onecard.errors import HostKeyError
+from onecard.places import PROJECT
 from onecard.selection import read_pin, select, write_pin
 from onecard.wire import known_host_keys, remember, shown_host_key
 
@@ -16,7 +17,7 @@ from onecard.wire import known_host_keys, remember, shown_host_key
 def hosts(*, as_json: bool) -> int:
     """List the inventory; reads files only."""
     inventory = cli.load_inventory()
-    pinned = read_pin(cli.PROJECT)
+    pinned = read_pin(PROJECT)
     rows: list[dict[str, Any]] = []
     for host in inventory.hosts.values():
         place = host.connection
@@ -70,6 +71,6 @@ def use(name: str) -> int:
     """Pin a host (or a group), or none with `-`."""
     if name not in ("", "-"):
         select(cli.load_inventory(), name, {}, None)
-    write_pin(cli.PROJECT, name)
+    write_pin(PROJECT, name)
     print("no host is pinned" if name in ("", "-") else f"pinned: {name}")
     return 0

@@ -11,6 +11,7 @@ from typing import Final
 
 from onecard import cli
 from onecard.errors import OnecardError, UsageError
+from onecard.places import runs_folder
 from onecard.report_page.as_json import to_json
 from onecard.report_page.blocks import Page
 from onecard.report_page.compare import compare
@@ -19,7 +20,7 @@ from onecard.report_page.markdown import to_markdown
 from onecard.report_page.page import page
 from onecard.report_page.sides import gathered, side
 from onecard.runs import Run, find_runs
-from onecard.runs.folder import folder_name, runs_folder
+from onecard.runs.folder import folder_name
 from onecard.runs.write import plain
 
 SUFFIXES: Final = {"html": ".html", "md": ".md", "json": ".json"}

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from onecard import cli
+from onecard.places import runs_folder
 from onecard.runs import Run, find_runs
-from onecard.runs.folder import runs_folder
 from onecard.runs.summary import summary
 
 STYLES = {"done": "green", "failed": "bold red", "interrupted": "yellow", "open": "yellow"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from onecard import cli
+from onecard.places import PROJECT, inventory_folder
 from onecard.sandbox import Driver, box_names, choose_driver
 
 
@@ -13,7 +14,7 @@ def _say(text: str) -> None:
 
 
 def _driver() -> Driver:
-    return choose_driver(cli.PROJECT, cli.inventory_folder(), _say)
+    return choose_driver(PROJECT, inventory_folder(), _say)
 
 
 def up(name: str, count: int) -> None:

@@ -11,6 +11,7 @@ from onecard.engine import converge, inspect
 from onecard.errors import CommandError, DriftError, OnecardError, UsageError
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.places import PROJECT
 from onecard.plan import Item, Plan, RolePlan
 from onecard.prompts import Prompts
 from onecard.report import HostReport
@@ -124,8 +125,8 @@ def _forget(host: Host) -> list[str]:
     forgotten = []
     if kept.forget(host.name):
         forgotten.append("the copy of its API key and certificate")
-    if read_pin(cli.PROJECT) == host.name:
-        write_pin(cli.PROJECT, "")
+    if read_pin(PROJECT) == host.name:
+        write_pin(PROJECT, "")
         forgotten.append("that it was pinned by `invoke use`")
     return forgotten
 

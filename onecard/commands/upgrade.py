@@ -20,6 +20,7 @@ from onecard.locks.cleanup import remove_unused
 from onecard.locks.lock import Lock, Move, moves
 from onecard.locks.resolve import adopt
 from onecard.locks.store import write
+from onecard.places import inventory_folder
 from onecard.provision import Run, preflight, ready_to_install
 from onecard.report import HostReport
 
@@ -34,7 +35,7 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
     host = ready_to_install(cli.chosen_host(requested))
     console = HostConsole(progress_console(), host.name)
     with connected(host, cli.known_hosts()) as box:
-        run = Run(box, cli.inventory_folder(), console, holder("upgrade"))
+        run = Run(box, inventory_folder(), console, holder("upgrade"))
         facts = gather(box.session, None if check else run.holder)
         preflight(facts, replace(host, lock=None), console)
         if box.session.run(f"test -x {UV}").code != 0:

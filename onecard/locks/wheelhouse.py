@@ -15,8 +15,8 @@ from onecard.host import Host
 from onecard.locks import question
 from onecard.locks.indexes import indexes
 from onecard.locks.lock import Lock, normalised
+from onecard.places import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[2]
 _OLDEST_GLIBC = 5  # manylinux1
 _NEWEST_UV = 40  # of the platforms that uv knows by name
 _OLD_NAMES = {"manylinux1": 5, "manylinux2010": 12, "manylinux2014": 17}

@@ -12,11 +12,10 @@ from pathlib import Path
 
 from onecard.errors import OnecardError
 from onecard.fit import ModelShape, find_model, parse_config
+from onecard.places import PROJECT
 from onecard.runs import Run
 from onecard.runs.folder import PICTURES
 from onecard.smoke.cases import MEDIA_TYPES
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def data_urls(runs: Iterable[Run], folder: Path) -> Mapping[str, str]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
+from onecard.places import runs_folder
+
 PICTURES: Final = "pictures"
-_PROJECT = Path(__file__).resolve().parents[2]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@-]+")
-
-
-def runs_folder() -> Path:
-    """Return ONECARD_RUNS, else the project's own runs/."""
-    return Path(os.environ.get("ONECARD_RUNS") or _PROJECT / "runs").absolute()
 
 
 def folder_name(host: str) -> str:

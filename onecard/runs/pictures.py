@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from onecard.runs.folder import PICTURES, runs_folder
+from onecard.places import runs_folder
+from onecard.runs.folder import PICTURES
 
 
 def keep_picture(path: Path) -> dict[str, str]:

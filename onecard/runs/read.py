@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from onecard.errors import UsageError
-from onecard.runs.folder import PICTURES, runs_folder
+from onecard.places import runs_folder
+from onecard.runs.folder import PICTURES
 from onecard.runs.write import VERSION
 
 

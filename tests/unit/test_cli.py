@@ -25,9 +25,8 @@ from onecard.errors import (
     UnreachableError,
     UsageError,
 )
+from onecard.places import PROJECT, inventory_folder
 from onecard.report import HostReport, RoleReport
-
-PROJECT = Path(cli.PROJECT)
 
 
 @pytest.mark.parametrize(
@@ -233,3 +232,15 @@ def test_a_host_report_adds_up_and_is_one_json_object() -> None:
 def test_status_of_a_host(exit_code: int, error: str, roles: list[RoleReport], status: str) -> None:
     report = HostReport("a", roles, error=error, exit_code=exit_code)
     assert report.status == status
+
+
+def test_a_variable_that_names_no_inventory_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONECARD_INVENTORY", str(tmp_path))
+    assert inventory_folder() == tmp_path
+    monkeypatch.setenv("ONECARD_INVENTORY", str(tmp_path / "invetory"))
+    with pytest.raises(UsageError, match=r"ONECARD_INVENTORY: .*/invetory is no folder"):
+        cli.load_inventory()
+    monkeypatch.delenv("ONECARD_INVENTORY")
+    assert inventory_folder() == PROJECT / "inventory"

@@ -17,12 +17,12 @@ from facts_support import CARD, box, working
 
 import roles
 from onecard import layout
-from onecard.cli import PROJECT
 from onecard.errors import UsageError
 from onecard.host import Host
 from onecard.inventory import load
 from onecard.locks.lock import Lock
 from onecard.override import override
+from onecard.places import PROJECT
 from onecard.plan import probes
 from onecard.resources.apt import AptPackages
 from onecard.resources.base import Resource
