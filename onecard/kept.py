@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from urllib.parse import quote
 
 from onecard.places import inventory_folder
 from onecard.secret import Secret
+from onecard.whole_file import write_whole
 
 KEY = "api-key"
 CERTIFICATE = "certificate.pem"
@@ -51,12 +51,6 @@ def forget(host: str) -> bool:
 
 
 def _write(path: Path, text: str) -> Path:
-    """Write beside and move over, so that a reader sees the old content or the new."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_suffix(".onecard-new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
-    new.replace(path)
+    write_whole(path, text, 0o600)
     return path

@@ -21,6 +21,7 @@ from keyring.errors import KeyringError
 from onecard.errors import UsageError
 from onecard.places import inventory_folder
 from onecard.secret import Secret
+from onecard.whole_file import write_whole
 
 # Every secret there is, and the environment variable that gives it for one run.
 NAMES: Final[Mapping[str, str]] = {
@@ -131,12 +132,7 @@ def _write(entries: Mapping[str, str]) -> None:
     if not entries:
         path.unlink(missing_ok=True)
         return
-    new = path.with_suffix(".onecard-new")
-    new.unlink(missing_ok=True)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as stream:
-        json.dump(dict(sorted(entries.items())), stream, indent=2)
-    new.replace(path)
+    write_whole(path, json.dumps(dict(sorted(entries.items())), indent=2), 0o600)
 
 
 def _from_keyring(key: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from onecard.errors import UsageError
+from onecard.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,8 +87,7 @@ def write_pin(project: Path, name: str) -> None:
         if name.strip() in ("", "-"):
             path.unlink(missing_ok=True)
             return
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(name.strip() + "\n", "utf-8")
+        write_whole(path, name.strip() + "\n")
     except OSError as error:
         raise UsageError(f".onecard/host: cannot be written: {error.strerror}") from error
 

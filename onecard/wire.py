@@ -31,6 +31,7 @@ from onecard.errors import (
 from onecard.host import Host
 from onecard.prompts import Prompts
 from onecard.tunnel import forwarded
+from onecard.whole_file import write_whole
 
 USER_KNOWN_HOSTS = Path("~/.ssh/known_hosts")
 
@@ -226,8 +227,7 @@ def remember(known_hosts: Path, host_key: HostKey) -> None:
     lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
     kept = [line for line in lines if line.split(" ")[0] != host_key.name]
     kept.append(f"{host_key.name} {host_key.key.get_name()} {host_key.key.get_base64()}")
-    known_hosts.parent.mkdir(parents=True, exist_ok=True)
-    known_hosts.write_text("\n".join(kept) + "\n")
+    write_whole(known_hosts, "\n".join(kept) + "\n")
 
 
 def _connection(host: Host) -> Any:

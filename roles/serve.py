@@ -24,7 +24,7 @@ from onecard.templates import render
 from roles import model
 
 PACKAGE: Final = Path(onecard.__file__).parent
-BOX_SOURCES: Final = ("__init__.py", "layout.py", "box/*.py")
+BOX_SOURCES: Final = ("__init__.py", "layout.py", "whole_file.py", "box/*.py")
 
 
 def served_name(host: Host) -> str:

@@ -27,8 +27,9 @@ from onecard import layout
 from onecard.box.answer import NoAnswerError, wait_for_answer
 from onecard.box.cards import CardWatch
 from onecard.box.tell import tell
-from onecard.box.text import fields, read, write
+from onecard.box.text import fields, read
 from onecard.box.unit import Journal, restart, show, systemctl
+from onecard.whole_file import write_whole
 
 RELEASES = Path(layout.RELEASES)
 CURRENT = RELEASES / "current"
@@ -85,8 +86,8 @@ def install(number: int) -> int:
     if gone:
         print(f"release {number} needs {gone[0]}, which is no longer there; nothing was changed")
         return 1
-    write(ENVIRONMENT, (folder(number) / ENVIRONMENT.name).read_text())
-    write(UNIT_FILE, unit, 0o644)
+    write_whole(ENVIRONMENT, (folder(number) / ENVIRONMENT.name).read_text(), 0o600)
+    write_whole(UNIT_FILE, unit)
     systemctl("daemon-reload")
     return 0
 
@@ -154,7 +155,7 @@ def record(number: int, state: str, **values: str) -> None:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     lines = {"state": state, "at": now, **values}
     text = "".join(f"{key}={' '.join(value.split())}\n" for key, value in lines.items())
-    write(folder(number) / "result", text)
+    write_whole(folder(number) / "result", text, 0o600)
 
 
 def point_to(number: int) -> None:

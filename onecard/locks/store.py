@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from onecard.errors import UsageError
 from onecard.host import Host
 from onecard.locks.lock import Lock, asked
 from onecard.setting_errors import dotted, explain
+from onecard.whole_file import write_whole
 from onecard.yaml_file import read
 
 FOLDER = "locks"
@@ -75,12 +74,7 @@ def write(inventory: Path, name: str, lock: Lock) -> Path:
     """Write a host's lock, whole or not at all, and return the file."""
     path = path_of(inventory, name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, new = tempfile.mkstemp(dir=path.parent, prefix=".lock-")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(_HEAD.format(name=name) + dump(lock))
-        Path(new).chmod(0o644)
-        Path(new).replace(path)
+        write_whole(path, _HEAD.format(name=name) + dump(lock))
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
     return path

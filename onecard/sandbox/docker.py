@@ -34,7 +34,8 @@ from onecard.sandbox.furnish import (
 )
 from onecard.sandbox.keys import fresh_key_pair
 from onecard.sandbox.names import Labels, unique
-from onecard.sandbox.system import Say, remove_tree, run, succeeds, wait_until, write_atomically
+from onecard.sandbox.system import Say, remove_tree, run, succeeds, wait_until
+from onecard.whole_file import write_whole
 
 _ADDRESS = "127.0.0.1"
 _BOOT_SECONDS = 120.0
@@ -147,8 +148,8 @@ class DockerDriver:
         own = {k: v for k, v in box_files(identity).items() if k not in commands.ENGINE_FILES}
         copy = ["docker", "cp", "-", f"{commands.container(self._labels, name)}:/"]
         subprocess.run(copy, input=archive(own), capture_output=True, check=True)
-        write_atomically(folder / "key", login.private.reveal(), 0o600)
-        write_atomically(folder / "box.json", json.dumps({"host_key": host.public}) + "\n")
+        write_whole(folder / "key", login.private.reveal(), 0o600)
+        write_whole(folder / "box.json", json.dumps({"host_key": host.public}) + "\n")
 
     def _await(self, name: str) -> None:
         def ready() -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from onecard.sandbox.driver import Box
-from onecard.sandbox.system import write_atomically
+from onecard.whole_file import write_whole
 
 _SSH_PORT = 22
 _HEADER = "# Written by `invoke sandbox.up`, removed by `invoke sandbox.down`. Edits are lost.\n"
@@ -62,13 +62,13 @@ def write_entries(inventory: Path, entries: Iterable[Entry], forget: Iterable[st
     current = list(entries)
     hosts, known = inventory / "sandbox.yml", inventory / "known_hosts"
     if current:
-        write_atomically(hosts, render_hosts(entry.box for entry in current))
+        write_whole(hosts, render_hosts(entry.box for entry in current))
     else:
         hosts.unlink(missing_ok=True)
     before = known.read_text() if known.exists() else ""
     after = merge_known_hosts(before, current, forget)
     if after != before:
         if after:
-            write_atomically(known, after)
+            write_whole(known, after)
         else:
             known.unlink()

@@ -33,9 +33,9 @@ from onecard.sandbox.system import (
     remove_tree,
     run,
     wait_until,
-    write_atomically,
 )
 from onecard.sandbox.tree import write_files
+from onecard.whole_file import write_whole
 
 _BOOT_SECONDS = 90.0
 
@@ -120,7 +120,7 @@ class NspawnDriver:
         try:
             subnet = self._subnet() if any(map(self._running, self._names())) else None
             subnet = subnet or self._network.choose(read_resolv_conf(), self._subnet())
-            write_atomically(self._state / "subnet", f"{subnet}\n")
+            write_whole(self._state / "subnet", f"{subnet}\n")
             self._network.up(subnet)
             begun = time.monotonic()
             for name in names:
@@ -152,13 +152,13 @@ class NspawnDriver:
             name, uuid.uuid4().hex, login.public, host.private.reveal(), host.public
         )
         write_files(root, {**base_files(controller), **box_files(identity)})
-        write_atomically(folder / "key", login.private.reveal(), 0o600)
-        write_atomically(folder / "key.pub", login.public + "\n")
+        write_whole(folder / "key", login.private.reveal(), 0o600)
+        write_whole(folder / "key.pub", login.public + "\n")
         used = [self._record(other).host for other in self._names()]
         number = next_host(self._subnet() or IPv4Network("10.0.0.0/24"), used)
         record = _Record(number, host.public)
         # Written last: a folder without it is half-made, and made anew by the next `up`.
-        write_atomically(folder / "box.json", json.dumps(asdict(record)) + "\n")
+        write_whole(folder / "box.json", json.dumps(asdict(record)) + "\n")
         self._say(f"sandbox: {name} copied from the base tree ({time.monotonic() - begun:.1f} s)")
 
     def _start(self, name: str, controller: Controller, subnet: IPv4Network) -> None:

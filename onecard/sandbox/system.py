@@ -120,14 +120,3 @@ def remove_tree(folder: Path) -> None:
     for point in mounts_below(real):
         run(["umount", "--lazy", point])
     run(["rm", "-rf", "--one-file-system", real], timeout=300)
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write `text` beside `path` and rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    fresh.chmod(mode)
-    fresh.replace(path)
