@@ -112,8 +112,10 @@ class Wire:
     def connect(self) -> None:
         """Log in: check the host key, then offer the agent's keys, key files and a password.
 
-        Raises HostKeyError, AuthenticationError or UnreachableError within connect_timeout.
+        Raises HostKeyError, AuthenticationError or UnreachableError within connect_timeout;
+        UsageError for a file of this computer that cannot be used.
         """
+        _require_key_file(self._host)
         with translated(self._host.name):
             try:
                 self._open()
@@ -193,6 +195,7 @@ def shown_host_key(host: Host, known_hosts: Path) -> HostKey:
 
     A host on the way to it (ProxyJump) must be known already. Raises as Wire.connect does.
     """
+    _require_key_file(host)
     with translated(host.name):
         connection = _connection(host)
         for hop in _gateways(connection):
@@ -212,30 +215,28 @@ def known_host_keys(host: Host, known_hosts: Path) -> list[HostKey]:
     """Return the keys that the project's file, else the user's, holds for a host. Reads files."""
     with translated(host.name):
         connection = _connection(host)
-        name = (
-            connection.host if connection.port == 22 else f"[{connection.host}]:{connection.port}"
-        )
-        for path in (known_hosts, USER_KNOWN_HOSTS.expanduser()):
+    name = connection.host if connection.port == 22 else f"[{connection.host}]:{connection.port}"
+    for path in (known_hosts, USER_KNOWN_HOSTS.expanduser()):
+        with _usable(path):
             keys = paramiko.HostKeys(str(path)).lookup(name) if path.exists() else None
-            if keys:
-                return [HostKey(name, key) for key in keys.values()]
+        if keys:
+            return [HostKey(name, key) for key in keys.values()]
     return []
 
 
 def remember(known_hosts: Path, host_key: HostKey) -> None:
     """Write a key into the project's known_hosts, in place of any that it had for the host."""
-    lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
-    kept = [line for line in lines if line.split(" ")[0] != host_key.name]
-    kept.append(f"{host_key.name} {host_key.key.get_name()} {host_key.key.get_base64()}")
-    write_whole(known_hosts, "\n".join(kept) + "\n")
+    with _usable(known_hosts):
+        lines = known_hosts.read_text().splitlines() if known_hosts.exists() else []
+        kept = [line for line in lines if line.split(" ")[0] != host_key.name]
+        kept.append(f"{host_key.name} {host_key.key.get_name()} {host_key.key.get_base64()}")
+        write_whole(known_hosts, "\n".join(kept) + "\n")
 
 
 def _connection(host: Host) -> Any:
     wanted = host.connection
     keywords: dict[str, Any] = {"banner_timeout": wanted.connect_timeout}
     if wanted.key_file is not None:
-        if not wanted.key_file.exists():
-            raise UsageError(f"{host.name}: key_file {wanted.key_file} does not exist")
         keywords["key_filename"] = str(wanted.key_file)
     gateway = None
     for hop in filter(None, wanted.proxy_jump.split(",")):
@@ -252,6 +253,24 @@ def _connection(host: Host) -> Any:
     )
 
 
+def _require_key_file(host: Host) -> None:
+    wanted = host.connection.key_file
+    if wanted is not None and not wanted.exists():
+        raise UsageError(f"{host.name}: key_file {wanted} does not exist")
+
+
+@contextmanager
+def _usable(known_hosts: Path) -> Iterator[None]:
+    """Turn what a file of host keys raises into a UsageError: the network has no part in it."""
+    try:
+        yield
+    except paramiko.hostkeys.InvalidHostKey as error:
+        raise UsageError(f"{known_hosts}: no host key: {error.line}; remove that line") from None
+    except (OSError, ValueError) as error:  # ValueError: bytes that are no text, a key cut short
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{known_hosts}: cannot be used: {reason}; mend or remove it") from None
+
+
 def _vouch(client: Any, known_hosts: Path) -> None:
     """Have a client accept the known keys alone.
 
@@ -259,10 +278,14 @@ def _vouch(client: Any, known_hosts: Path) -> None:
     rental companies hand the same address to many boxes.
     """
     client.set_missing_host_key_policy(_Refuse())
-    if known_hosts.exists():
-        client.load_system_host_keys(str(known_hosts))
-    if USER_KNOWN_HOSTS.expanduser().exists():
-        client.load_host_keys(str(USER_KNOWN_HOSTS.expanduser()))
+    files = {
+        known_hosts: client.load_system_host_keys,
+        USER_KNOWN_HOSTS.expanduser(): client.load_host_keys,
+    }
+    for path, load in files.items():
+        with _usable(path):
+            if path.exists():
+                load(str(path))
 
 
 def _gateways(connection: Any) -> list[Any]:

@@ -24,8 +24,18 @@ from onecard.errors import (
     UsageError,
 )
 from onecard.host import Connection, Host
+from onecard.prompts import Prompts
 from onecard.settings import Settings
-from onecard.wire import FOREIGN, HostKey, _UnknownKey, known_host_keys, remember, translated
+from onecard.wire import (
+    FOREIGN,
+    HostKey,
+    Wire,
+    _UnknownKey,
+    known_host_keys,
+    remember,
+    shown_host_key,
+    translated,
+)
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIGEga2V5IG1hZGUgdXAgZm9yIHRlc3RzIG9mIHdpcmUu"
 OTHER = "AAAAC3NzaC1lZDI1NTE5AAAAIHVzZWQgYnkgdGVzdHMgb2YgdGhlIHdpcmUgb25seSEh"
@@ -199,5 +209,42 @@ def host(**connection: Any) -> Host:
 
 def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
     missing = tmp_path / "id"
-    with pytest.raises(UsageError, match=f"a100-1: key_file {missing} does not exist"):
-        known_host_keys(host(address="192.0.2.7", key_file=missing), tmp_path / "known_hosts")
+    box, known_hosts = host(address="192.0.2.7", key_file=missing), tmp_path / "known_hosts"
+    assert known_host_keys(box, known_hosts) == []  # a list of the hosts has no use for it
+    for connect in (
+        Wire(box, known_hosts, Prompts()).connect,
+        lambda: shown_host_key(box, known_hosts),
+    ):
+        with pytest.raises(UsageError, match=f"a100-1: key_file {missing} does not exist"):
+            connect()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"192.0.2.7 ssh-ed25519 AAAAgarbled\n", "no host key: 192.0.2.7 ssh-ed25519 AAAAgarbled;"),
+        (b"\xff\xfe\n", "cannot be used: 'utf-8' codec"),
+        (b"192.0.2.7 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAABGFiY2Q=\n", "cannot be used: "),
+        (None, "cannot be used: Is a directory"),
+    ],
+)
+@pytest.mark.parametrize("whose", ["project", "user"])
+def test_host_keys_that_cannot_be_read_are_no_trouble_of_the_network(
+    whose: str, content: bytes | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, other = tmp_path / whose, tmp_path / "other"
+    monkeypatch.setattr("onecard.wire.USER_KNOWN_HOSTS", file if whose == "user" else other)
+    file.mkdir() if content is None else file.write_bytes(content)
+    known_hosts = file if whose == "project" else other
+    box = host(address="127.0.0.1", port=9, connect_timeout=5.0)
+    for use in (
+        Wire(box, known_hosts, Prompts()).connect,
+        lambda: known_host_keys(box, known_hosts),
+    ):
+        with pytest.raises(UsageError) as caught:
+            use()
+        assert caught.value.message.startswith(f"{file}: {words}")
+        assert "\n" not in caught.value.message
+    if whose == "project" and content is None:
+        with pytest.raises(UsageError, match="Is a directory"):
+            remember(known_hosts, HostKey("192.0.2.7", key()))
