@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
+from onecard.errors import UsageError
 from onecard.settings import ServeSettings
 
 _OF_THE_MODEL: Final[Mapping[str, str]] = {"model": "model.source", "served_name": "model.name"}
@@ -15,6 +16,7 @@ def flags(given: Mapping[str, Any]) -> dict[str, tuple[str, object]]:
     """Return `--flag` -> (path of the setting, its value, None when not given).
 
     given: the task's parameters; those that are no settings are left out.
+    Raises UsageError for arguments whose quotes do not close.
     """
     settings = ServeSettings.model_fields
     found: dict[str, tuple[str, object]] = {}
@@ -25,6 +27,13 @@ def flags(given: Mapping[str, Any]) -> dict[str, tuple[str, object]]:
         if isinstance(value, bool) and value == settings[name].default:
             value = None  # noqa: PLW2901  # a switch that was not given says what holds anyway
         if name == "extra_args" and value is not None:
-            value = shlex.split(value)  # noqa: PLW2901
+            value = _words(value)  # noqa: PLW2901
         found[f"--{name.replace('_', '-')}"] = (path, value)
     return found
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--extra-args: {error} in {text}") from None

@@ -13,6 +13,7 @@ import pytest
 from invoke import Exit
 
 from onecard import cli
+from onecard.commands import deploy_flags
 from onecard.errors import (
     AuthenticationError,
     BusyError,
@@ -232,6 +233,15 @@ def test_a_host_report_adds_up_and_is_one_json_object() -> None:
 def test_status_of_a_host(exit_code: int, error: str, roles: list[RoleReport], status: str) -> None:
     report = HostReport("a", roles, error=error, exit_code=exit_code)
     assert report.status == status
+
+
+def test_extra_arguments_are_words_as_in_a_shell() -> None:
+    given = {"extra_args": "--seed 0 --x 'a b'"}
+    assert deploy_flags.flags(given) == {
+        "--extra-args": ("serve.extra_args", ["--seed", "0", "--x", "a b"])
+    }
+    with pytest.raises(UsageError, match=r"--extra-args: No closing quotation in --x 'y"):
+        deploy_flags.flags({"extra_args": "--x 'y"})
 
 
 def test_a_variable_that_names_no_inventory_is_said(
