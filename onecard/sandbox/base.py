@@ -114,6 +114,6 @@ def _set_up(root: Path, controller: Controller) -> None:
     write_files(root, extra)
     update = "update-ca-certificates\n" if extra else ""
     # debootstrap copies the controller's name servers and name; a box gets its own later.
-    run(["chroot", root, "/bin/sh"], text_input=SETUP + update, extra={"HOME": "/root"})
+    run(["chroot", root, "/bin/sh"], given=SETUP + update, extra={"HOME": "/root"})
     for name in ("etc/hostname", "etc/resolv.conf"):
         (root / name).unlink(missing_ok=True)

@@ -147,7 +147,7 @@ class DockerDriver:
         # The engine itself writes the container's name and name servers.
         own = {k: v for k, v in box_files(identity).items() if k not in commands.ENGINE_FILES}
         copy = ["docker", "cp", "-", f"{commands.container(self._labels, name)}:/"]
-        subprocess.run(copy, input=archive(own), capture_output=True, check=True)
+        run(copy, given=archive(own))
         write_whole(folder / "key", login.private.reveal(), 0o600)
         write_whole(folder / "box.json", json.dumps({"host_key": host.public}) + "\n")
 

@@ -38,7 +38,7 @@ class Network:
                 run(["ip", "link", "add", bridge, "type", "bridge"])
             run(["ip", "addr", "replace", f"{address_of(subnet, 1)}/24", "dev", bridge])
             run(["ip", "link", "set", bridge, "up"])
-            run(["nft", "-f", "-"], text_input=ruleset(self._labels, subnet))
+            run(["nft", "-f", "-"], given=ruleset(self._labels, subnet))
             if _forwarding_dropped():
                 for rule in _forward_rules(bridge):
                     if not succeeds(["iptables", "-C", "FORWARD", *rule]):

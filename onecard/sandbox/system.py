@@ -34,22 +34,21 @@ def environment() -> dict[str, str]:
 def run(
     command: Sequence[str | Path],
     *,
-    text_input: str = "",
+    given: str | bytes = "",
     timeout: float = 120.0,
     extra: Mapping[str, str] | None = None,
 ) -> str:
     """Run a program and return its standard output.
 
-    timeout: seconds. extra: environment variables to add.
+    given: its standard input. timeout: seconds. extra: environment variables to add.
     Raises SandboxError when it is missing, fails, or runs past its time.
     """
     argv = [str(part) for part in command]
     try:
         done = subprocess.run(
             argv,
-            input=text_input,
+            input=given.encode() if isinstance(given, str) else given,
             capture_output=True,
-            text=True,
             timeout=timeout,
             check=False,
             env={**environment(), **(extra or {})},
@@ -61,9 +60,9 @@ def run(
     if done.returncode != 0:
         raise SandboxError(
             f"{' '.join(argv[:3])} failed with exit code {done.returncode}",
-            detail=(done.stderr or done.stdout)[-2000:].strip(),
+            detail=(done.stderr or done.stdout).decode("utf-8", "replace")[-2000:].strip(),
         )
-    return done.stdout
+    return done.stdout.decode("utf-8", "replace")
 
 
 def succeeds(command: Sequence[str | Path], *, timeout: float = 30.0) -> bool:

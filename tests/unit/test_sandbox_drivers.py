@@ -17,7 +17,7 @@ from onecard.sandbox.cgroup import hierarchies
 from onecard.sandbox.choose import kind_of
 from onecard.sandbox.container import Container, launch_script, nspawn_command
 from onecard.sandbox.controller import Controller
-from onecard.sandbox.docker import archive
+from onecard.sandbox.docker import DockerDriver, archive
 from onecard.sandbox.furnish import Identity, TreeFile, base_files, box_files, network_files
 from onecard.sandbox.keys import fresh_key_pair
 from onecard.sandbox.names import Labels
@@ -307,3 +307,19 @@ def test_the_archive_is_the_same_for_the_same_files() -> None:
     files = {"/b": TreeFile(b"2", 0o600), "/a": TreeFile(b"1")}
     assert archive(files) == archive(dict(reversed(files.items())))
     assert archive(files) != archive({"/a": TreeFile(b"1")})
+
+
+def test_a_docker_command_that_fails_is_a_sandbox_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(
+        "#!/bin/sh\ncase $1 in cp) cat >/dev/null; echo no space left >&2; exit 1 ;; "
+        "container) exit 1 ;; esac\n"
+    )
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    driver = DockerDriver(tmp_path, tmp_path / "inventory", print)
+    with pytest.raises(SandboxError, match="docker cp - failed with exit code 1") as caught:
+        driver._make("box1", "image:1", controller())
+    assert caught.value.detail == "no space left"
