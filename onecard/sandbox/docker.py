@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -13,8 +12,7 @@ import tarfile
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from onecard.errors import SandboxError
@@ -33,8 +31,9 @@ from onecard.sandbox.furnish import (
     certificate_files,
 )
 from onecard.sandbox.keys import fresh_key_pair
-from onecard.sandbox.names import Labels, unique
-from onecard.sandbox.system import Say, remove_tree, run, succeeds, wait_until
+from onecard.sandbox.names import unique
+from onecard.sandbox.project import ProjectBoxes, refuse_unknown
+from onecard.sandbox.system import remove_tree, run, succeeds, wait_until
 from onecard.whole_file import write_whole
 
 _ADDRESS = "127.0.0.1"
@@ -47,15 +46,8 @@ def docker_answers() -> bool:
     return shutil.which("docker") is not None and succeeds(["docker", "info"], timeout=15)
 
 
-class DockerDriver:
+class DockerDriver(ProjectBoxes):
     """Boxes of one project as privileged containers, SSH published on the loopback."""
-
-    def __init__(self, project: Path, inventory: Path, say: Say, cache: Path | None = None) -> None:
-        self._state = project.resolve() / ".onecard" / "sandbox"
-        self._cache = cache.resolve() if cache else self._state
-        self._inventory = inventory
-        self._say = say
-        self._labels = Labels.of(project)
 
     def up(self, names: Sequence[str]) -> list[Box]:
         """Make or start the named boxes; return once every one answers over SSH."""
@@ -66,18 +58,23 @@ class DockerDriver:
             if pending:
                 self._bring_up(pending, states)
             self._write_entries()
-            return [box for box in self._boxes() if box.name in wanted]
+            return [box for box in self.boxes() if box.name in wanted]
 
     def boxes(self) -> list[Box]:
         """Return this project's boxes in the order of their names."""
-        return self._boxes()
+        return [
+            Box(
+                name, _ADDRESS, self._port(name), ADMIN, self._folder(name) / "key", state, "docker"
+            )
+            for name, state in sorted(self._states().items())
+        ]
 
     def down(self, names: Sequence[str] | None, caches: bool = False) -> list[str]:
         """Remove the named boxes (None: all) with all that they left; return their names."""
         with self._locked():
-            present = self._boxes()
+            present = self.boxes()
             going = [box.name for box in present] if names is None else list(unique(names))
-            self._refuse_unknown(going, present)
+            refuse_unknown(going, [box.name for box in present])
             forget = [f"[{box.address}]:{box.port}" for box in present if box.name in going]
             for name in going:
                 self._remove(name)
@@ -91,7 +88,7 @@ class DockerDriver:
 
     def shell(self, name: str) -> int:
         """Open a root shell in the box on this terminal; return its exit code."""
-        self._refuse_unknown([name], self._boxes())
+        refuse_unknown([name], sorted(self._states()))
         return subprocess.run(commands.shell(self._labels, name), check=False).returncode
 
     def _bring_up(self, names: Sequence[str], states: Mapping[str, BoxState]) -> None:
@@ -169,17 +166,6 @@ class DockerDriver:
             run(["docker", "rm", "--force", "--volumes", container], timeout=60)
         remove_tree(self._folder(name))
 
-    def _refuse_unknown(self, names: Sequence[str], present: Sequence[Box]) -> None:
-        there = [box.name for box in present]
-        for name in names:
-            if name not in there:
-                raise SandboxError(
-                    f"there is no sandbox box {name!r} (there are: {', '.join(there) or 'none'})"
-                )
-
-    def _folder(self, name: str) -> Path:
-        return self._state / "boxes" / name
-
     def _states(self) -> dict[str, BoxState]:
         return commands.parse_list(run(commands.list_boxes(self._labels)), self._labels)
 
@@ -188,27 +174,12 @@ class DockerDriver:
             return 0
         return commands.parse_port(run(commands.port(self._labels, name)))
 
-    def _boxes(self) -> list[Box]:
-        return [
-            Box(
-                name, _ADDRESS, self._port(name), ADMIN, self._folder(name) / "key", state, "docker"
-            )
-            for name, state in sorted(self._states().items())
-        ]
-
     def _write_entries(self, forget: Sequence[str] = ()) -> None:
         entries = []
-        for box in self._boxes():
+        for box in self.boxes():
             record = json.loads((self._folder(box.name) / "box.json").read_text())
             entries.append(Entry(box, record["host_key"]))
         write_entries(self._inventory, entries, forget)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._state.mkdir(parents=True, exist_ok=True)
-        with (self._state / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
 
 def archive(files: Mapping[str, TreeFile]) -> bytes:

@@ -28,7 +28,10 @@ class Box:
 
 
 class Driver(Protocol):
-    """Makes, lists, enters and removes boxes. Every method raises SandboxError."""
+    """Makes, lists, enters and removes boxes.
+
+    Every method raises SandboxError; down and shell raise UsageError for a box that is not there.
+    """
 
     def up(self, names: Sequence[str]) -> list[Box]:
         """Make or start the named boxes; return once every one answers over SSH."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -23,8 +21,9 @@ from onecard.sandbox.driver import Box
 from onecard.sandbox.entries import Entry, write_entries
 from onecard.sandbox.furnish import ADMIN, Identity, base_files, box_files, network_files
 from onecard.sandbox.keys import fresh_key_pair
-from onecard.sandbox.names import Labels, unique
+from onecard.sandbox.names import unique
 from onecard.sandbox.network import Network
+from onecard.sandbox.project import ProjectBoxes, locked, refuse_unknown
 from onecard.sandbox.resolver import read_resolv_conf
 from onecard.sandbox.subnet import address_of, next_host
 from onecard.sandbox.system import (
@@ -48,15 +47,11 @@ class _Record:
     host_key: str
 
 
-class NspawnDriver:
-    """Boxes of one project. cache: where base trees and the pip cache lie."""
+class NspawnDriver(ProjectBoxes):
+    """Boxes of one project as trees of this computer's own release."""
 
     def __init__(self, project: Path, inventory: Path, say: Say, cache: Path | None = None) -> None:
-        self._state = project.resolve() / ".onecard" / "sandbox"
-        self._cache = cache.resolve() if cache else self._state
-        self._inventory = inventory
-        self._say = say
-        self._labels = Labels.of(project)
+        super().__init__(project, inventory, say, cache)
         self._network = Network(self._labels)
 
     def up(self, names: Sequence[str]) -> list[Box]:
@@ -77,11 +72,12 @@ class NspawnDriver:
     def down(self, names: Sequence[str] | None, caches: bool = False) -> list[str]:
         """Remove the named boxes (None: all) with all that they left; return their names."""
         if not self._state.exists():
-            return self._refuse_unknown(names or (), [])
+            refuse_unknown(names or (), [])
+            return []
         with self._locked():
             present = self._names()
             going = present if names is None else list(unique(names))
-            self._refuse_unknown(going, present)
+            refuse_unknown(going, present)
             places = [self._box(name).address for name in going]
             if names is None:
                 going = sorted(path.name for path in self._state.glob("boxes/*"))
@@ -97,7 +93,7 @@ class NspawnDriver:
 
     def shell(self, name: str) -> int:
         """Open a root shell in the box on this terminal; return its exit code."""
-        self._refuse_unknown([name], self._names())
+        refuse_unknown([name], self._names())
         pid_one = self._container(name).leader
         if pid_one is None:
             raise SandboxError(
@@ -114,7 +110,7 @@ class NspawnDriver:
     def _bring_up(self, names: list[str]) -> None:
         controller = read_controller()
         fresh = [name for name in names if name not in self._names()]
-        with _lock(self._cache / "base.lock"):
+        with locked(self._cache / "base.lock"):
             base = ensure_base(self._cache, controller, self._say)
         started: list[str] = []
         try:
@@ -190,17 +186,7 @@ class NspawnDriver:
         if not any(self._running(name) for name in self._names()):
             self._network.down()
 
-    def _refuse_unknown(self, names: Sequence[str], present: Sequence[str]) -> list[str]:
-        for name in names:
-            if name not in present:
-                there = ", ".join(present) or "none"
-                raise SandboxError(f"there is no sandbox box {name!r} (there are: {there})")
-        return []
-
     # -- what is there --------------------------------------------------------------------------
-
-    def _folder(self, name: str) -> Path:
-        return self._state / "boxes" / name
 
     def _container(self, name: str, controller: Controller | None = None) -> Container:
         return Container(
@@ -241,17 +227,3 @@ class NspawnDriver:
     def _write_entries(self, forget: Sequence[str] = ()) -> None:
         entries = [Entry(self._box(name), self._record(name).host_key) for name in self._names()]
         write_entries(self._inventory, entries, forget)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self._state.mkdir(parents=True, exist_ok=True)
-        with _lock(self._state / "lock"):
-            yield
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -12,7 +12,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from onecard.errors import SandboxError
+from onecard.errors import UsageError
 from onecard.sandbox import Box
 from onecard.sandbox.container import Container
 from onecard.sandbox.names import Labels
@@ -208,7 +208,7 @@ def test_an_interrupted_up_leaves_nothing_half_made(pair: Pair) -> None:
 
 
 def test_unknown_names_are_refused(pair: Pair) -> None:
-    with pytest.raises(SandboxError, match=r"no sandbox box 'nine' \(there are: one, two\)"):
+    with pytest.raises(UsageError, match=r"no sandbox box 'nine' \(there are: one, two\)"):
         pair.driver.down(["nine"])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
-from onecard.errors import SandboxError
+from onecard.errors import SandboxError, UsageError
 from onecard.sandbox import docker_commands
 from onecard.sandbox.base import base_folder, debootstrap_command
 from onecard.sandbox.cgroup import hierarchies
@@ -21,6 +21,7 @@ from onecard.sandbox.docker import DockerDriver, archive
 from onecard.sandbox.furnish import Identity, TreeFile, base_files, box_files, network_files
 from onecard.sandbox.keys import fresh_key_pair
 from onecard.sandbox.names import Labels
+from onecard.sandbox.nspawn import NspawnDriver
 from onecard.sandbox.process import Process, find, is_namespace_init, parse_stat
 from onecard.sandbox.sources import Source
 from onecard.sandbox.system import mounts_below, remove_tree, wait_until
@@ -307,6 +308,20 @@ def test_the_archive_is_the_same_for_the_same_files() -> None:
     files = {"/b": TreeFile(b"2", 0o600), "/a": TreeFile(b"1")}
     assert archive(files) == archive(dict(reversed(files.items())))
     assert archive(files) != archive({"/a": TreeFile(b"1")})
+
+
+@pytest.mark.parametrize("driver", [NspawnDriver, DockerDriver])
+def test_a_box_that_is_not_there_is_a_wrong_flag(
+    driver: type[NspawnDriver | DockerDriver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "docker").write_text("#!/bin/sh\n")  # it has no containers
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    boxes = driver(tmp_path, tmp_path / "inventory", print)
+    for ask in (lambda: boxes.down(["nope"]), lambda: boxes.shell("nope")):
+        with pytest.raises(UsageError, match=r"--name: there is no sandbox box 'nope'.*none"):
+            ask()
+    assert boxes.down(None) == []
 
 
 def test_a_docker_command_that_fails_is_a_sandbox_error(
