@@ -82,9 +82,14 @@ def provision(
 
 
 def ready_to_install(host: Host) -> Host:
-    """Return the host with the login to its indexes. Raises UsageError for a missing wheelhouse."""
+    """Return the host with the login to its indexes.
+
+    Raises UsageError for a missing wheelhouse, or a login that is none, before any connection.
+    """
     roles.python.wheelhouse(host)
-    return replace(host, index_login=find("index-login", host.name))
+    host = replace(host, index_login=find("index-login", host.name))
+    roles.python.credentials(host)
+    return host
 
 
 @dataclass(frozen=True)

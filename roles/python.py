@@ -47,12 +47,15 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         PythonPackages(venv, ("uv",), options=offline),
         File(f"{layout.TOOLS}/indexes.json", indexes(host)),
         File(layout.UV, f"#!{venv}/bin/python\n{PROGRAM.read_text('utf-8')}", mode=0o755),
-        *_credentials(host),
+        *credentials(host),
     )
 
 
-def _credentials(host: Host) -> tuple[Resource, ...]:
-    """Return the login to the settings' own indexes; what a box has stays when none is given."""
+def credentials(host: Host) -> tuple[Resource, ...]:
+    """Return the login to the settings' own indexes; what a box has stays when none is given.
+
+    Raises UsageError for one that is not name:password.
+    """
     if host.index_login is None:
         return ()
     name, colon, password = host.index_login.reveal().partition(":")

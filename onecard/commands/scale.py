@@ -28,6 +28,7 @@ from onecard.scale.fit import verdict
 from onecard.scale.resume import to_resume
 from onecard.scale.table import render
 from onecard.secret_store import find
+from roles import serve
 
 
 def scale(
@@ -35,6 +36,7 @@ def scale(
 ) -> int:
     """Measure each context; return 1 unless each was served and answered a request that long."""
     host = cli.chosen_host(requested)
+    serve.command(host)  # a setting that is wrong is said before any connection
     host = replace(host, api_key=find("api-key", host.name))
     console = progress_console()
     parameters = {"contexts": list(contexts), "try_all": try_all}

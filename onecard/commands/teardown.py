@@ -8,7 +8,7 @@ from onecard import cli, kept, secret_store
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole, progress_console
 from onecard.engine import converge, inspect
-from onecard.errors import CommandError, DriftError, OnecardError, UsageError
+from onecard.errors import CommandError, DriftError, OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.places import PROJECT
@@ -107,7 +107,7 @@ def _converge(box: Connected, survey: Survey, console: HostConsole, *, check: bo
 def _confirm(host: Host) -> None:
     question = f"This cannot be undone. Type the host's name ({host.name}) to go on: "
     if not Prompts().types(question, host.name):
-        raise UsageError(
+        raise PreflightError(
             f"{host.name}: not confirmed, nothing was changed; type the host's name, or say --yes"
         )
 

@@ -167,6 +167,12 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
         (["provision", "--nonsense"], 2, "--nonsense"),
         (["smoke", "--host", "closed", "--repeats", "0"], 2, "--repeats"),
         (["deploy", "--host", "closed", "--ctx", "many"], 2, "--ctx"),
+        (
+            ["deploy", "--host", "closed", "--model", "a/b", "--tool-call-parser", "auto"],
+            2,
+            "serve.tool_call_parser: auto: no preset says what that is for a/b",
+        ),
+        (["deploy", "--host", "closed", "--model", "./none"], 2, "is empty or not there"),
         (["status", "--host", "closed"], 3, "closed: "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -178,6 +184,15 @@ def test_exit_codes_of_the_tasks(
     assert done.returncode == code, done.stderr
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_login_to_indexes_that_is_none_is_said_before_any_connection(
+    inventory: Mapping[str, str],
+) -> None:
+    environment = {**inventory, "ONECARD_INDEX_CREDENTIALS": "no-colon"}
+    done = invoke("provision", "--host", "closed", environment=environment)
+    assert done.returncode == 2
+    assert "ONECARD_INDEX_CREDENTIALS: is not name:password" in done.stderr
 
 
 def test_json_stays_one_document_when_a_host_cannot_be_reached(
