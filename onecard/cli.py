@@ -37,18 +37,16 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*arguments: Any, **flags: Any) -> None:
+        as_json = bool(flags.get("json"))
         try:
             code = function(*arguments, **flags)
         except OnecardError as error:
             if debugging():
                 raise
-            show_error(error.message, error.detail)
-            code = error.exit_code
-            if flags.get("json"):
-                print_json({"error": error.message, "exit_code": code})
+            code = _ended(error.message, error.detail, error.exit_code, as_json=as_json)
         except KeyboardInterrupt:
-            show_error("interrupted; a job on a box goes on to its end: run this again to see")
-            code = 1
+            message = "interrupted; a job on a box goes on to its end: run this again to see"
+            code = _ended(message, as_json=as_json)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
@@ -56,12 +54,20 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
             if debugging():
                 raise
             kind = type(error).__name__
-            show_error(f"unexpected {kind}: {error}; run it with --debug to see where")
-            code = 1
+            message = f"unexpected {kind}: {error}; run it with --debug to see where"
+            code = _ended(message, as_json=as_json)
         if code:
             raise Exit(code=code)
 
     return run
+
+
+def _ended(message: str, detail: str = "", code: int = 1, *, as_json: bool) -> int:
+    """Say why a task ended, as a document too if it was asked for one; return the exit code."""
+    show_error(message, detail)
+    if as_json:
+        print_json({"error": message, "exit_code": code})
+    return code
 
 
 def debugging() -> bool:

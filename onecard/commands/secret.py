@@ -31,16 +31,22 @@ def secret(action: str, name: str, requested: str, *, keyring: bool, as_json: bo
     if action == "list":
         return _list(requested, as_json=as_json)
     if action == "rotate":
-        return _rotate(name, requested)
+        return _rotate(name, requested, as_json=as_json)
     if not name:
         raise UsageError(f"--name: say which secret; there are: {', '.join(secret_store.NAMES)}")
     owner = cli.chosen_host(requested).name if requested else secret_store.EVERY_HOST
     if action == "forget":
         known = secret_store.forget(name, owner)
-        print(f"{name} for {owner}: {'forgotten' if known else 'nothing was kept'}")
+        if as_json:
+            cli.print_json({"name": name, "host": owner, "forgotten": known})
+        else:
+            print(f"{name} for {owner}: {'forgotten' if known else 'nothing was kept'}")
         return 0
     now = secret_store.keep(name, owner, _ask(name), keyring=keyring)
-    print(f"{name} for {owner}: kept in the {now.place}{_what_next(name)}")
+    if as_json:
+        cli.print_json(asdict(now))
+    else:
+        print(f"{name} for {owner}: kept in the {now.place}{_what_next(name)}")
     return 0
 
 
@@ -80,7 +86,7 @@ def _on_the_box(host: Host) -> list[dict[str, str]]:
     return [{"name": API_KEY, "host": host.name, "place": place}]
 
 
-def _rotate(name: str, requested: str) -> int:
+def _rotate(name: str, requested: str, *, as_json: bool) -> int:
     """Give a host's server a new key, restart it and see it answer with that."""
     if name not in ("", API_KEY):
         raise UsageError(f"--name: {API_KEY} alone can be rotated here; set a new {name} instead")
@@ -112,5 +118,8 @@ def _rotate(name: str, requested: str) -> int:
         secret_store.keep(API_KEY, host.name, new, keyring=stored[0].place == "keyring")
     if kept.key(host.name) is not None:  # what `tunnel` and `expose` told the user to read
         kept.keep_key(host.name, new)
-    print(f"{host.name}: the server answers with its new key; the one before is refused")
+    if as_json:
+        cli.print_json({"host": host.name, "status": "changed", **shown.trial.to_json()})
+    else:
+        print(f"{host.name}: the server answers with its new key; the one before is refused")
     return 0

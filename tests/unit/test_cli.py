@@ -85,7 +85,7 @@ def test_not_positive(text: str) -> None:
 )
 def test_exit_codes(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     @cli.task_body
-    def body() -> None:
+    def body(json: bool = False) -> None:
         raise error
 
     with pytest.raises(Exit) as caught:
@@ -95,6 +95,12 @@ def test_exit_codes(error: BaseException, code: int, capsys: pytest.CaptureFixtu
     assert shown.out == ""
     assert shown.err.startswith("error: ")
     assert shown.err.count("\n") == 1
+
+    with pytest.raises(Exit):
+        body(json=True)
+    shown = capsys.readouterr()
+    message = shown.err.removeprefix("error: ").rstrip("\n")
+    assert json.loads(shown.out) == {"error": message, "exit_code": code}
 
 
 def test_the_detail_is_indented_below_the_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from io import StringIO
 from pathlib import Path
 
 import keyring
@@ -9,6 +11,7 @@ import pytest
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 
+from onecard.commands.secret import secret
 from onecard.errors import UsageError
 from onecard.secret import Secret
 from onecard.secret_store import EVERY_HOST, Kept, find, forget, keep, listed
@@ -105,3 +108,19 @@ def test_list_names_places_and_no_values(monkeypatch: pytest.MonkeyPatch) -> Non
         Kept("hf-token", EVERY_HOST, "file"),
     )
     assert "hidden" not in repr(listed())
+
+
+def test_the_command_prints_one_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(action: str) -> object:
+        assert secret(action, "hf-token", "", keyring=False, as_json=True) == 0
+        return json.loads(capsys.readouterr().out)
+
+    monkeypatch.setattr("sys.stdin", StringIO("hf_hidden\n"))
+    row = {"name": "hf-token", "host": EVERY_HOST, "place": "file"}
+    assert told("set") == row
+    assert told("list") == {"secrets": [row]}
+    gone = {"name": "hf-token", "host": EVERY_HOST}
+    assert told("forget") == {**gone, "forgotten": True}
+    assert told("forget") == {**gone, "forgotten": False}
