@@ -155,7 +155,7 @@ def smoke(c, host="", cases="", repeats="3", json=False):
     positional=["action"],
     help={
         "action": "set, list, rotate or forget",
-        "name": "hf-token or api-key",
+        "name": "hf-token, api-key or index-login",
         "host": "the host that it is for; without it, set and forget mean every host",
         "keyring": "keep it in the system's keyring, not in inventory/secrets.json",
         "json": JSON,

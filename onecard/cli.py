@@ -142,7 +142,10 @@ def with_flags(host: Host, flags: Mapping[str, tuple[str, object]]) -> Host:
 
 
 def flag_value(flag: str, text: str) -> object:
-    """Return what a flag's text means: a number, a mapping, or the text itself."""
+    """Return what a flag's text means: a number, a mapping, or the text itself.
+
+    A number in quotes of its own, `'"123"'` for a shell, is text, as it is in a file.
+    """
     import yaml
 
     for kind in (int, float):
@@ -150,7 +153,7 @@ def flag_value(flag: str, text: str) -> object:
             return kind(text)
         except ValueError:
             continue
-    if text[:1] not in ("{", "["):
+    if text[:1] not in ("{", "[", '"', "'"):
         return text
     try:
         return yaml.safe_load(text)

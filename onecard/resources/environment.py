@@ -228,7 +228,7 @@ class Unresolved(Resource):
         return state
 
     def fix(self, differences: Differences, actual: State) -> str:
-        return "echo 'this host has no lock'; exit 1"
+        return "echo 'error: this host has no lock; run: invoke provision'; exit 1"
 
 
 def _folded(version: str) -> str:

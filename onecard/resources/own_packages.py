@@ -75,7 +75,8 @@ class PackagesGivenBack(Resource):
                 # What was installed later may need one of them by now.
                 f"others=$(apt-get -s purge -- $(cat {self.record}) "
                 f"| sed -n 's/^Purg \\([^ ]*\\).*/\\1/p' | grep -vxFf {self.record} || true)",
-                '[ -z "$others" ] || { echo "needed by: $others"; exit 1; }',
+                '[ -z "$others" ] || { echo "error: remove first what needs them by now:" $others; '
+                "exit 1; }",
                 f"{apt_get} purge -- $(cat {self.record})",
                 *(
                     f"if grep -qx {package} {self.record}; then rm -rf {folder}; fi"

@@ -41,6 +41,8 @@ from onecard.report import HostReport, RoleReport
         ("", ""),
         ("true", "true"),
         ("4096x", "4096x"),
+        ('"123"', "123"),
+        ("'0.9'", "0.9"),
         ('{"image": 4}', {"image": 4}),
         ("{image: 4, video: 0}", {"image": 4, "video": 0}),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import subprocess
 from dataclasses import replace
@@ -23,7 +24,7 @@ from onecard.resources.own_packages import OwnPackages, PackagesGivenBack
 from onecard.script import Answer
 from onecard.settings import ExposeSettings, Settings
 from roles import expose, unexpose
-from tests.support.on_shell import differing, fix, look, mend
+from tests.support.on_shell import differing, fix, look, mend, shell
 
 FACTS = box()
 
@@ -124,6 +125,19 @@ def test_subjects() -> None:
 )
 def test_ports(output: str, state: dict[str, str]) -> None:
     assert OpenPorts("/f", "u.service", (443, 80)).read(Answer(output)) == state
+
+
+def test_packages_that_others_need_by_now_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "packages").write_text("nginx\n")
+    (tmp_path / "apt-get").write_text("#!/bin/sh\nprintf 'Purg nginx [1]\nPurg a\nPurg b [2]\n'\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    back = PackagesGivenBack(str(tmp_path / "packages"))
+    done = shell(f"set -e\n{back.fix({}, {})}")
+    assert done.returncode == 1
+    assert done.stdout == "error: remove first what needs them by now: a b\n"
 
 
 def test_packages_that_came_along_are_recorded_and_given_back(tmp_path: Path) -> None:
