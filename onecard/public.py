@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from onecard.address import in_url
 from onecard.errors import UnhealthyError
 from onecard.secret import Secret
 
@@ -35,8 +36,8 @@ class PublicApi:
     @property
     def url(self) -> str:
         """Return the base URL, such as `https://api.example.org/v1`."""
-        name = f"[{self.name}]" if ":" in self.name else self.name
-        return f"https://{name}" + (f":{self.port}" if self.port != 443 else "") + "/v1"
+        port = f":{self.port}" if self.port != 443 else ""
+        return f"https://{in_url(self.name)}{port}/v1"
 
     def resolved(self) -> tuple[str, ...]:
         """Return the addresses that the name has here; none when it does not resolve."""

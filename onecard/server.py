@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from onecard import layout
+from onecard.address import in_url, reached_at
 from onecard.connect import Connected
 from onecard.errors import UnhealthyError
 from onecard.resources.base import fields
@@ -52,8 +53,12 @@ class ServiceState:
     @property
     def address(self) -> str:
         """Return the address on the box at which it is reached."""
-        address = self.options.get("host", "127.0.0.1")
-        return "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104  # compared, not bound
+        return reached_at(self.options.get("host", "127.0.0.1"))
+
+    @property
+    def url(self) -> str:
+        """Return where its API is on the box, without `/v1`."""
+        return f"http://{in_url(self.address)}:{self.port}"
 
     @property
     def model(self) -> str:

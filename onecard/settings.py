@@ -146,10 +146,20 @@ class ModelSettings(Model):
     name: str = ""
 
 
+def _address(value: str) -> str:
+    """Return an IP address as it is; a proxy and the box's own questions go to it."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("is no IP address") from None
+    return value
+
+
 class ServeSettings(Model):
     """How the server is started. Each is `vllm serve`'s flag of nearly the same name.
 
     ctx: context length, prompt plus output, in tokens (`--max-model-len`).
+    address: the box's IP address that it listens on (`--host`).
     kv_cache_gib: fixed size of the KV cache in GiB; None lets vLLM take what is free.
     tensor_parallel: cards that share each layer; `auto` for as many as there are and can.
     reasoning_parser: its name, empty for none, `auto` for what the model's preset says.
@@ -164,7 +174,7 @@ class ServeSettings(Model):
     """
 
     ctx: Tokens = 4096
-    address: str = "127.0.0.1"
+    address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     port: Port = 8000
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.90
     kv_cache_gib: Annotated[float, Field(gt=0)] | None = None

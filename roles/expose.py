@@ -8,6 +8,7 @@ a configuration of its own; a web server that the box has besides stays as it is
 from __future__ import annotations
 
 from onecard import layout
+from onecard.address import in_url
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.resources.base import Resource
@@ -80,7 +81,7 @@ def _proxy(host: Host) -> tuple[Resource, ...]:
     expose = host.settings.expose
     acme = expose.tls == "acme"
     variables = {
-        "name": f"[{expose.domain}]" if ":" in expose.domain else expose.domain,
+        "name": in_url(expose.domain),
         "port": expose.port,
         "body_mib": expose.body_mib,
         "folder": layout.EXPOSE,

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import onecard
 from onecard import layout, serve_options
+from onecard.address import in_url, reached_at
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.host_fit import settled
@@ -137,10 +138,9 @@ def question(host: Host) -> dict[str, Any]:
     """Return what the box asks its server to see whether it answers."""
     serve, name = host.settings.serve, served_name(host)
     case = questions(name).cases[0]
-    address = "127.0.0.1" if serve.address == "0.0.0.0" else serve.address  # noqa: S104  # compared
     picture = not serve.language_model_only
     return {
-        "url": f"http://{address}:{serve.port}",
+        "url": f"http://{in_url(reached_at(serve.address))}:{serve.port}",
         "model": name,
         "body": chat(
             name,

@@ -118,7 +118,7 @@ class Bench:
 
     @property
     def _url(self) -> str:
-        return f"http://{self._state.address}:{self._state.port}"
+        return self._state.url
 
     def _bodies(self, load: Load) -> list[dict[str, Any]]:
         contents = self._requests.contents(load)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from onecard import cli, memory_table
+from onecard.address import in_url
 from onecard.connect import connected
 from onecard.console import progress_console
 from onecard.deployment import Deployment, deploy_host
@@ -66,7 +67,8 @@ def _tell(done: Deployment) -> None:
     )
     memory_table.render(start.tracker.facts, start.memory, done.planned, done.now_known, output)
     output.print(
-        f"API     http://{serve.address}:{serve.port}/v1 on the box, its key in {API_KEY} there\n"
+        f"API     http://{in_url(serve.address)}:{serve.port}/v1 on the box, its key in {API_KEY} "
+        "there\n"
         f"next    invoke smoke --host {host.name}",
         soft_wrap=True,
     )

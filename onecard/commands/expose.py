@@ -8,6 +8,7 @@ from pathlib import Path
 
 import roles
 from onecard import cli, kept, layout
+from onecard.address import is_every
 from onecard.commands.tunnel import keep_key, require_answer
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole, progress_console
@@ -23,7 +24,6 @@ from onecard.snippets import Endpoint, curl_line
 from roles import expose as role
 
 DEADLINE = 60.0  # seconds for the public address to answer once everything is in place
-ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 
 
 def expose(
@@ -44,7 +44,7 @@ def expose(
     with connected(host, cli.known_hosts()) as box:
         state = service_state(box.session)
         require_answer(box, state)
-        if state.options.get("host") in ALL_INTERFACES:
+        if is_every(state.options.get("host", "")):
             raise PreflightError(
                 f"{host.name}: the server listens on every address: its plain port is public "
                 "already; set serve.address: 127.0.0.1 and deploy first (nothing was changed)"

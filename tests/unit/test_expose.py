@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from facts_support import box
 
+from onecard import layout
 from onecard.commands.expose import _require_free_ports
 from onecard.errors import PreflightError
 from onecard.facts.model import Listener, Network
@@ -60,6 +61,31 @@ def test_internal_wants_neither() -> None:
     assert "firewall 8443/tcp" in [each.name for each in wanted]
     assert "server_name 192.0.2.7;" in text(wanted, "/etc/onecard/expose/nginx.conf")
     assert "listen 8443 ssl;" in text(wanted, "/etc/onecard/expose/prepare")
+
+
+@pytest.mark.parametrize(
+    ("options", "upstream"),
+    [
+        ("--host 127.0.0.1 --port 8123", "127.0.0.1:8123"),
+        ("--max-model-len 4096", "127.0.0.1:8000"),
+        ("--host 0.0.0.0 --port=9", "127.0.0.1:9"),
+        ("--host 10.1.2.3 --port 8000 --seed 0", "10.1.2.3:8000"),
+        ("--host :: --port 8000", "[::1]:8000"),
+        ("--host fd00::7 --port 8000", "[fd00::7]:8000"),
+    ],
+)
+def test_the_proxy_goes_to_where_the_server_listens(
+    options: str, upstream: str, tmp_path: Path
+) -> None:
+    unit = tmp_path / "unit"
+    unit.write_text(f"[Service]\nExecStart=/x/vllm serve /m {options}\n")
+    script = text(expose.desired(host(), FACTS), "/etc/onecard/expose/prepare")
+    script = script.replace(layout.UNIT_FILE, str(unit)).replace(
+        "/run/onecard-proxy", str(tmp_path)
+    )
+    done = shell(f"ONECARD_CONFIGURATION=x\n{script}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "upstream.conf").read_text() == f"server {upstream};\n"
 
 
 def test_every_change_of_the_configuration_restarts_the_proxy() -> None:

@@ -40,6 +40,7 @@ AT_BOX = "inventory/hosts.yml: all.children.gpu.hosts.box"
             "ansible_hots: x",
             f'{AT_BOX}.ansible_hots: no such setting; did you mean "ansible_host"?',
         ),
+        ("serve: {address: x y}", f'{AT_BOX}.serve.address: "x y": is no IP address'),
         ("serve: {ctx: 64k}", f'{AT_BOX}.serve.ctx: "64k" is not a whole number'),
         ("serve: {ctx: 4096.0}", f"{AT_BOX}.serve.ctx: 4096.0 is not a whole number"),
         ("serve: {ctx: true}", f"{AT_BOX}.serve.ctx: true is not a whole number"),

@@ -373,6 +373,8 @@ def test_the_record_comes_first_and_the_trial_last(hosts: Mapping[str, Host]) ->
     assert record.fingerprint == served.service.configuration
     assert paths["vllm.service"] == unit(hosts["a100-1"])
     asked = json.loads(paths["question.json"])
+    v6 = serve.question(changed(hosts["a100-1"], serve__address="::"))
+    assert v6["url"] == "http://[::1]:8000"
     assert (asked["url"], asked["model"]) == ("http://127.0.0.1:8000", "Qwen/Qwen3.5-27B")
     assert asked["body"]["messages"][0]["content"][0]["type"] == "image_url"
 
