@@ -22,7 +22,7 @@ from onecard.host import Host
 from onecard.job import StepResult, Watcher, run_job
 from onecard.plan import Item, Plan, RolePlan, make_plan, probes
 from onecard.report import HostReport, RoleReport
-from onecard.resources.base import NEEDS_REBOOT, diff
+from onecard.resources.base import NEEDS_REBOOT, Resource, diff
 from onecard.script import compose, parse
 from onecard.session import Request, Session
 
@@ -56,6 +56,14 @@ def inspect(session: Session, roles: Sequence[RolePlan]) -> Plan:
     questions = probes(resource for role in roles for resource in role.resources)
     answers = parse(session.run(compose(questions)).output, questions)
     return make_plan(roles, answers)
+
+
+def remove_own_traces(session: Session, resources: Sequence[Resource]) -> None:
+    """Mend resources outside of a job: the files that every job needs cannot go in one.
+
+    Whether they are gone is for a later look to say.
+    """
+    session.ask([Request.run(resource.fix({}, {})) for resource in resources])
 
 
 def converge(

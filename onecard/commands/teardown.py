@@ -7,7 +7,7 @@ from rich.console import Console
 from onecard import cli, kept, secret_store
 from onecard.connect import Connected, connected, holder
 from onecard.console import HostConsole, progress_console
-from onecard.engine import converge, inspect
+from onecard.engine import converge, inspect, remove_own_traces
 from onecard.errors import CommandError, DriftError, OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
@@ -114,8 +114,7 @@ def _confirm(host: Host) -> None:
 
 def _prove(box: Connected, survey: Survey) -> Plan:
     """Remove what the run itself left, and look at everything once more."""
-    for resource in role.run_files():
-        box.session.run(resource.fix({}, {}))
+    remove_own_traces(box.session, role.run_files())
     resources = (*role.desired(box.host, Facts(), survey), *role.run_files())
     return inspect(box.session, [RolePlan("teardown", resources)])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from onecard.engine import remove_own_traces
 from onecard.errors import (
     BusyError,
     CommandError,
@@ -21,6 +22,7 @@ from onecard.errors import (
 from onecard.facts import Facts
 from onecard.job import FOLDER
 from onecard.plan import Item
+from onecard.resources.absent import Gone
 from onecard.resources.files import File
 from onecard.session import Request, Result, Session
 from tests.support.engine_run import Marker, Notes, Run
@@ -217,3 +219,11 @@ def test_a_job_goes_on_without_us_and_keeps_the_lock(run: Run, tmp_path: Path) -
     run([Marker(path)], session=run.box.session(end_the_job))
     assert waited == ["`invoke provision` of ann"]
     assert (run.report.changed, run.report.ok) == (0, 1)
+
+
+def test_what_the_run_itself_needs_is_removed_without_a_job(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "trace").mkdir()
+    session = run.box.session()
+    remove_own_traces(session, [Gone(str(tmp_path / "trace")), Gone(str(tmp_path / "never"))])
+    assert not (tmp_path / "trace").exists()
+    assert session.round_trips == 1
