@@ -46,19 +46,23 @@ class Controller:
         """The folder of its records."""
         return self.inventory.parent / "runs"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its commands run with."""
+        return {
+            **os.environ,
+            "ONECARD_INVENTORY": str(self.inventory),
+            "ONECARD_HOST": "",
+            "ONECARD_RUNS": str(self.runs),
+        }
+
     def invoke(
         self, *words: str, timeout: float = 900, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [INVOKE, *words],
             cwd=PROJECT,
-            env={
-                **os.environ,
-                "ONECARD_INVENTORY": str(self.inventory),
-                "ONECARD_HOST": "",
-                "ONECARD_RUNS": str(self.runs),
-                **environment,
-            },
+            env={**self.environment, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

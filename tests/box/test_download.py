@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import subprocess
 import time
@@ -90,7 +89,7 @@ def test_a_broken_off_download_goes_on_where_it_was(
     first = subprocess.Popen(
         words,
         cwd=PROJECT,
-        env={**os.environ, "ONECARD_INVENTORY": str(controller.inventory)},
+        env=controller.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
@@ -312,7 +311,7 @@ def test_broken_connection_leaves_the_job_running(
     running = subprocess.Popen(
         [INVOKE, "provision", "--host", "sandbox"],
         cwd=PROJECT,
-        env={**os.environ, "ONECARD_INVENTORY": str(controller.inventory)},
+        env=controller.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -48,11 +47,7 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
     running = subprocess.Popen(
         [INVOKE, *SCALE],
         cwd=PROJECT,
-        env={
-            **os.environ,
-            "ONECARD_INVENTORY": str(controller.inventory),
-            "ONECARD_RUNS": str(controller.runs),
-        },
+        env=controller.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -259,7 +258,7 @@ def cut_off(controller: Controller, words: list[str], when: str, how: signal.Sig
     process = subprocess.Popen(
         [INVOKE, *words],
         cwd=PROJECT,
-        env={**os.environ, "ONECARD_INVENTORY": str(controller.inventory), "ONECARD_HOST": ""},
+        env=controller.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

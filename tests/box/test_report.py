@@ -44,14 +44,14 @@ def test_a_slow_down_shows(controller: Controller, box: Box, records: dict[str, 
     """Stopped most of the time, for longer than a request takes, so that every request is hit."""
     box(
         "cat >/tmp/slow <<'E'\n"
-        "while :; do systemctl kill -s STOP vllm; sleep 0.4; systemctl kill -s CONT vllm; "
-        "sleep 0.01; done\nE\n"
+        "while [ -e /tmp/slow ]; do systemctl kill -s STOP vllm; sleep 0.4; "
+        "systemctl kill -s CONT vllm; sleep 0.01; done\nE\n"
     )
     number = box("nohup sh /tmp/slow >/dev/null 2>&1 & echo $!").strip()
     try:
         assert smoke(controller, records) == 0
     finally:
-        box(f"kill {number}; sleep 0.5; systemctl kill -s CONT vllm; rm /tmp/slow")
+        box(f"rm /tmp/slow; timeout 30 tail --pid={number} -f /dev/null")
     said = warnings(controller, records)
     assert "Picture questions take" in said
     assert "outside the noise" in said

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -31,7 +30,7 @@ class Tunnel:
             self.process = subprocess.Popen(
                 [INVOKE, "tunnel", "--host", "sandbox", *words],
                 cwd=PROJECT,
-                env={**os.environ, "ONECARD_INVENTORY": str(controller.inventory)},
+                env=controller.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -54,7 +54,7 @@ def test_it_is_not_done_without_the_hosts_name(controller: Controller, box: Box,
         wrong = subprocess.run(
             [INVOKE, "teardown", "--host", "box1"],
             cwd=PROJECT,
-            env={**os.environ, "ONECARD_INVENTORY": str(controller.inventory)},
+            env=controller.environment,
             stdin=end,
             capture_output=True,
             text=True,
