@@ -229,7 +229,9 @@ def test_weights_above_the_card_say_what_is_missing() -> None:
 
 
 def test_a_plan_that_fits_is_let_through() -> None:
-    check_ctx(plan(QWEN, A100, 65536))
+    planned = plan(QWEN, A100, 65536)
+    check_ctx(planned)
+    assert planned.fits
 
 
 @pytest.mark.parametrize(

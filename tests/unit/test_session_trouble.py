@@ -50,8 +50,11 @@ def ready_then(output: bytes | None) -> Callable[[str, bytes], bytes | None]:
 
 
 def test_a_banner_before_the_shell_is_ready_does_no_harm() -> None:
-    pipe = ScriptedPipe(lambda nonce, _: f"Welcome!\r\nmesg: no\n{nonce} ready\r\n".encode())
-    Session(pipe.open)
+    def reply(nonce: str, data: bytes) -> bytes:
+        said = f"out\n\n{nonce} 0\n" if data else f"Welcome!\r\nmesg: no\n{nonce} ready\r\n"
+        return said.encode()
+
+    assert Session(ScriptedPipe(reply).open).run("echo out") == Result("out", 0)
 
 
 def test_the_frame_may_come_in_pieces_and_with_carriage_returns() -> None:
