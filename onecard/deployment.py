@@ -14,7 +14,13 @@ from onecard.errors import CommandError, PreflightError, UnhealthyError
 from onecard.facts import Facts
 from onecard.fit import NotModelledError, Plan
 from onecard.host import Host
-from onecard.host_fit import BoxModel, plan_for, read_box_model, refuse_what_cannot_start
+from onecard.host_fit import (
+    BoxModel,
+    plan_for,
+    read_box_model,
+    refuse_old_vllm,
+    refuse_what_cannot_start,
+)
 from onecard.locks.resolve import adopt
 from onecard.plan import Plan as Changes
 from onecard.report import HostReport
@@ -91,6 +97,7 @@ def deploy_host(
     def guard(facts: Facts) -> None:
         box_facts.append(facts)
         if not force:
+            refuse_old_vllm(host, found)
             refuse_what_cannot_start(host, facts, found)
 
     changes = bring_into_force(box, host, roles.deploy, "deploy", shown, check=check, guard=guard)

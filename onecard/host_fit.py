@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from onecard import fit
+from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.fit import Engine, Gpu, ModelShape, NotModelledError, Plan
 from onecard.host import Host
@@ -148,6 +149,19 @@ def refuse_what_cannot_start(host: Host, facts: Facts, box: BoxModel) -> Plan | 
         return None
     fit.check_ctx(planned)
     return planned
+
+
+def refuse_old_vllm(host: Host, box: BoxModel) -> None:
+    """Raise PreflightError where the model's preset names a later vLLM than the box has."""
+    source = host.settings.model.source
+    oldest = str((fit.find_preset(source) or {}).get("minimum_vllm", ""))
+    has, needs = fit.release_of(box.vllm), fit.release_of(oldest)
+    if has and needs and has < needs:
+        raise PreflightError(
+            f"{host.name}: {source} needs vLLM {oldest} or later, and {box.vllm} is installed: ask "
+            f"for a later one below vllm:, then run: invoke upgrade --host {host.name} (--force "
+            "tries it all the same)"
+        )
 
 
 def _shape(host: Host, box: BoxModel) -> ModelShape:

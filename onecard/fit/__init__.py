@@ -13,7 +13,7 @@ from onecard.fit.catalog import (
 )
 from onecard.fit.compare import Row, compare
 from onecard.fit.config import parse_config
-from onecard.fit.engine import Engine, engine_for
+from onecard.fit.engine import Engine, engine_for, release_of
 from onecard.fit.errors import NotModelledError
 from onecard.fit.explain import Line, explain
 from onecard.fit.gpu import Gpu, cpu_node, reported_gpu
@@ -48,6 +48,7 @@ __all__ = [
     "parse_config",
     "plan",
     "quantization_named",
+    "release_of",
     "render",
     "render_explain",
     "reported_gpu",
