@@ -70,7 +70,6 @@ class _Writer:
     files: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     done: int | None = None  # index into the result of the exception whose message goes on
-    chained: bool = False
 
 
 def exceptions(log: Log, run: Run) -> list[Raised]:
@@ -102,7 +101,7 @@ def _read(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> N
     if any(message.startswith(text) for text in _CHAINED):
         if found and writer.lines:
             _mark_continued(writer, found, handled=message.startswith(_CHAINED[0]))
-        writer.chained, writer.done = True, None
+        writer.done = None
         return
     if writer.open:
         _read_traceback(writer, number, line, found)
@@ -143,7 +142,6 @@ def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Rai
             harmless=line.level in _HARMLESS_LEVELS,
         )
     )
-    writer.chained = False
 
 
 def _is_fatal(writer: _Writer) -> bool:

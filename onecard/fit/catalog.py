@@ -22,15 +22,11 @@ _SAME_MIB = 1024  # drivers and ECC settings report one card a few hundred MiB a
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A model of the catalogue: hub name, shape, and where the values were read.
-
-    published: parameters in billions as the hub states them, 0.0 when not noted.
-    """
+    """A model of the catalogue: hub name, shape, and where the values were read."""
 
     name: str
     shape: ModelShape
     source: str
-    published: float = 0.0
 
 
 def find_model(name: str) -> KnownModel:
@@ -91,10 +87,7 @@ def known_models() -> Mapping[str, KnownModel]:
         family = yaml.safe_load(file.read_text(encoding="utf-8"))
         for entry in family["models"]:
             for name, config in _forms(entry):
-                model = KnownModel(
-                    name, parse_config(config), family["source"], entry.get("parameters", 0.0)
-                )
-                known[name.lower()] = model
+                known[name.lower()] = KnownModel(name, parse_config(config), family["source"])
             for alias in entry.get("aliases", ()):
                 known[alias.lower()] = known[entry["name"].lower()]
     return known

@@ -60,12 +60,6 @@ def mtp_parts(shape: ModelShape) -> tuple[Part, ...]:
     return (Part("mtp", "mtp.layers.0", count * body + 2 * hidden * hidden + 3 * hidden),)
 
 
-def total_parameters(shape: ModelShape, mtp: bool = False) -> int:
-    """All parameters; with `mtp` those of the draft layers too, as a checkpoint's size has them."""
-    counted = parts(shape) + (mtp_parts(shape) if mtp else ())
-    return sum(part.parameters for part in counted)
-
-
 def vision_parameters(vision: Vision) -> int:
     """Parameters of a vision tower and its projection into the language model."""
     hidden, wide = vision.hidden, vision.intermediate

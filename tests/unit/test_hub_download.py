@@ -26,7 +26,7 @@ FILES = {
     "sub folder/notes.txt": b"",
 }
 TOTAL = sum(len(content) for content in FILES.values())
-FIRST, SECOND = sorted(FILES)[1:3]
+FIRST = sorted(FILES)[1]
 
 
 @pytest.fixture
