@@ -10,6 +10,7 @@ from onecard.facts.lines import Lines
 from onecard.layout import ETC, STATE, UNIT_FILE
 from onecard.secret import Secret
 
+_FIRST_PERSON = 1000  # UID_MIN of Debian's and Ubuntu's login.defs
 # How a file that root alone may read holds a secret: for sed, printing it alone.
 _SECRETS = (
     r"s/^[A-Z_]*\(KEY\|TOKEN\|SECRET\|PASSWORD\)=\(.\{16,\}\)$/\2/p",  # systemd's EnvironmentFile=
@@ -33,12 +34,14 @@ class Survey:
 def survey_script(login: str) -> str:
     """Return read-only shell that prints what `read_survey` understands.
 
-    An account that a person logs in with, or with a home of its own, is not ours.
+    An account with a home of its own is not ours, nor is one that has a person's number: ours is a
+    system account. All that an account of ours owns is removed.
     """
     patterns = shlex.join(word for pattern in _SECRETS for word in ("-e", pattern))
     return (
         f"entry=$(getent passwd {login})\n"
-        f'case $entry in {login}:*:{STATE}:*) echo "uid=$(id -u {login})" ;; esac\n'
+        f"case $entry in {login}:*:{STATE}:*)\n"
+        f'  uid=$(id -u {login}); [ "$uid" -ge {_FIRST_PERSON} ] || echo "uid=$uid" ;;\nesac\n'
         f"sed -n 's/^ExecStart=.* --port[ =]\\([0-9]*\\).*/port=\\1/p' {UNIT_FILE} 2>/dev/null\n"
         f"find {ETC} {STATE}/huggingface/token -type f -perm 0600 ! -name '*.pem' "
         f"-exec sed -n {patterns} {{}} + 2>/dev/null | sort -u "

@@ -21,7 +21,7 @@ from onecard.resources.leftovers import (
 from onecard.script import Answer
 from onecard.secret import Secret
 from onecard.survey import Survey, read_survey, survey_script
-from tests.support.on_shell import differing, fix, look, mend
+from tests.support.on_shell import differing, fix, look, mend, shell
 
 
 def test_a_folder_goes_with_everything_in_it_and_its_secrets_are_wiped(tmp_path: Path) -> None:
@@ -128,3 +128,28 @@ def test_survey() -> None:
         ["sh", "-c", survey_script("root")], capture_output=True, text=True, check=True
     )
     assert "uid=" not in done.stdout  # root has another home: it is no account of ours
+
+
+@pytest.mark.parametrize(
+    ("home", "uid", "told"),
+    [
+        ("/var/lib/onecard", 999, "uid=999\n"),
+        ("/var/lib/onecard", 1000, ""),  # a person's account, whatever its home says
+        ("/home/llm", 999, ""),
+    ],
+)
+def test_the_account_whose_files_go_is_ours(
+    home: str, uid: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, says in (("getent", f"llm:x:{uid}:{uid}::{home}:/bin/sh"), ("id", str(uid))):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {says}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert (
+        "".join(
+            line
+            for line in shell(survey_script("llm")).stdout.splitlines(keepends=True)
+            if line.startswith("uid=")
+        )
+        == told
+    )
