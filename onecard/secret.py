@@ -9,7 +9,7 @@ from typing import Final
 MASK: Final = "********"
 SECRET_FLAGS: Final = ("--api-key", "--hf-token")
 _SHORTEST: Final = 6  # a shorter value would mask parts of ordinary words
-_NAMES: Final = re.compile(r"(KEY|TOKEN|PASSWORD|PASSPHRASE|SECRET)$")
+SECRET_NAMES: Final = re.compile(r"(KEY|TOKEN|PASSWORD|PASSPHRASE|SECRET)$")
 _SHAPES: Final = re.compile(
     r"(?<=--api-key[ =])\S+|(?<=--hf-token[ =])\S+"
     r"|(?<=[Bb]earer )[\w.~+/=-]{6,}|\bhf_[A-Za-z0-9]{16,}|\bsk-[\w-]{16,}"
@@ -58,7 +58,7 @@ def masked(text: str) -> str:
     Secrets are the values of this process's Secrets and of environment variables named like one,
     and whatever is shaped like an API key or a hub's token.
     """
-    values = _made | {value for name, value in os.environ.items() if _NAMES.search(name)}
+    values = _made | {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= _SHORTEST:
             text = text.replace(value, MASK)

@@ -8,28 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from onecard.errors import UsageError
 from onecard.fit import find_preset
+from onecard.serve_flags import PLAIN, SWITCHES
 from onecard.settings import AUTO, ServeSettings
-
-# Setting -> flag, for those whose value goes behind the flag as it is.
-_PLAIN: Final[Mapping[str, str]] = {
-    "pipeline_parallel": "--pipeline-parallel-size",
-    "max_num_seqs": "--max-num-seqs",
-    "max_num_batched_tokens": "--max-num-batched-tokens",
-    "kv_cache_dtype": "--kv-cache-dtype",
-    "quantization": "--quantization",
-    "limit_mm_per_prompt": "--limit-mm-per-prompt",
-    "mm_processor_cache_gib": "--mm-processor-cache-gb",
-    "mm_processor_cache_type": "--mm-processor-cache-type",
-    "chat_template_kwargs": "--default-chat-template-kwargs",
-}
-_SWITCHES: Final[Mapping[str, str]] = {
-    "language_model_only": "--language-model-only",
-    "enforce_eager": "--enforce-eager",
-}
 
 
 def words(serve: ServeSettings, model: str) -> tuple[str, ...]:
@@ -40,11 +24,11 @@ def words(serve: ServeSettings, model: str) -> tuple[str, ...]:
     """
     defaults = ServeSettings()
     found: list[str] = []
-    for name, flag in _PLAIN.items():
+    for name, flag in PLAIN.items():
         value = getattr(serve, name)
         if value != getattr(defaults, name):
             found += [flag, _text(value)]
-    found += [flag for name, flag in _SWITCHES.items() if getattr(serve, name)]
+    found += [flag for name, flag in SWITCHES.items() if getattr(serve, name)]
     if serve.enable_prefix_caching is not None:
         found.append(f"--{'' if serve.enable_prefix_caching else 'no-'}enable-prefix-caching")
     preset = find_preset(model) or {}

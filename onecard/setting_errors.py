@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from onecard.connection_keys import ALL_NAMES
 from onecard.errors import UsageError
-from onecard.settings import Settings
+from onecard.settings import REFUSED, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ _NOT_A = {
     "string_type": "text",
     "bool_type": "true or false",
     "tuple_type": "a list",
+    "dict_type": "a mapping",
     "model_type": "a mapping of settings",
     "model_attributes_type": "a mapping of settings",
 }
@@ -90,6 +91,8 @@ def _words(finding: ErrorDetails) -> str:
     kind, value, context = finding["type"], finding["input"], finding.get("ctx", {})
     if kind == "extra_forbidden":
         return "no such setting" + _suggestion(finding["loc"])
+    if kind == REFUSED:
+        return finding["msg"]
     if kind in _NOT_A:
         if value is None:
             return f"has no value; it must be {_NOT_A[kind]}"

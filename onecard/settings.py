@@ -9,9 +9,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from onecard.serve_refusals import refused_argument, refused_variable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -24,7 +27,9 @@ Tokens = Annotated[int, Field(ge=1)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 AUTO: Final = "auto"
+REFUSED: Final = "refused"  # the kind of an error whose words say all, without the value
 Texts = Annotated[tuple[str, ...], Field(strict=False)]
+Value = TypeVar("Value")
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?)+(?<!\.)")
 
@@ -155,6 +160,21 @@ def _address(value: str) -> str:
     return value
 
 
+def _argument(word: str) -> str:
+    return _unless(refused_argument(word), word)
+
+
+def _variables(variables: dict[str, str]) -> dict[str, str]:
+    refused = (refused_variable(name, value) for name, value in variables.items())
+    return _unless(next(filter(None, refused), ""), variables)
+
+
+def _unless(refused: str, value: Value) -> Value:
+    if refused:
+        raise PydanticCustomError(REFUSED, "{words}", {"words": refused})
+    return value
+
+
 class ServeSettings(Model):
     """How the server is started. Each is `vllm serve`'s flag of nearly the same name.
 
@@ -168,7 +188,8 @@ class ServeSettings(Model):
     mm_processor_cache_gib: memory for prepared pictures, GiB; None for vLLM's own choice.
     speculative_config: `--speculative-config`'s JSON, `auto` for the preset's (MTP), None for none.
     chat_template_kwargs: defaults for every request, such as {"enable_thinking": false}.
-    extra_args: further arguments, passed on verbatim.
+    environment: environment variables of the server, such as {NCCL_DEBUG: INFO}; no secrets.
+    extra_args: further arguments, passed on verbatim; none that a setting stands for, no secrets.
     ready_timeout: seconds that a start may take until the first answered request.
     rollback: whether a start that fails goes back to the release that was current.
     """
@@ -194,7 +215,10 @@ class ServeSettings(Model):
     chat_template_kwargs: dict[str, Any] = {}
     enable_prefix_caching: bool | None = None
     enforce_eager: bool = False
-    extra_args: Texts = ()
+    environment: Annotated[dict[str, str], AfterValidator(_variables)] = {}
+    extra_args: Annotated[
+        tuple[Annotated[str, AfterValidator(_argument)], ...], Field(strict=False)
+    ] = ()
     ready_timeout: AtLeastOne = 1800
     rollback: bool = True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def render(
         lstrip_blocks=True,
         autoescape=escape,  # noqa: S701  # unit and environment files are not HTML
     )
-    environment.filters["word"] = unit_word
+    environment.filters |= {"word": unit_word, "variable": variable}
     try:
         return environment.get_template(name).render(variables)
     except jinja2.UndefinedError as error:
@@ -46,3 +47,8 @@ def unit_word(text: object) -> str:
     if word and word == shlex.quote(word):
         return word
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def variable(text: str) -> str:
+    """Return text as a variable's value in an EnvironmentFile= (man systemd.exec)."""
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'

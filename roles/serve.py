@@ -19,7 +19,7 @@ from onecard.resources.release import Installed, Release, Served
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.service import Service, configuration
 from onecard.resources.text_files import TextFiles
-from onecard.settings import AUTO
+from onecard.settings import AUTO, ServeSettings
 from onecard.smoke.client import chat
 from onecard.templates import render
 from roles import model
@@ -63,10 +63,13 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         "ctx": serve.ctx,
         "user": host.settings.user,
         "accelerator": host.settings.accelerator,
-        "memory_share": 0 if serve.kv_cache_gib else serve.gpu_memory_utilization,
+        "memory_share": serve.gpu_memory_utilization,
+        "cards": cards(host),
+        "engine_timeout": engine_timeout(serve),
         "command": command(host),
         "path": layout.server_path(host.venv),
         "cache": layout.CACHE,
+        "environment": sorted(serve.environment.items()),
         "environment_file": layout.ENVIRONMENT,
         "api_key_file": layout.API_KEY,
         "wait_for_memory": layout.WAIT_FOR_MEMORY,
@@ -103,6 +106,25 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         unit,
         Served(service, deadline_s=serve.ready_timeout, back=serve.rollback),
     )
+
+
+def cards(host: Host) -> str:
+    """Return the cards that a settled host's server takes, as `nvidia-smi -i` wants them: `0,1`."""
+    serve = host.settings.serve
+    assert serve.tensor_parallel != AUTO
+    count = serve.tensor_parallel * serve.pipeline_parallel
+    chosen = serve.environment.get("CUDA_VISIBLE_DEVICES", "").replace(" ", "")
+    there = chosen.split(",") if chosen else [str(index) for index in range(count)]
+    return ",".join(there[:count])
+
+
+def engine_timeout(serve: ServeSettings) -> int:
+    """Return the seconds after which vLLM itself gives a start up.
+
+    Not less than the default: a shorter ready_timeout is onecard's alone, and changing it restarts
+    no server.
+    """
+    return max(serve.ready_timeout, ServeSettings().ready_timeout)
 
 
 def again(host: Host, release: int, fingerprint: str) -> tuple[Resource, ...]:

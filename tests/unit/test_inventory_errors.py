@@ -67,6 +67,21 @@ AT_BOX = "inventory/hosts.yml: all.children.gpu.hosts.box"
             "serve: {extra_args: [--x, 1]}",
             f"{AT_BOX}.serve.extra_args[1]: 1 is not text; put it in quotes",
         ),
+        (
+            "serve: {extra_args: [--seed, '0', --api-key=hunter2]}",
+            f"{AT_BOX}.serve.extra_args[2]: --api-key: a secret here could be read by everybody on "
+            "the box; take it out, then: invoke secret set --name api-key",
+        ),
+        (
+            "serve: {environment: {HF_TOKEN: hunter2}}",
+            f"{AT_BOX}.serve.environment: HF_TOKEN looks like a secret, which no setting holds; "
+            "see invoke --help secret",
+        ),
+        (
+            "serve: {environment: {OMP_NUM_THREADS: 4}}",
+            f"{AT_BOX}.serve.environment.OMP_NUM_THREADS: 4 is not text; put it in quotes",
+        ),
+        ("serve: {environment: x}", f'{AT_BOX}.serve.environment: "x" is not a mapping'),
         ("serve: 3", f"{AT_BOX}.serve: 3 is not a mapping of settings"),
         ("vllm: {version: 0.32}", f"{AT_BOX}.vllm.version: 0.32 is not text; put it in quotes"),
         (

@@ -311,10 +311,10 @@ class TestUnit:
 
     def test_odd_words_stay_one_word(self, hosts: Mapping[str, Host]) -> None:
         host = changed(
-            hosts["a100-1"], serve__extra_args=["--speculative-config", '{"method": "$x 5%"}']
+            hosts["a100-1"], serve__extra_args=["--compilation-config", '{"mode": "$x 5%"}']
         )
         (start,) = [line for line in unit(host).splitlines() if line.startswith("ExecStart=")]
-        assert start.endswith(' --speculative-config "{\\"method\\": \\"$$x 5%%\\"}"')
+        assert start.endswith(' --compilation-config "{\\"mode\\": \\"$$x 5%%\\"}"')
 
     def test_it_holds_no_secret(self, hosts: Mapping[str, Host]) -> None:
         for resource in serve.desired(hosts["a100-1"], FACTS):

@@ -96,7 +96,7 @@ def test_no_secret_is_in_a_record(runs: Path, monkeypatch: pytest.MonkeyPatch) -
         ["vllm", "--hf-token", "behind-a-flag", "--port"],
         "token from-the-environment-77 and hf_abcdefghijklmnopqrstuv",
     )
-    settings = Settings.model_validate({"serve": {"extra_args": ["--api-key=in-the-settings"]}})
+    settings = Settings.model_validate({"model": {"name": "--api-key=in-the-settings"}})
     with (
         pytest.raises(UnhealthyError),
         recorded("deploy", Host("box1", HOST.connection, settings)) as record,

@@ -24,8 +24,8 @@ FLAGS = {
 
 
 def test_a_list_is_taken_for_a_tuple_and_an_int_for_a_float() -> None:
-    serve = ServeSettings.model_validate({"extra_args": ["--a", "b"], "gpu_memory_utilization": 1})
-    assert (serve.extra_args, serve.gpu_memory_utilization) == (("--a", "b"), 1.0)
+    serve = ServeSettings.model_validate({"extra_args": ["--x", "b"], "gpu_memory_utilization": 1})
+    assert (serve.extra_args, serve.gpu_memory_utilization) == (("--x", "b"), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,8 @@ def test_a_list_is_taken_for_a_tuple_and_an_int_for_a_float() -> None:
         {"ctx": True},
         {"extra_args": [1]},
         {"extra_args": "a"},
+        {"environment": {"OMP_NUM_THREADS": 4}},
+        {"environment": ["A=b"]},
         {"kv_cache_gib": float("inf")},
         {"x": 1},
     ],
