@@ -11,6 +11,7 @@ from invoke import Collection, task
 
 from onecard import cli
 from onecard.pair_flag import CompareTask
+from onecard.switch_flag import SwitchTask
 
 HOST = "host, group, glob, comma list, or user@address[:port]"
 JSON = "print one JSON document on standard output, and nothing else"
@@ -68,11 +69,15 @@ def wheelhouse(c, out, host=""):
 
 
 @task(
+    klass=SwitchTask,
+    # A letter that stands for one of so many flags is soon typed for another.
+    auto_shortflags=False,
     help={
         "host": HOST,
         "ctx": "context length in tokens, prompt plus output (4096 for a first launch)",
         "model": "hub repository, or a folder beginning with ./ or /",
         "served_name": "name that the API serves the model under",
+        "address": "where the server listens on the box (127.0.0.1)",
         "port": "port on the box",
         "gpu_memory_utilization": "share of the card's memory, above 0, at most 1",
         "kv_cache_gib": "KV cache of this size in GiB, instead of what is free",
@@ -86,28 +91,32 @@ def wheelhouse(c, out, host=""):
         "tool_call_parser": "its name, auto for the model's preset, '' for none",
         "limit_mm_per_prompt": "pictures and videos of a request: '{image: 4, video: 0}'",
         "mm_processor_cache_gib": "memory for prepared pictures in GiB, 0 for none",
+        "mm_processor_cache_type": "lru or shm",
         "language_model_only": "text alone: leave the picture encoder out",
         "speculative_config": "JSON, or auto for the model's preset (MTP)",
         "chat_template_kwargs": "defaults of every request: '{enable_thinking: false}'",
+        "enable_prefix_caching": "keep what prompts have in common (vLLM's own choice without it)",
         "enforce_eager": "no torch.compile and no CUDA graphs",
+        "environment": "environment variables of the server: '{NCCL_DEBUG: INFO}'",
         "extra_args": "further arguments of `vllm serve`, in one string",
         "ready_timeout": "seconds that the start may take to its first answer",
-        "rollback": "--no-rollback leaves a start that fails as it is, for a look",
+        "rollback": "go back when the start fails; --no-rollback leaves it as it is, for a look",
         "force": "start although the card is planned not to hold this context length",
         "check": "change nothing, say what would change",
         "diff": "show new files' lines too",
         "json": JSON,
-    }
+    },
 )
 @cli.task_body
 def deploy(
-    c, host="", ctx=None, model=None, served_name=None, port=None, gpu_memory_utilization=None,
-    kv_cache_gib=None, kv_cache_dtype=None, quantization=None, max_num_seqs=None,
-    max_num_batched_tokens=None, tensor_parallel=None, pipeline_parallel=None,
+    c, host="", ctx=None, model=None, served_name=None, address=None, port=None,
+    gpu_memory_utilization=None, kv_cache_gib=None, kv_cache_dtype=None, quantization=None,
+    max_num_seqs=None, max_num_batched_tokens=None, tensor_parallel=None, pipeline_parallel=None,
     reasoning_parser=None, tool_call_parser=None, limit_mm_per_prompt=None,
-    mm_processor_cache_gib=None, language_model_only=False, speculative_config=None,
-    chat_template_kwargs=None, enforce_eager=False, extra_args=None, ready_timeout=None,
-    rollback=True, force=False, check=False, diff=False, json=False,
+    mm_processor_cache_gib=None, mm_processor_cache_type=None, language_model_only=None,
+    speculative_config=None, chat_template_kwargs=None, enable_prefix_caching=None,
+    enforce_eager=None, environment=None, extra_args=None, ready_timeout=None, rollback=None,
+    force=False, check=False, diff=False, json=False,
 ):  # fmt: skip
     """Start the server with this configuration and wait until it has answered a picture question."""
     given = dict(locals())

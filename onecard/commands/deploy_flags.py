@@ -24,8 +24,6 @@ def flags(given: Mapping[str, Any]) -> dict[str, tuple[str, object]]:
         if name not in settings and name not in _OF_THE_MODEL:
             continue
         path = _OF_THE_MODEL.get(name, f"serve.{name}")
-        if isinstance(value, bool) and value == settings[name].default:
-            value = None  # noqa: PLW2901  # a switch that was not given says what holds anyway
         if name == "extra_args" and value is not None:
             value = _words(value)  # noqa: PLW2901
         found[f"--{name.replace('_', '-')}"] = (path, value)
