@@ -44,11 +44,11 @@ def command(host: Host) -> tuple[str, ...]:
         *("--served-model-name", served_name(host)),
         *("--host", serve.address, "--port", str(serve.port)),
         *("--max-model-len", str(serve.ctx)),
+        # With a KV cache of a fixed size too: on a GPU vLLM starts only where this share is free.
+        *("--gpu-memory-utilization", str(serve.gpu_memory_utilization)),
     ]
     if serve.kv_cache_gib is not None:
         words += ["--kv-cache-memory-bytes", str(int(serve.kv_cache_gib * 2**30))]
-    elif host.settings.accelerator == "nvidia":
-        words += ["--gpu-memory-utilization", str(serve.gpu_memory_utilization)]
     if serve.tensor_parallel not in (AUTO, 1):
         words += ["--tensor-parallel-size", str(serve.tensor_parallel)]
     return (*words, *serve_options.words(serve, host.settings.model.source))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import socket
@@ -15,7 +16,13 @@ import pytest
 import testinfra
 import yaml
 
+from onecard import layout
+from onecard.facts import Facts
 from onecard.inventory import load
+from onecard.locks.store import with_lock
+from onecard.override import override
+from onecard.resources.files import File
+from roles import serve
 from tests.box.conftest import INVOKE, PROJECT, Box, Controller
 
 pytestmark = pytest.mark.box
@@ -101,6 +108,53 @@ def test_unit_is_clean_and_hardened(box: Box, deployed: Any) -> None:
     assert said == ""
     exposure = box("systemd-analyze security vllm.service --no-pager | tail -n 1")
     assert float(exposure.split(":")[1].split()[0]) <= 3.0, exposure
+    # What is left open is left open for a reason, which the unit says.
+    unit = box("cat /etc/systemd/system/vllm.service")
+    reasons = "".join(line for line in unit.splitlines() if line.startswith("#"))
+    judged = json.loads(box("systemd-analyze security vllm.service --json=short --no-pager"))
+    for setting in (each["name"] for each in judged if each["exposure"]):
+        what = setting.replace("(INET|INET6)", "INET").rpartition("~")[2].partition("/")[0]
+        assert what in reasons, setting
+
+
+def test_the_unit_of_a_gpu_server_is_as_clean_and_lets_it_open_its_card(
+    controller: Controller, box: Box, deployed: Any
+) -> None:
+    """Beside the served one, under another name; a device node stands for the card."""
+    host = with_lock(load(controller.inventory).hosts["box1"], controller.inventory)
+    host = override(host, {"accelerator": "nvidia"}, {})
+    resources = serve.desired(host, Facts())
+    (unit,) = [
+        each.content
+        for each in resources
+        if isinstance(each, File) and each.path == layout.UNIT_FILE
+    ]
+    assert "ExecStartPre=" in unit
+    # The command is another; all else is as it would be served.
+    opens = (
+        "[Service]\nRestart=no\nExecStart=\n"
+        "ExecStart=/bin/sh -c 'exec <>/dev/nvidia0 && echo the card is open'\n"
+    )
+    file = "/etc/systemd/system/onecard-gpu-test.service"
+    box(
+        f"mkdir -p {file}.d; mknod -m 0666 /dev/nvidia0 c 1 3\n"
+        f"cat >{file} <<'END'\n{unit}END\nsystemctl daemon-reload"
+    )
+    try:
+        assert box(f"systemd-analyze verify {file} 2>&1 | grep gpu-test || true") == ""
+        exposure = box("systemd-analyze security onecard-gpu-test --no-pager | tail -n 1")
+        assert float(exposure.split(":")[1].split()[0]) <= 3.0, exposure
+        box(f"cat >{file}.d/opens.conf <<'END'\n{opens}END\nsystemctl daemon-reload")
+        said = box(
+            "systemctl start --wait onecard-gpu-test; journalctl --sync; "
+            "journalctl -u onecard-gpu-test -o cat --no-pager"
+        )
+        assert "the card is open" in said
+    finally:
+        box(
+            f"rm -rf {file} {file}.d /dev/nvidia0; systemctl daemon-reload; "
+            "systemctl reset-failed onecard-gpu-test 2>/dev/null || true"
+        )
 
 
 def test_first_deploy_is_ready(deployed: Any) -> None:

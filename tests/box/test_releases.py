@@ -141,7 +141,7 @@ def test_more_memory_than_there_is(
     group = inventory / "group_vars" / "sandbox.yml"
     settings = yaml.safe_load(group.read_text())
     del settings["serve"]["kv_cache_gib"]
-    settings["serve"]["extra_args"] = ["--gpu-memory-utilization", "1.0"]
+    settings["serve"]["gpu_memory_utilization"] = 1.0
     group.write_text(yaml.safe_dump(settings))
     told = Controller(inventory).json("deploy", "--host", "sandbox", code=1)
     assert told["diagnosis"]["rule"] == "cpu-memory-taken", told

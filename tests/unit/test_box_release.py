@@ -58,7 +58,8 @@ def test_a_card_that_hangs_is_asked_once(
 
 def test_a_card_that_hangs_does_not_hold_a_start_up(hanging_card: Path) -> None:
     waiter = WAITER.read_text()
-    assert waiter.count("nvidia-smi --") == waiter.count("timeout 20 nvidia-smi --") == 2
+    asks = "nvidia-smi $cards --query"
+    assert waiter.count(asks) == waiter.count(f"timeout 20 {asks}") == 2
     soon = waiter.replace("timeout 20", "timeout 0.5")
     done = subprocess.run(["sh", "-c", soon, "wait", "0.9"], timeout=30, check=False)
     assert done.returncode == 0

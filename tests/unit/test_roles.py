@@ -18,6 +18,7 @@ from facts_support import CARD, box, working
 import roles
 from onecard import layout
 from onecard.errors import UsageError
+from onecard.facts import Facts
 from onecard.host import Host
 from onecard.inventory import load
 from onecard.locks.lock import Lock
@@ -37,6 +38,7 @@ from onecard.resources.tree import Tree
 from onecard.resources.user import User
 from onecard.resources.wheels import Wheels
 from onecard.secret import Secret
+from onecard.serve_refusals import refused_argument, refused_variable
 from roles import model, serve
 
 LOCK = Lock.model_validate(
@@ -84,11 +86,19 @@ def only(kind: type[Kind], resources: tuple[Resource, ...]) -> Kind:
     return found
 
 
-def unit(host: Host) -> str:
-    for resource in serve.desired(host, FACTS):
-        if isinstance(resource, File) and resource.path == layout.UNIT_FILE:
+def deployed_file(host: Host, path: str, facts: Facts = FACTS) -> str:
+    for resource in serve.desired(host, facts):
+        if isinstance(resource, File) and resource.path == path:
             return resource.content
-    raise AssertionError("no unit")
+    raise AssertionError(f"no {path}")
+
+
+def unit(host: Host, facts: Facts = FACTS) -> str:
+    return deployed_file(host, layout.UNIT_FILE, facts)
+
+
+def environment(host: Host) -> list[str]:
+    return deployed_file(host, layout.ENVIRONMENT).splitlines()
 
 
 @pytest.mark.parametrize("name", ["a100-1", "box1"])
@@ -281,9 +291,8 @@ def test_auto_without_a_preset_is_refused(hosts: Mapping[str, Host]) -> None:
         serve.command(host)
 
 
-def test_a_cpu_host_is_told_no_share_of_a_gpu(hosts: Mapping[str, Host]) -> None:
+def test_the_command_of_a_cpu_host(hosts: Mapping[str, Host]) -> None:
     command = serve.command(hosts["box1"])
-    assert "--gpu-memory-utilization" not in command
     assert command[2:5] == (model.folder(hosts["box1"]), "--served-model-name", "tiny-vqa")
     assert "--enforce-eager" in command
 
@@ -361,6 +370,12 @@ class TestFingerprint:
         assert fingerprint(hosts["a100-1"]) == fingerprint(other)
         assert unit(hosts["a100-1"]) == unit(other)
 
+    def test_a_longer_time_for_a_start_is_vllms_own_too(self, hosts: Mapping[str, Host]) -> None:
+        host = changed(hosts["a100-1"], serve__ready_timeout=7200)
+        assert "VLLM_ENGINE_READY_TIMEOUT_S=1800" in environment(hosts["a100-1"])
+        assert "VLLM_ENGINE_READY_TIMEOUT_S=7200" in environment(host)
+        assert fingerprint(hosts["a100-1"]) != fingerprint(host)
+
 
 def test_the_record_comes_first_and_the_trial_last(hosts: Mapping[str, Host]) -> None:
     resources = serve.desired(hosts["a100-1"], FACTS)
@@ -394,8 +409,87 @@ def test_what_runs_on_the_box_is_all_there(hosts: Mapping[str, Host], tmp_path: 
     assert "install" in done.stdout
 
 
-def test_a_gpu_server_waits_for_its_memory(hosts: Mapping[str, Host]) -> None:
-    waits = f"ExecStartPre={layout.WAIT_FOR_MEMORY} 0.9"
-    assert waits in unit(hosts["a100-1"]).splitlines()
+@pytest.mark.parametrize(
+    ("change", "share", "cards"),
+    [
+        ({}, 0.9, "0"),
+        ({"serve__gpu_memory_utilization": 0.5}, 0.5, "0"),
+        # vLLM wants its share free with a KV cache of a fixed size too.
+        ({"serve__kv_cache_gib": 4.0}, 0.9, "0"),
+        ({"serve__tensor_parallel": 2}, 0.9, "0,1"),
+        ({"serve__tensor_parallel": 2, "serve__pipeline_parallel": 2}, 0.9, "0,1,2,3"),
+        ({"serve__environment": {"CUDA_VISIBLE_DEVICES": "3, 1"}}, 0.9, "3"),
+    ],
+    ids=str,
+)
+def test_a_gpu_server_waits_for_its_share_of_its_own_cards(
+    hosts: Mapping[str, Host], change: dict[str, object], share: float, cards: str
+) -> None:
+    host = changed(hosts["a100-1"], **change)
+    facts = box(driver=working("580.95.05"), gpus=(CARD,) * 4)
+    settled = changed(host, serve__tensor_parallel=change.get("serve__tensor_parallel", 1))
+    waits = f"ExecStartPre={layout.WAIT_FOR_MEMORY} {share} {cards}"
+    assert waits in unit(settled, facts).splitlines()
+    assert f"--gpu-memory-utilization {share}" in " ".join(serve.command(host))
+
+
+def test_a_gpu_server_has_its_device_nodes(hosts: Mapping[str, Host]) -> None:
+    """As root and past the unit's own walls, also where the program is not installed."""
+    before, *_ = [line for line in unit(hosts["a100-1"]).splitlines() if "ExecStart" in line]
+    assert before == "ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c=0"
+
+
+def test_a_cpu_server_waits_for_no_card(hosts: Mapping[str, Host]) -> None:
     assert "ExecStartPre" not in unit(hosts["box1"])
-    assert "ExecStartPre" not in unit(changed(hosts["a100-1"], serve__kv_cache_gib=4.0))
+
+
+@pytest.mark.parametrize("ready_timeout", [60, 1800, 7200])
+def test_five_slow_attempts_are_the_end(hosts: Mapping[str, Host], ready_timeout: int) -> None:
+    """systemd counts the starts of a time that is as long as they can take."""
+    lines = unit(changed(hosts["a100-1"], serve__ready_timeout=ready_timeout)).splitlines()
+    told = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    names = ("TimeoutStartSec", "TimeoutStopSec", "RestartSec")
+    attempt = max(ready_timeout, 1800) + sum(int(told[name]) for name in names)
+    assert int(told["StartLimitIntervalSec"]) == int(told["StartLimitBurst"]) * attempt
+
+
+def test_nothing_in_the_unit_hides_the_cards(hosts: Mapping[str, Host]) -> None:
+    """Each of these, ProtectClock= on systemd before 253 too, closes what it does not list."""
+    closing = ("PrivateDevices=", "DeviceAllow=", "DevicePolicy=", "ProtectClock=")
+    assert not [line for line in unit(hosts["a100-1"]).splitlines() if line.startswith(closing)]
+
+
+def test_the_servers_own_variables(hosts: Mapping[str, Host]) -> None:
+    told = {"NCCL_DEBUG": "INFO", "ODD": 'a "b" $c \\d `e` #f'}
+    lines = environment(changed(hosts["a100-1"], serve__environment=told))
+    assert 'NCCL_DEBUG="INFO"' in lines
+    assert 'ODD="a \\"b\\" \\$c \\\\d \\`e\\` #f"' in lines
+    assert fingerprint(changed(hosts["a100-1"], serve__environment=told)) != fingerprint(
+        hosts["a100-1"]
+    )
+
+
+def test_what_onecard_needs_as_it_is_cannot_be_set(hosts: Mapping[str, Host]) -> None:
+    """All of the server's environment but what is a choice."""
+    names = {line.partition("=")[0] for line in environment(hosts["a100-1"]) if line[0] != "#"}
+    choices = {"VLLM_NO_USAGE_STATS", "HF_HUB_OFFLINE", "CUDA_DEVICE_ORDER"}
+    assert {name for name in names if not refused_variable(name, "x")} == choices
+
+
+def test_no_flag_of_the_server_can_be_given_twice(hosts: Mapping[str, Host]) -> None:
+    host = changed(
+        hosts["a100-1"], serve__kv_cache_gib=4.0, serve__tensor_parallel=2,
+        serve__enable_prefix_caching=False, serve__speculative_config="auto",
+        serve__tool_call_parser="auto", **{
+            f"serve__{name}": value for name, value in {
+                "pipeline_parallel": 2, "max_num_seqs": 4, "max_num_batched_tokens": 2048,
+                "kv_cache_dtype": "fp8", "quantization": "fp8", "limit_mm_per_prompt": {"image": 1},
+                "mm_processor_cache_gib": 1.0, "mm_processor_cache_type": "shm",
+                "chat_template_kwargs": {"a": 1}, "language_model_only": True,
+                "enforce_eager": True,
+            }.items()
+        },
+    )  # fmt: skip
+    given = [word for word in serve.command(host) if word.startswith("--")]
+    assert len(given) > 20
+    assert [word for word in given if not refused_argument(word)] == []
