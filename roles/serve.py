@@ -179,7 +179,7 @@ def about(host: Host) -> dict[str, Any]:
     return {
         "model": served_name(host),
         "source": settings.model.source,
-        "revision": settings.model.revision,
+        "revision": model.revision(host),
         "folder": model.folder(host),
         "ctx": settings.serve.ctx,
         "port": settings.serve.port,

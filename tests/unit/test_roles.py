@@ -493,3 +493,10 @@ def test_no_flag_of_the_server_can_be_given_twice(hosts: Mapping[str, Host]) -> 
     given = [word for word in serve.command(host) if word.startswith("--")]
     assert len(given) > 20
     assert [word for word in given if not refused_argument(word)] == []
+
+
+def test_a_release_says_which_commit_of_the_model_it_serves(hosts: Mapping[str, Host]) -> None:
+    host = hosts["a100-1"]
+    lock = LOCK.model_copy(update={"model": model.asked(host), "model_revision": "c0ffee"})
+    assert serve.about(replace(host, lock=lock))["revision"] == "c0ffee"
+    assert serve.about(changed(host, model__revision="v1"))["revision"] == "v1"
