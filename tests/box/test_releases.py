@@ -198,12 +198,16 @@ def test_a_context_that_cannot_start_is_refused_before_the_restart(
 def test_long_contexts_are_served_and_can_be_taken_back(
     controller: Controller, box: Box, good: dict[str, Any]
 ) -> None:
+    odd = 'a "b" $c \\d'
     for ctx in (4096, 65536, 262144):
-        told = controller.json("deploy", "--host", "sandbox", "--ctx", str(ctx))
+        flags = ["--environment", json.dumps({"ONE_CARD": odd})] if ctx > 65536 else []
+        told = controller.json("deploy", "--host", "sandbox", "--ctx", str(ctx), *flags)
         assert (told["status"] != "failed", told["ctx"]) == (True, ctx)
         # The plan is exact where the KV memory is given.
         assert told["memory"]["concurrency"] == told["planned"]["concurrency"]
         assert controller.json("status", "--host", "sandbox")["ctx"] == ctx
+    pid = "$(systemctl show vllm -p MainPID --value)"
+    assert f"ONE_CARD={odd}\n" in box(f"tr '\\0' '\\n' </proc/{pid}/environ")
     assert controller.json("smoke", "--host", "sandbox", "--repeats", "1")["failed"] == 0
     back = controller.json("rollback", "--host", "sandbox", "--to", str(good["number"]))
     assert (back["status"], back["release"]) == ("changed", good["number"])
