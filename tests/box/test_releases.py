@@ -26,6 +26,18 @@ KILL_THE_ENGINE = (
     "nohup sh -c 'tries=600; until pkill -9 -f VLLM::[E]ngineCore || [ $tries = 0 ]; do "
     "tries=$((tries - 1)); sleep 0.2; done' >/dev/null 2>&1 &"
 )
+# Ends the box's job, with all that it started, as soon as the old server is on its way out.
+KILL_THE_JOB = (
+    "rm -f /run/job-killed; nohup sh -c 'tries=3000; "
+    "until [ $(systemctl show vllm -p ActiveState --value) = deactivating ] || [ $tries = 0 ]; do "
+    "tries=$((tries - 1)); sleep 0.02; done; "
+    "systemctl show vllm -p ActiveState --value >/run/job-killed; "
+    'pkill -9 -s "$(pgrep -xf "sh /run/onecard/job")"\' >/dev/null 2>&1 &'
+)
+WHEN_THE_JOB_WAS_KILLED = (
+    "tries=600; until [ -s /run/job-killed ] || [ $tries = 0 ]; do tries=$((tries - 1)); "
+    "sleep 0.1; done; cat /run/job-killed"
+)
 
 
 def serving(controller: Controller) -> dict[str, Any]:
@@ -224,7 +236,7 @@ def test_long_contexts_are_served_and_can_be_taken_back(
     [
         ("resources to change", signal.SIGKILL, 8192),  # nothing is changed yet
         ("serve   changed", signal.SIGINT, 12288),  # record and files are being written
-        ("configuration", signal.SIGKILL, 16384),  # the new server starts
+        (" s  configuration", signal.SIGKILL, 16384),  # the new server starts
     ],
 )
 def test_an_interrupted_deploy_leaves_the_old_release_or_the_new_one(
@@ -238,6 +250,29 @@ def test_an_interrupted_deploy_leaves_the_old_release_or_the_new_one(
     now = serving(controller)
     assert now["ctx"] == ctx
     assert now["number"] == newest + 1  # one deploy, however often it was asked for
+
+
+def test_a_deploy_killed_between_two_servers_leaves_the_new_one(
+    controller: Controller, box: Box, good: dict[str, Any]
+) -> None:
+    """The controller and the box's own job end as the old server goes: the new one comes up."""
+    words = ["deploy", "--host", "sandbox", "--ctx", "20480"]
+    newest = controller.json("releases", "--host", "sandbox")["releases"][-1]["number"]
+    box(KILL_THE_JOB)
+    process = begun(controller, words)
+    killed_while = box(WHEN_THE_JOB_WAS_KILLED)
+    process.kill()
+    process.communicate(timeout=60)
+    assert (killed_while, process.returncode != 0) == ("deactivating\n", True)
+    invocation = "systemctl show vllm -p InvocationID --value"
+    coming = box(
+        "tries=600; until systemctl is-active -q vllm || [ $tries = 0 ]; do tries=$((tries - 1)); "
+        f"sleep 0.1; done; {invocation}"
+    )
+    told = controller.json(*words)
+    assert (told["ctx"], told["release"]) == (20480, newest + 1)
+    assert serving(controller)["number"] == told["release"]
+    assert box(invocation) == coming  # the next deploy has put it on trial, and restarted nothing
 
 
 def test_a_bad_deploy_without_its_controller_is_taken_back_by_the_box(
@@ -258,9 +293,9 @@ def test_a_bad_deploy_without_its_controller_is_taken_back_by_the_box(
     assert serving(controller)["number"] == good["number"]
 
 
-def cut_off(controller: Controller, words: list[str], when: str, how: signal.Signals) -> None:
-    """Run a command until its progress says `when`, then end it."""
-    process = subprocess.Popen(
+def begun(controller: Controller, words: list[str]) -> subprocess.Popen[str]:
+    """Start a command; its progress comes through the process's stderr."""
+    return subprocess.Popen(
         [INVOKE, *words],
         cwd=PROJECT,
         env=controller.environment,
@@ -269,6 +304,11 @@ def cut_off(controller: Controller, words: list[str], when: str, how: signal.Sig
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def cut_off(controller: Controller, words: list[str], when: str, how: signal.Signals) -> None:
+    """Run a command until its progress says `when`, then end it."""
+    process = begun(controller, words)
     assert process.stderr is not None
     seen = ""
     for line in process.stderr:
