@@ -64,14 +64,22 @@ done
 printf '%s\\n' "$said\""""
 
 
+def reason(output: Sequence[str]) -> str:
+    """Return why apt, dpkg or update-initramfs failed, with the fix, in a line; '' if unknown.
+
+    output: the last lines that it printed. The knowledge is that of the diagnosis.
+    """
+    rules = (rule for rule in shipped_rules() if rule.stage == "apt")
+    found = diagnose("\n".join(output), rules)
+    return f"{found.cause} {found.fix}" if found.rule else ""
+
+
 class AptGet(Resource):
-    """What apt-get mends; the rules of the diagnosis tell why it failed."""
+    """What apt-get mends."""
 
     accepts: ClassVar[Mapping[int, str]] = MappingProxyType(
         {0: "every package is known", 1: "dpkg does not know one of them"}
     )
 
     def trouble(self, output: Sequence[str]) -> str:
-        rules = (rule for rule in shipped_rules() if rule.stage == "apt")
-        found = diagnose("\n".join(output), rules)
-        return f"{found.cause} {found.fix}" if found.rule else ""
+        return reason(output)

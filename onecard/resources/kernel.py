@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from onecard.layout import SYSCTL
+from onecard.resources.apt_get import reason
 from onecard.resources.base import Differences, Resource, State, Value, fields
 from onecard.resources.files import File
 from onecard.script import Answer
@@ -113,6 +114,9 @@ class KernelModules(Resource):
             lines.append(_REBUILD)
         lines += [f"modprobe {shlex.quote(name)}" for name in self.load if name in differences]
         return "\n".join(lines)
+
+    def trouble(self, output: Sequence[str]) -> str:
+        return reason(output)
 
     @property
     def _files(self) -> Mapping[str, File]:

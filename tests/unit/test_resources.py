@@ -215,6 +215,13 @@ class TestKernel:
         assert mended.count("update-initramfs -u -k all") == 1
         assert "modprobe nvidia" not in mended
         rebuilt = fix(resource, files.replace("=current", "=older"))
+        told = resource.trouble(
+            [
+                "gzip: stdout: No space left on device",
+                "update-initramfs: failed for /boot/initrd.img-5.15.0-160-generic with 1.",
+            ]
+        )
+        assert told.startswith("/boot has no room for /boot/initrd.img-5.15.0-160-generic")
         assert rebuilt[0].endswith("then update-initramfs -u -k all")
         assert "dracut --force --regenerate-all" in rebuilt[1]
 
