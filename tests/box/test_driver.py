@@ -114,6 +114,15 @@ def upgraded(said: str) -> str:
     return lines[0] if lines else ""
 
 
+def test_doctor(controller: Controller) -> None:
+    told = controller.json("doctor", "--host", "box1")
+    checks = {check["name"]: check for check in told["checks"]}
+    assert checks["system"]["status"] == checks["systemd"]["status"] == "ok"
+    assert checks["server"]["message"]
+    mounts = {disk["path"]: disk["mount"] for disk in told["facts"]["disks"]}
+    assert mounts["/"] == "/"
+
+
 def test_a_check_plans_the_driver_and_changes_nothing(run: Provision, box: Box) -> None:
     report = run(check=True)
     assert report.exit_code == 0
