@@ -18,9 +18,11 @@ from onecard.facts.model import Facts
 from onecard.settings import DriverSettings
 
 _OLDEST = {"ubuntu": (22, 4), "debian": (12,)}
+# A pattern of apt's (apt-patterns(7)): a name that matches nothing would end the whole command.
+_PURGE = "apt-get purge --allow-change-held-packages '~i(~nnvidia|~ncuda-drivers)'"
 CLEAN_UP = (
-    "remove one route (apt-get purge '*nvidia*' 'libnvidia*' 'cuda-drivers*', nvidia-uninstall for"
-    " a runfile), reboot, then provision again; or set driver.source none to keep it"
+    f"remove one route ({_PURGE}, nvidia-uninstall for a runfile), reboot, then provision again;"
+    " or set driver.source none to keep it"
 )
 
 
@@ -29,15 +31,16 @@ def decide(facts: Facts, setting: DriverSettings) -> DriverPlan:
     driver = facts.driver
     working = driver.smi == "ok" and bool(facts.gpus)
     branch = _branch(driver.version)
-    wanted = 0 if setting.source == "none" else setting.branch
-    if driver.smi == "failed" and not driver.mismatch and _branch(driver.loaded) >= max(wanted, 1):
+    hands_off = setting.source == "none"
+    if driver.route == "mixed" and not hands_off:
+        return _refuse(f"driver installed by two routes ({', '.join(driver.routes)})", CLEAN_UP)
+    new_enough = hands_off or _branch(driver.loaded) >= setting.branch
+    if driver.smi == "failed" and driver.loaded and new_enough and not driver.mismatch:
         return _broken(facts)
-    if setting.source == "none":
+    if hands_off:
         if working:
             return DriverPlan("leave", f"driver {driver.version}; driver.source is none")
         return _refuse("no working driver, and driver.source is none", "set driver.source auto")
-    if driver.route == "mixed":
-        return _refuse(f"driver installed by two routes ({', '.join(driver.routes)})", CLEAN_UP)
     if working and branch >= setting.branch:
         return _leave(facts, f"driver {driver.version} works and is new enough")
     return _not_good_enough(facts, setting)
@@ -128,7 +131,7 @@ def _route_obstacle(facts: Facts, route: str) -> DriverPlan | None:
     if driver.route in ("ubuntu", "debian", "nvidia") and driver.route != route:
         return _refuse(
             f"driver {driver.version or 'packages'} came from {driver.route}, not from {route}",
-            f"purge them first (apt-get purge '*nvidia*' 'libnvidia*'), or set driver.source "
+            f"purge them first ({_PURGE}) and reboot, or set driver.source "
             f"{driver.route if driver.route != 'debian' else 'none'}",
         )
     if not kernels.flavour(facts) and (route == "ubuntu" or not kernel.headers):
