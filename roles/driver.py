@@ -80,7 +80,7 @@ def resources(plan: DriverPlan, branch: int) -> tuple[Resource, ...]:
     if plan.blacklist_nouveau:
         wanted.append(KernelModules(blacklist=("nouveau",)))
     if plan.fabric:
-        wanted.append(AptSameVersion(plan.fabric, plan.version_from))
+        wanted.append(AptSameVersion(plan.fabric, plan.version_from, at_least=str(branch)))
     if plan.route:
         wanted += [_holds(plan), File(UNATTENDED, _unattended(plan))]
     if plan.route or plan.pending:

@@ -172,7 +172,6 @@ def _install(facts: Facts, setting: DriverSettings, route: str) -> DriverPlan:
     else:
         # NVIDIA's repository has sources, built for each kernel on the box: no headers, no driver.
         # Those of an older kernel leave the archive, where the newest kernel's always are.
-        otherwise = () if facts.kernel.headers else kernels.wanted_metas(facts)
         plan = replace(
             plan,
             repository=packages.repository(facts.os.id, facts.os.version),
@@ -180,8 +179,7 @@ def _install(facts: Facts, setting: DriverSettings, route: str) -> DriverPlan:
             packages=packages.NVIDIA,
             at_least=tuple((name, str(branch)) for name in packages.NVIDIA),
             optional=() if facts.kernel.headers else (headers,),
-            otherwise=otherwise,
-            kernel=tuple(dict.fromkeys((*plan.kernel, *otherwise))),
+            otherwise=() if facts.kernel.headers else kernels.wanted_metas(facts),
         )
     return replace(plan, version_from=plan.packages[-1]) if plan.fabric else plan
 

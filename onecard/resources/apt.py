@@ -145,10 +145,12 @@ class AptSameVersion(AptGet):
 
     names: what the package may be called; the first that has the version is taken.
     of: the other one, which is there, or will be when the fix runs.
+    at_least: an upstream version before which the other one is about to be replaced.
     """
 
     names: tuple[str, ...]
     of: str
+    at_least: str = ""
     lock_wait: int = 600
 
     @property
@@ -163,7 +165,8 @@ class AptSameVersion(AptGet):
         rows = (line.split() for line in answer.output.splitlines())
         versions = {row[0]: upstream(row[2]) for row in rows if row[1:2] == ["installed"]}
         found = next((versions[name] for name in self.names if name in versions), None)
-        same = found is not None and found == versions.get(self.of)
+        wanted = versions.get(self.of, "")
+        same = found == wanted and version_key(wanted) >= version_key(self.at_least)
         return {"version": f"that of {self.of}" if same else found}
 
     def desired(self) -> State:

@@ -221,7 +221,7 @@ def test_a_later_branch_replaces_what_is_held(run: Provision, box: Box) -> None:
     assert (report.exit_code, report.error) == (0, "")
     assert box("nvidia-smi --query-gpu=driver_version").strip() == LATER
     versions = box(
-        "dpkg-query -W -f '${Package} ${Version} ${Status}\\n' '*nvidia*' | grep installed"
+        "dpkg-query -W -f '${Package} ${Version} ${Status}\\n' '*nvidia*' | grep ' installed$'"
     )
     assert set(versions.splitlines()) == {
         "nvidia-driver-pinning-590 590-1 hold ok installed",

@@ -226,6 +226,12 @@ def test_the_same_version(output: str, version: str | None) -> None:
     assert bool(diff(wanted.desired(), {"version": version})) == (version != "that of utils")
 
 
+def test_the_same_version_as_one_that_is_about_to_be_replaced() -> None:
+    wanted = AptSameVersion(("fm",), of="utils", at_least="590")
+    output = "utils installed 580.95.05-1\nfm installed 580.95.05-1\n"
+    assert wanted.understand(Answer(output)) == {"version": "580.95.05"}
+
+
 def test_a_repository_is_its_package() -> None:
     wanted = AptRepository("cuda-keyring", "https://example.org/keyring.deb")
     assert differing(wanted) == {"cuda-keyring"}
