@@ -15,7 +15,7 @@ from onecard.secret import Secret
 from onecard.session import Session
 from onecard.smoke.client import Client
 
-_STATE = f"""
+STATE = f"""
 systemctl show {layout.UNIT} -p LoadState,ActiveState,SubState,Result,InvocationID,NRestarts,\
 ActiveEnterTimestamp,MainPID
 sed -n 's/^Description=/Title=/p' {layout.UNIT_FILE} 2>/dev/null
@@ -73,7 +73,12 @@ class ServiceState:
 
 def service_state(session: Session) -> ServiceState:
     """Ask the box for the unit's state; one round trip."""
-    shown = fields(session.run(_STATE).output)
+    return read_state(session.run(STATE).output)
+
+
+def read_state(output: str) -> ServiceState:
+    """Return the state that the answer to STATE tells."""
+    shown = fields(output)
     words = shown.get("Command", "").replace('"', "").split()
     options = {
         word[2:]: following
@@ -94,10 +99,22 @@ def service_state(session: Session) -> ServiceState:
 
 def journal_of(state: ServiceState, lines: int = 2000) -> str:
     """Return the command that prints the end of this start's journal."""
+    return _journal(state.invocation, lines)
+
+
+def _journal(invocation: str, lines: int) -> str:
     return (
-        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={state.invocation} "
-        f"+ INVOCATION_ID={state.invocation}"
+        f"journalctl --no-pager -o cat -n {lines} _SYSTEMD_INVOCATION_ID={invocation} "
+        f"+ INVOCATION_ID={invocation}"
     )
+
+
+# The end of the last start's journal, where the server is down; for whoever asks for its state too.
+JOURNAL_WHEN_DOWN = f"""
+case $(systemctl is-active {layout.UNIT}) in active | activating) exit ;; esac
+start=$(systemctl show {layout.UNIT} -p InvocationID --value)
+[ -z "$start" ] || {_journal("$start", 2000)}
+"""
 
 
 def api_key(session: Session) -> Secret | None:

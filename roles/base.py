@@ -10,6 +10,7 @@ from onecard.resources.base import Resource
 from onecard.resources.files import Directory
 from onecard.resources.kernel import Sysctl
 from onecard.resources.user import User
+from roles import driver
 
 # What every walk-through installs first. python3-dev is the one that is forgotten: Triton compiles
 # a C file that includes Python.h at the server's first start.
@@ -31,6 +32,8 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     settings = host.settings
     extra = CPU_PACKAGES if settings.accelerator == "cpu" else ()
     return (
+        # What cannot be had is better known before anything is changed.
+        *driver.offered(host, facts),
         AptPackages(tuple(dict.fromkeys((*PACKAGES, *extra, *settings.packages)))),
         User(settings.user, home=layout.STATE),
         Directory(layout.HOME),

@@ -6,7 +6,8 @@ from onecard.driver import DriverPlan, decide, packages
 from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
-from onecard.resources.apt import AptHolds, AptPackages, AptRepository, AptSameVersion
+from onecard.resources.apt import AptHolds, AptPackages, AptSameVersion
+from onecard.resources.apt_sources import AptOffers, AptRepository
 from onecard.resources.base import Resource
 from onecard.resources.files import File
 from onecard.resources.kernel import KernelModules
@@ -15,6 +16,17 @@ from onecard.resources.service import Service
 
 UNATTENDED = "/etc/apt/apt.conf.d/60onecard-driver"
 FABRIC_UNIT = "nvidia-fabricmanager.service"
+# Where the sources lack a package it is the branch, or, for modules that are built, the kernel.
+_HINTS = {
+    "ubuntu": (
+        "set driver.branch to one that `apt-cache search linux-modules-nvidia` lists for the "
+        "kernel, boot a kernel that it lists, or set driver.source none"
+    ),
+    "nvidia": (
+        "set driver.branch to one that the repository of NVIDIA has a package "
+        "nvidia-driver-pinning-BRANCH for, or set driver.source none"
+    ),
+}
 
 
 def pending(host: Host, facts: Facts) -> bool:
@@ -32,21 +44,43 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     return resources(plan, host.settings.driver.branch)
 
 
+def offered(host: Host, facts: Facts) -> tuple[Resource, ...]:
+    """Return the question to apt's sources that comes before any change."""
+    if not pending(host, facts):
+        return ()
+    return question(decide(facts, host.settings.driver))
+
+
+def question(plan: DriverPlan) -> tuple[Resource, ...]:
+    """Return what asks for a plan's packages; nothing where it has none."""
+    if not plan.packages:
+        return ()
+    names = (plan.pinning, *plan.packages) if plan.pinning else plan.packages
+    return (AptOffers(names, elsewhere=plan.repository, hint=_HINTS[plan.route]),)
+
+
 def resources(plan: DriverPlan, branch: int) -> tuple[Resource, ...]:
     """Return a plan's resources. What comes after the driver at work needs it to be at work."""
     wanted: list[Resource] = []
-    hint = f"does the archive have driver.branch {branch}? `apt-cache search nvidia-` tells"
-    if plan.keyring:
+    if plan.repository:
         wanted += [
-            AptRepository(packages.KEYRING, plan.keyring),
-            AptPackages((plan.pinning,), hint=hint),
+            AptRepository(packages.KEYRING, packages.keyring(plan.repository)),
+            AptPackages((plan.pinning,), move_held=True),
         ]
+    if plan.packages:
+        wanted.append(
+            AptPackages(
+                plan.packages,
+                at_least=plan.at_least,
+                optional=plan.optional,
+                otherwise=plan.otherwise,
+                move_held=True,
+            )
+        )
     if plan.blacklist_nouveau:
         wanted.append(KernelModules(blacklist=("nouveau",)))
-    if plan.packages:
-        wanted.append(AptPackages(plan.packages, optional=plan.optional, move_held=True, hint=hint))
     if plan.fabric:
-        wanted.append(AptSameVersion(plan.fabric, plan.version_from))
+        wanted.append(AptSameVersion(plan.fabric, plan.version_from, at_least=str(branch)))
     if plan.route:
         wanted += [_holds(plan), File(UNATTENDED, _unattended(plan))]
     if plan.route or plan.pending:

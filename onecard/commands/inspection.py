@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 from rich.console import Console
@@ -14,9 +15,10 @@ from onecard.diagnosis import diagnose as diagnose_text
 from onecard.doctor.server_check import server
 from onecard.engine import gather
 from onecard.errors import UsageError
-from onecard.facts import to_json
+from onecard.facts import PROBES, read_facts, to_json
 from onecard.layout import UNIT
-from onecard.server import journal_of, service_state
+from onecard.script import compose, parse
+from onecard.server import JOURNAL_WHEN_DOWN, STATE, read_state
 
 
 def facts(requested: str, *, as_json: bool) -> int:
@@ -34,12 +36,16 @@ def facts(requested: str, *, as_json: bool) -> int:
 def doctor(requested: str, *, as_json: bool) -> int:
     """Show every check; return 1 when one is a blocker."""
     host = cli.chosen_host(requested)
+    questions = {**PROBES, "server": STATE, "journal": JOURNAL_WHEN_DOWN}
     with connected(host, cli.known_hosts()) as box:
-        found = gather(box.session, None)
-        state = service_state(box.session)
-        journal = box.session.run(journal_of(state)).output if state.down else ""
+        answers = parse(box.session.run(compose(questions)).output, questions)
+    found = read_facts(answers, time.time())
+    state = read_state(answers["server"].output)
     active = state.active if state.loaded else ""
-    checks = (*checks_of.checkup(found, host.settings), server(active, journal))
+    checks = (
+        *checks_of.checkup(found, host.settings),
+        server(active, answers["journal"].output if state.down else ""),
+    )
     if as_json:
         cli.print_json(checks_of.to_json(found, checks))
     else:

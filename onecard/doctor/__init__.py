@@ -30,12 +30,12 @@ _GPU_FIRST = (
     gpu_checks.driver_plan,
     build_checks.build,
     gpu_checks.nouveau,
+    gpu_checks.fabric,
+    gpu_checks.mig,
 )
 _GPU_LATER = (
-    gpu_checks.fabric,
     gpu_checks.xid,
     gpu_checks.ecc,
-    gpu_checks.mig,
     gpu_checks.processes,
     gpu_checks.persistence,
 )

@@ -69,16 +69,18 @@ def container(facts: Facts, settings: Settings) -> Check:
 def clock(facts: Facts, settings: Settings) -> Check:
     """The clock is within 5 minutes of the asker's."""
     skew = facts.machine.clock_skew
+    # A minimal Debian has nothing that follows a time server.
+    fix = "apt-get install systemd-timesyncd; timedatectl set-ntp true"
     if skew is not None and abs(skew) > _SKEW:
         word = "ahead" if skew > 0 else "behind"
         return Check(
             "clock",
             "blocker",
             f"{abs(skew):.0f} s {word} of this computer: TLS and apt will fail",
-            "timedatectl set-ntp true",
+            f"set it (date -s); {fix}",
         )
     if facts.machine.synchronised is False and not facts.machine.container.kind:
-        return Check("clock", "warning", "follows no time server", "timedatectl set-ntp true")
+        return Check("clock", "warning", "follows no time server", fix)
     return Check("clock", "ok", "right" if skew is not None else "not compared")
 
 
@@ -162,7 +164,12 @@ def network(facts: Facts, settings: Settings) -> Check:
     if net.default_route and net.nameservers:
         return Check("network", "ok", f"{net.default_route}, DNS {net.nameservers[0]}")
     missing = "name server in /etc/resolv.conf" if net.default_route else "default route"
-    return Check("network", "warning", f"no {missing}", "downloads need one; ip route, resolvectl")
+    return Check(
+        "network",
+        "warning",
+        f"no {missing}: downloads need one",
+        "ask the provider; ip route and /etc/resolv.conf show what there is",
+    )
 
 
 def port(facts: Facts, settings: Settings) -> Check:

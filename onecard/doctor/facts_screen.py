@@ -130,7 +130,7 @@ def _cards(facts: Facts) -> Iterator[tuple[str, str]]:
         foreign = driver.route == "foreign"
         parts.append("from no package of this box" if foreign else f"from {driver.route}")
         if facts.nvswitch:
-            parts.append(f"NVSwitch, Fabric Manager {driver.fabric_manager or 'absent'}")
+            parts.append(f"NVSwitch, Fabric Manager {_fabric(facts)}")
         yield "driver", _joined(parts)
     elif driver.nouveau_loaded:
         yield "driver", "nouveau"
@@ -146,6 +146,13 @@ def _cards(facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.kernel_log.xids:
         codes = ", ".join(str(xid.code) for xid in facts.kernel_log.xids[-5:])
         yield "Xid", f"{len(facts.kernel_log.xids)} in the kernel log, the last: {codes}"
+
+
+def _fabric(facts: Facts) -> str:
+    version = facts.driver.fabric_manager
+    unit = facts.machine.units.get("nvidia-fabricmanager.service")
+    state = unit.active if unit and unit.found else ""
+    return " ".join(filter(None, (version, state))) or "absent"
 
 
 def _card(card: Gpu) -> Iterator[str]:

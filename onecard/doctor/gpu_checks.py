@@ -37,37 +37,40 @@ def driver_plan(facts: Facts, settings: Settings) -> Check:
 
 def nouveau(facts: Facts, settings: Settings) -> Check:
     """The card is not held by nouveau."""
-    if facts.driver.nouveau_loaded:
-        return Check(
-            "nouveau",
-            "warning",
-            "loaded: it holds the card",
-            "invoke provision --reboot, or blacklist it, run update-initramfs -u, and reboot",
-        )
-    return Check("nouveau", "ok", "not loaded")
+    if not facts.driver.nouveau_loaded:
+        return Check("nouveau", "ok", "not loaded")
+    fix = (
+        "invoke provision --reboot"
+        if decide(facts, settings.driver).pending
+        else "echo blacklist nouveau >/etc/modprobe.d/no-nouveau.conf; update-initramfs -u -k all; "
+        "systemctl reboot"
+    )
+    return Check("nouveau", "warning", "loaded: it holds the card", fix)
 
 
 def fabric(facts: Facts, settings: Settings) -> Check:
     """NVSwitch boxes need the Fabric Manager, running, of exactly the driver's version."""
     if not facts.nvswitch:
         return Check("fabric manager", "ok", "no NVSwitch: not needed")
-    version = facts.driver.fabric_manager
+    if facts.machine.container.kind:
+        return Check("fabric manager", "ok", "the host's, not seen from a container")
+    driver = facts.driver
+    trouble = fix = ""
     unit = facts.machine.units.get("nvidia-fabricmanager.service")
-    if version and facts.driver.version and version != facts.driver.version:
-        return Check(
-            "fabric manager",
-            "blocker",
-            f"{version} beside driver {facts.driver.version}: CUDA will say error 802",
-            f"invoke provision, or install nvidia-fabricmanager {facts.driver.version}",
-        )
-    if facts.driver.smi == "ok" and (unit is None or unit.active != "active"):
-        return Check(
-            "fabric manager",
-            "blocker",
-            "not running on a box with NVSwitch: CUDA will say error 802",
-            "invoke provision, or systemctl enable --now nvidia-fabricmanager",
-        )
-    return Check("fabric manager", "ok", version or "comes with the driver")
+    install = f"install nvidia-fabricmanager {driver.version} the way that the driver came, then "
+    if driver.fabric_manager and driver.version not in ("", driver.fabric_manager):
+        trouble = f"{driver.fabric_manager} beside driver {driver.version}"
+        fix = install + "systemctl restart nvidia-fabricmanager"
+    elif driver.smi == "ok" and (unit is None or unit.active != "active"):
+        trouble = "not running on a box with NVSwitch"
+        there = driver.fabric_manager or (unit and unit.found)
+        fix = ("" if there else install) + "systemctl enable --now nvidia-fabricmanager"
+    if not trouble:
+        return Check("fabric manager", "ok", driver.fabric_manager or "comes with the driver")
+    message, source = f"{trouble}: CUDA will say error 802", "NVIDIA Fabric Manager User Guide"
+    if decide(facts, settings.driver).fabric:
+        return Check("fabric manager", "warning", message, "invoke provision", source)
+    return Check("fabric manager", "blocker", message, fix, source)
 
 
 def xid(facts: Facts, settings: Settings) -> Check:
@@ -108,7 +111,8 @@ def mig(facts: Facts, settings: Settings) -> Check:
                 "mig",
                 "warning" if card.mig_devices else "blocker",
                 f"GPU {card.index} has MIG on: {slices}",
-                f"nvidia-smi -i {card.index} -mig 0 for the whole card",
+                f"nvidia-smi -i {card.index} -mig 0 and a reboot give the whole card",
+                "NVIDIA MIG User Guide",
             )
     return Check("mig", "ok", "off")
 
@@ -134,7 +138,13 @@ def processes(facts: Facts, settings: Settings) -> Check:
 
 def persistence(facts: Facts, settings: Settings) -> Check:
     """Without persistence each start loads the driver's state anew."""
-    if any(card.persistence is False for card in facts.gpus):
+    if all(card.persistence is not False for card in facts.gpus):
+        return Check("persistence", "ok", "on" if facts.gpus else "no driver yet")
+    if decide(facts, settings.driver).persistence:
         # Enabling Ubuntu's daemon is not enough: its unit says --no-persistence-mode.
-        return Check("persistence", "warning", "off", "invoke provision")
-    return Check("persistence", "ok", "on" if facts.gpus else "no driver yet")
+        fix = "invoke provision"
+    elif facts.machine.container.kind:
+        fix = "it is the host's to turn on: ask the provider"
+    else:
+        fix = "nvidia-smi -pm 1, after each boot"
+    return Check("persistence", "warning", "off", fix)

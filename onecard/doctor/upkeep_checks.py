@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from onecard.doctor.check import Check
+from onecard.driver import kernels
+from onecard.driver.decide import decide
 from onecard.facts.model import Facts
 from onecard.settings import Settings
 
@@ -10,11 +12,13 @@ from onecard.settings import Settings
 def reboot(facts: Facts, settings: Settings) -> Check:
     """Nothing waits for a reboot."""
     kernel = facts.kernel
+    why = ""
     if kernel.newer:
-        return Check("reboot", "warning", f"kernel {kernel.newer} waits for a reboot", "reboot")
-    if kernel.reboot_required:
-        why = ", ".join(kernel.reboot_packages[:3]) or "the distribution"
-        return Check("reboot", "warning", f"asked for by {why}", "reboot")
+        why = f"kernel {kernel.newer} waits for it"
+    elif kernel.reboot_required:
+        why = f"asked for by {', '.join(kernel.reboot_packages[:3]) or 'the distribution'}"
+    if why:
+        return Check("reboot", "warning", why, "systemctl reboot")
     return Check("reboot", "ok", "none pending")
 
 
@@ -25,9 +29,11 @@ def headers(facts: Facts, settings: Settings) -> Check:
         return Check("headers", "ok", f"for {release}")
     if settings.accelerator == "cpu" or facts.machine.container.kind:
         return Check("headers", "ok", "not needed here")
-    return Check(
-        "headers", "warning", f"none for {release}", f"apt-get install linux-headers-{release}"
-    )
+    fix = f"apt-get install linux-headers-{release}"
+    if kernels.flavour(facts):
+        newest = " ".join(kernels.wanted_metas(facts))
+        fix += f"; where apt has them no more: apt-get install {newest}, and a reboot"
+    return Check("headers", "warning", f"none for {release}", fix)
 
 
 def upgrades(facts: Facts, settings: Settings) -> Check:
@@ -43,7 +49,9 @@ def upgrades(facts: Facts, settings: Settings) -> Check:
             "upgrades",
             "warning",
             f"may replace {loose[0]}",
-            f"invoke provision, or apt-mark hold {' '.join(loose)}",
+            "invoke provision"
+            if decide(facts, settings.driver).route
+            else f"apt-mark hold {' '.join(loose)}",
         )
     return Check("upgrades", "ok", "on" if facts.packages.unattended else "off")
 
@@ -57,7 +65,7 @@ def python(facts: Facts, settings: Settings) -> Check:
         "python",
         "warning",
         f"{facts.python.version or 'none'} without {missing}",
-        "provision installs python3-dev and python3-venv",
+        "invoke provision, which installs python3-dev and python3-venv",
     )
 
 
@@ -72,5 +80,10 @@ def shared_memory(facts: Facts, settings: Settings) -> Check:
     """Several cards talk through /dev/shm."""
     shm = facts.memory.shm_gib
     if shm is not None and shm < 1 and len(facts.gpus) > 1:
-        return Check("shared memory", "warning", f"{shm} GiB", "mount -o remount,size=8G /dev/shm")
+        fix = (
+            "start the container with --shm-size=8g or --ipc=host"
+            if facts.machine.container.kind
+            else "mount -o remount,size=8G /dev/shm"
+        )
+        return Check("shared memory", "warning", f"{shm} GiB", fix)
     return Check("shared memory", "ok", f"{shm} GiB" if shm is not None else "absent")

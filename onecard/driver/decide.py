@@ -6,22 +6,24 @@ The names of packages are in packages.py. The open modules serve Turing (capabil
 
 from __future__ import annotations
 
-from onecard.driver import packages
+import re
+from dataclasses import replace
+
+from onecard.driver import kernels, packages
 from onecard.driver.plan import DriverPlan
 from onecard.facts.cards import CARDS
-from onecard.facts.lines import version_key
+from onecard.facts.hardware import Driver
+from onecard.facts.lines import upstream, version_key
 from onecard.facts.model import Facts
 from onecard.settings import DriverSettings
 
-_UBUNTU = ("22.04", "24.04", "26.04")
-_DEBIAN = ("12", "13")
+_OLDEST = {"ubuntu": (22, 4), "debian": (12,)}
+# A pattern of apt's (apt-patterns(7)): a name that matches nothing would end the whole command.
+_PURGE = "apt-get purge --allow-change-held-packages '~i(~nnvidia|~ncuda-drivers)'"
 CLEAN_UP = (
-    "remove one route (apt-get purge '*nvidia*' 'libnvidia*' 'cuda-drivers*', nvidia-uninstall for"
-    " a runfile), reboot, then provision again; or set driver.source none to keep it"
+    f"remove one route ({_PURGE}, nvidia-uninstall for a runfile), reboot, then provision again;"
+    " or set driver.source none to keep it"
 )
-_FLAVOURS = ("generic", "aws", "azure", "gcp", "oracle", "lowlatency")
-# The kernel that a release came with; a later generic one is of its enablement (HWE) stack.
-_FIRST_KERNELS = {"22.04": "5.15", "24.04": "6.8"}
 
 
 def decide(facts: Facts, setting: DriverSettings) -> DriverPlan:
@@ -29,30 +31,49 @@ def decide(facts: Facts, setting: DriverSettings) -> DriverPlan:
     driver = facts.driver
     working = driver.smi == "ok" and bool(facts.gpus)
     branch = _branch(driver.version)
-    if setting.source == "none":
+    hands_off = setting.source == "none"
+    if driver.route == "mixed" and not hands_off:
+        return _refuse(f"driver installed by two routes ({', '.join(driver.routes)})", CLEAN_UP)
+    new_enough = hands_off or _branch(driver.loaded) >= setting.branch
+    if driver.smi == "failed" and driver.loaded and new_enough and not driver.mismatch:
+        return _broken(facts)
+    if hands_off:
         if working:
             return DriverPlan("leave", f"driver {driver.version}; driver.source is none")
         return _refuse("no working driver, and driver.source is none", "set driver.source auto")
-    if driver.route == "mixed":
-        return _refuse(f"driver installed by two routes ({', '.join(driver.routes)})", CLEAN_UP)
     if working and branch >= setting.branch:
         return _leave(facts, f"driver {driver.version} works and is new enough")
-    return _not_good_enough(facts, setting, branch)
+    return _not_good_enough(facts, setting)
 
 
-def _not_good_enough(facts: Facts, setting: DriverSettings, branch: int) -> DriverPlan:
+def _broken(facts: Facts) -> DriverPlan:
+    """Return the refusal for a card that the right driver, loaded, does not bring to work."""
+    log = facts.kernel_log
+    told = [*log.complaints[-1:], *(xid.line for xid in log.xids[-1:])]
+    logged = "; kernel log: " + re.sub(r"^\[[^]]*\] *", "", told[-1])[:120] if told else ""
+    fix = (
+        "tell the provider, or rent another box"
+        if facts.machine.container.kind
+        else "reboot the box; if it comes again hand the box back"
+    )
+    reason = f"driver {facts.driver.loaded} is loaded and nvidia-smi fails: {facts.driver.error}"
+    return _refuse(reason + logged, fix)
+
+
+def _not_good_enough(facts: Facts, setting: DriverSettings) -> DriverPlan:
     driver = facts.driver
     refusal = _obstacle(facts, setting)
     if refusal:
         return refusal
-    if driver.mismatch:
+    installed = _branch(driver.on_disk) >= setting.branch
+    if driver.mismatch and installed:
         return DriverPlan(
             "reboot",
             f"user space was replaced under the loaded module {driver.loaded}",
             "run provision with --reboot to load the module that is on disk",
             reboot=True,
         )
-    if _branch(driver.on_disk) >= setting.branch and not driver.loaded and driver.routes:
+    if installed and not driver.loaded and driver.routes:
         if facts.kernel.secure_boot and driver.route == "nvidia":
             return _refuse(
                 "Secure Boot is on and the installed module is not signed by the distribution",
@@ -66,24 +87,7 @@ def _not_good_enough(facts: Facts, setting: DriverSettings, branch: int) -> Driv
             reboot=True,
         )
     route = _route(facts, setting)
-    if driver.route in ("ubuntu", "debian", "nvidia") and driver.route != route:
-        return _refuse(
-            f"driver {driver.version or 'packages'} came from {driver.route}, not from {route}",
-            f"purge them first (apt-get purge '*nvidia*' 'libnvidia*'), or set driver.source "
-            f"{driver.route if driver.route != 'debian' else 'none'}",
-        )
-    if route == "ubuntu" and facts.kernel.release.rsplit("-", 1)[-1] not in _FLAVOURS:
-        return _refuse(
-            f"Ubuntu has no driver modules for the kernel {facts.kernel.release}",
-            "install linux-generic and boot it, or set driver.source none",
-        )
-    if facts.kernel.secure_boot and route == "nvidia":
-        return _refuse(
-            "Secure Boot is on and NVIDIA's repository has no modules signed for it",
-            "turn Secure Boot off in the firmware, or use Ubuntu with driver.source ubuntu",
-        )
-    why = f"driver {driver.version} is older than {setting.branch}" if branch else "no driver"
-    return _install(facts, setting, route, why)
+    return _route_obstacle(facts, route) or _install(facts, setting, route)
 
 
 def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
@@ -113,7 +117,7 @@ def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
     if not _supported(facts):
         return _refuse(
             f"no driver route known for {facts.os.name or 'this system'} on {facts.kernel.arch}",
-            "use Ubuntu 22.04/24.04/26.04 or Debian 12/13, or set driver.source none",
+            "use Ubuntu >= 22.04 or Debian >= 12 on x86_64, or set driver.source none",
         )
     if setting.source == "ubuntu" and facts.os.id != "ubuntu":
         return _refuse(
@@ -122,32 +126,72 @@ def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
     return None
 
 
-def _install(facts: Facts, setting: DriverSettings, route: str, why: str) -> DriverPlan:
-    release = facts.kernel.release
-    ubuntu = route == "ubuntu"
-    names = packages.ubuntu(setting.branch) if ubuntu else packages.NVIDIA
-    modules = packages.ubuntu_modules(setting.branch, release) if ubuntu else ""
-    meta = packages.ubuntu_modules(setting.branch, _flavour(facts)) if ubuntu else ""
-    headers = f"linux-headers-{release}"
-    return DriverPlan(
+def _route_obstacle(facts: Facts, route: str) -> DriverPlan | None:
+    driver, kernel = facts.driver, facts.kernel
+    if driver.route in ("ubuntu", "debian", "nvidia") and driver.route != route:
+        return _refuse(
+            f"driver {driver.version or 'packages'} came from {driver.route}, not from {route}",
+            f"purge them first ({_PURGE}) and reboot, or set driver.source "
+            f"{driver.route if driver.route != 'debian' else 'none'}",
+        )
+    if not kernels.flavour(facts) and (route == "ubuntu" or not kernel.headers):
+        kind = "driver modules" if route == "ubuntu" else "headers"
+        own = "generic" if facts.os.id == "ubuntu" else "image-amd64"
+        return _refuse(
+            f"{facts.os.id.capitalize()} has no {kind} for the kernel {kernel.release}",
+            f"install linux-{own} and boot it, or set driver.source none",
+        )
+    if kernel.secure_boot and route == "nvidia":
+        return _refuse(
+            "Secure Boot is on and NVIDIA's repository has no modules signed for it",
+            "turn Secure Boot off in the firmware, or use Ubuntu with driver.source ubuntu",
+        )
+    return None
+
+
+def _install(facts: Facts, setting: DriverSettings, route: str) -> DriverPlan:
+    branch, release = setting.branch, facts.kernel.release
+    plan = DriverPlan(
         "install",
-        f"{why}: branch {setting.branch} from {route}",
+        f"{_why(facts.driver, branch)}: branch {branch} from {route}",
         route=route,
-        keyring="" if ubuntu else packages.keyring(facts.os.id, facts.os.version),
-        pinning="" if ubuntu else packages.pinning(setting.branch),
-        # NVIDIA's repository has sources, built for each kernel on the box: no headers, no driver.
-        packages=(meta, *names) if ubuntu else (headers, *names),
-        # An older kernel than the archive's newest may have no module of this branch; the meta
-        # package then brings a kernel that has one.
-        optional=(headers, modules) if ubuntu else (),
-        kernel=_kernel(facts),
-        fabric=packages.fabric(route, setting.branch) if facts.nvswitch else (),
-        version_from=names[-1] if facts.nvswitch else "",
+        kernel=kernels.metas(facts),
+        fabric=packages.fabric(route, branch) if facts.nvswitch else (),
         blacklist_nouveau=facts.driver.nouveau_loaded or not facts.driver.nouveau_blacklisted,
         persistence=True,
         # A module cannot be swapped while it, or nouveau, holds the card.
         reboot=bool(facts.driver.loaded) or facts.driver.nouveau_loaded,
     )
+    headers = f"linux-headers-{release}"
+    if route == "ubuntu":
+        meta = packages.ubuntu_modules(branch, kernels.series(facts))
+        # An older kernel than the archive's newest may have no module of this branch; the meta
+        # package then brings a kernel that has one.
+        optional = (headers, packages.ubuntu_modules(branch, release))
+        plan = replace(plan, packages=(meta, *packages.ubuntu(branch)), optional=optional)
+    else:
+        # NVIDIA's repository has sources, built for each kernel on the box: no headers, no driver.
+        # Those of an older kernel leave the archive, where the newest kernel's always are.
+        plan = replace(
+            plan,
+            repository=packages.repository(facts.os.id, facts.os.version),
+            pinning=packages.pinning(branch),
+            packages=packages.NVIDIA,
+            at_least=tuple((name, str(branch)) for name in packages.NVIDIA),
+            optional=() if facts.kernel.headers else (headers,),
+            otherwise=() if facts.kernel.headers else kernels.wanted_metas(facts),
+        )
+    return replace(plan, version_from=plan.packages[-1]) if plan.fabric else plan
+
+
+def _why(driver: Driver, branch: int) -> str:
+    if not driver.loaded:
+        return "no driver"
+    if _branch(driver.loaded) < branch:
+        return f"driver {driver.loaded} is older than {branch}"
+    if driver.smi == "missing":
+        return f"driver {driver.loaded} is loaded without its nvidia-smi"
+    return f"driver {driver.loaded} is loaded and {driver.on_disk or 'none'} is installed"
 
 
 def _leave(facts: Facts, reason: str) -> DriverPlan:
@@ -155,19 +199,28 @@ def _leave(facts: Facts, reason: str) -> DriverPlan:
     driver = facts.driver
     if driver.route not in ("ubuntu", "debian", "nvidia"):
         return DriverPlan("leave", reason)
-    branch = _branch(driver.version)
-    present = [package.name for package in facts.packages.nvidia]
-    # Both of these programs come in every route with a version of the driver's own.
-    tools = [name for name in present if name.startswith(("nvidia-utils-", "nvidia-open"))]
+    fabric = packages.fabric(driver.route, _branch(driver.version))
+    telling = _telling(facts, fabric) if facts.nvswitch else ""
     return DriverPlan(
         "leave",
         reason,
         route=driver.route,
-        kernel=_kernel(facts),
-        fabric=packages.fabric(driver.route, branch) if facts.nvswitch and tools else (),
-        version_from=tools[0] if facts.nvswitch and tools else "",
+        kernel=kernels.metas(facts),
+        fabric=fabric if telling else (),
+        version_from=telling,
         persistence=any(card.persistence is False for card in facts.gpus),
     )
+
+
+def _telling(facts: Facts, but: tuple[str, ...]) -> str:
+    """Return an installed package whose version is the driver's, the best known of them, or ''."""
+    known = [
+        package.name
+        for package in facts.packages.nvidia
+        if upstream(package.version) == facts.driver.version and package.name not in but
+    ]
+    best = [name for name in known if name.startswith(("nvidia-utils-", "nvidia-open"))]
+    return next(iter((*best, *known)), "")
 
 
 def _route(facts: Facts, setting: DriverSettings) -> str:
@@ -176,37 +229,10 @@ def _route(facts: Facts, setting: DriverSettings) -> str:
     return "ubuntu" if facts.os.id == "ubuntu" else "nvidia"
 
 
-def _flavour(facts: Facts) -> str:
-    """Return the kernel meta package's flavour, so that the next kernel brings its module too."""
-    flavour = facts.kernel.release.rsplit("-", 1)[-1]
-    metas = [
-        # linux-image-virtual brings the generic kernel; no module package is named after it.
-        package.name.removeprefix("linux-image-").replace("virtual", "generic")
-        for package in facts.packages.other
-        if package.name.startswith("linux-image-")
-    ]
-    known = [meta for meta in metas if meta.split("-")[0] == flavour]
-    if known:
-        return max(known, key=len)  # generic-hwe-24.04 rather than generic, where both are
-    first = _FIRST_KERNELS.get(facts.os.version, "")
-    if flavour == "generic" and first and not facts.kernel.release.startswith(first + "."):
-        return f"generic-hwe-{facts.os.version}"
-    return flavour
-
-
-def _kernel(facts: Facts) -> tuple[str, ...]:
-    """Return the meta packages by which new kernels come, as far as they are installed."""
-    metas = []
-    for package in facts.packages.other:
-        for prefix in ("linux-image-", "linux-headers-"):
-            if package.name.startswith(prefix) and not package.name[len(prefix)].isdigit():
-                metas.append(package.name)
-    return tuple(metas)
-
-
 def _supported(facts: Facts) -> bool:
-    known = {"ubuntu": _UBUNTU, "debian": _DEBIAN}.get(facts.os.id, ())
-    return facts.os.version in known and facts.kernel.arch == "x86_64"
+    oldest = _OLDEST.get(facts.os.id)
+    new_enough = oldest is not None and version_key(facts.os.version) >= oldest
+    return new_enough and facts.kernel.arch == "x86_64"
 
 
 def _capability(device: str) -> tuple[int, ...]:

@@ -1,13 +1,13 @@
 """What the parts of the driver are called, by route. Each name with where it was read.
 
-Ubuntu's archive, 22.04 to 26.04: packages.ubuntu.com lists linux-modules-nvidia-580-server-open-*
-for jammy, noble, questing and resolute, by kernel release and by flavour (generic,
-generic-hwe-24.04, aws, azure, gcp, gcp-lts-22.04, ...); `ubuntu-drivers list --gpgpu` on 24.04
-prints "nvidia-driver-580-server-open, (kernel modules provided by
-linux-modules-nvidia-580-server-open-generic-hwe-24.04)". The server branch, because only its
-packages go with the archive's nvidia-fabricmanager-580 (they conflict with the desktop branch's).
-The headless package without DKMS, because the modules come built and signed, so that Secure Boot
-accepts them; it is what `ubuntu-drivers install --gpgpu` picks.
+Ubuntu's archive, 22.04 to 26.04: its public package lists have
+linux-modules-nvidia-580-server-open-* for jammy, noble, questing and resolute, by kernel release
+and by flavour (generic, generic-hwe-24.04, aws, azure, gcp, gcp-lts-22.04, gcp-6.17, nvidia, ...);
+`ubuntu-drivers list --gpgpu` on 24.04 prints "nvidia-driver-580-server-open, (kernel modules
+provided by linux-modules-nvidia-580-server-open-generic-hwe-24.04)". The server branch, because
+only its packages go with the archive's nvidia-fabricmanager-580 (they conflict with the desktop
+branch's). The headless package without DKMS, because the modules come built and signed, so that
+Secure Boot accepts them; it is what `ubuntu-drivers install --gpgpu` picks.
 
 NVIDIA's repository: "Driver Installation Guide" (docs.nvidia.com/datacenter/tesla/
 driver-installation-guide), chapters Ubuntu, Debian and Version locking: cuda-keyring, nvidia-open,
@@ -43,10 +43,14 @@ def ubuntu_modules(branch: int, kernel: str) -> str:
     return f"linux-modules-nvidia-{branch}-server-open-{kernel}"
 
 
-def keyring(system: str, version: str) -> str:
-    """Return the URL of the package that adds NVIDIA's repository. version: `24.04`."""
-    name = system + version.replace(".", "")
-    return f"{REPOSITORY}/{name}/x86_64/{KEYRING}_1.1-1_all.deb"
+def repository(system: str, version: str) -> str:
+    """Return the URL of NVIDIA's repository for a system such as `ubuntu`, version `24.04`."""
+    return f"{REPOSITORY}/{system}{version.replace('.', '')}/x86_64"
+
+
+def keyring(repository: str) -> str:
+    """Return the URL of the package that makes a repository known to apt."""
+    return f"{repository}/{KEYRING}_1.1-1_all.deb"
 
 
 def pinning(branch: int) -> str:

@@ -13,9 +13,10 @@ class DriverPlan:
     action: `leave`, `install`, `reboot` (installed already, a reboot loads it) or `refuse`.
     reason, fix: one line each; fix is empty unless something is for the user to do.
     route: `ubuntu`, `debian` or `nvidia`: whose packages the driver is made of, empty for none.
-    keyring: URL of the package that adds NVIDIA's repository; empty where it is not wanted.
+    repository: URL of NVIDIA's repository for this system; empty where it is not wanted.
     pinning: package that keeps that repository on the branch.
-    packages: exact names for apt. optional: more of them, where the archive has them.
+    packages: exact names for apt. at_least: of these, name -> least upstream version, pairwise.
+    optional: more of them, where the archive has them. otherwise: instead of those that it lacks.
     kernel: the kernel's meta packages, which must not move on without the driver's module.
     fabric: names that the Fabric Manager goes by, where NVSwitch is; empty elsewhere.
     version_from: the package whose version the Fabric Manager must have.
@@ -28,10 +29,12 @@ class DriverPlan:
     reason: str
     fix: str = ""
     route: str = ""
-    keyring: str = ""
+    repository: str = ""
     pinning: str = ""
     packages: tuple[str, ...] = ()
+    at_least: tuple[tuple[str, str], ...] = ()
     optional: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
     kernel: tuple[str, ...] = ()
     fabric: tuple[str, ...] = ()
     version_from: str = ""

@@ -53,6 +53,11 @@ def gib(kib: int) -> float:
     return round(kib / (1 << 20), 2)
 
 
+def upstream(version: str) -> str:
+    """Return a Debian version without its epoch and revision: `1:580.95.05-0ubuntu1`."""
+    return version.rpartition(":")[2].rsplit("-", 1)[0]
+
+
 def version_key(text: str) -> tuple[int, ...]:
     """Return the numbers in a version, for comparing: `580.159.04` -> (580, 159, 4)."""
     return tuple(

@@ -44,7 +44,7 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Disk:
-    """Room at a path (or at its nearest existing parent). Sizes in GiB."""
+    """Room at a path (or at its nearest existing parent), or on a mount. Sizes in GiB."""
 
     path: str
     mount: str

@@ -131,7 +131,7 @@ def read_driver(told: Lines, gpus: tuple[Gpu, ...], installed: tuple[Package, ..
         on_disk=told.one("on_disk"),
         open_module="Open Kernel Module" in proc,
         smi=smi,
-        error=said[:300] if smi == "failed" else "",
+        error=_error(told, said) if smi == "failed" else "",
         route=route,
         routes=routes,
         mismatch=bool(_MISMATCH.search(said)),
@@ -141,6 +141,12 @@ def read_driver(told: Lines, gpus: tuple[Gpu, ...], installed: tuple[Package, ..
         nouveau_blacklisted=bool(told.all("blacklist")),
         fabric_manager=manager[1] if manager else "",
     )
+
+
+def _error(told: Lines, said: str) -> str:
+    code = told.one("exit")
+    silent = "no answer within 60 s" if code in ("124", "137") else f"exit code {code or 'unknown'}"
+    return said[:300] or silent
 
 
 def _routes(told: Lines, installed: tuple[Package, ...]) -> tuple[str, ...]:

@@ -8,78 +8,96 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
 
-from onecard.resources.base import Differences, Resource, State
-from onecard.script import Answer
-
-# A box fresh from its provider often has unattended-upgrades at work: wait for it, never break in.
-# Noninteractive: a package's question must not stop a run that nobody watches.
-APT_GET = (
-    "env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a apt-get -q -y "
-    "-o DPkg::Lock::Timeout={wait} -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "
-    "-o Dpkg::Options::=--force-confold"
+from onecard.facts.lines import upstream, version_key
+from onecard.resources.apt_get import (
+    APT_GET,
+    KEEP_HOLDS,
+    MADISON,
+    MOVE_HELD,
+    AptGet,
+    hold,
+    states,
+    update,
 )
+from onecard.resources.base import Differences, Resource, State, Value
+from onecard.script import Answer
 
 
 @dataclass(frozen=True)
-class AptPackages(Resource):
+class AptPackages(AptGet):
     """Packages that are installed.
 
+    at_least: package -> the least upstream version that will do, pairwise; of others any will.
     optional: installed along with them where the archive has them; never a difference.
-    move_held: a held package may be replaced on the way.
-    hint: what to think of when they cannot be installed.
+    otherwise: installed too where the archive lacks one of the optional ones.
+    move_held: a held package may be replaced on the way; it stays held.
     cache_age: seconds after which the package lists are fetched anew before an install.
     lock_wait: seconds to wait for another process that holds dpkg's lock.
     """
 
-    accepts: ClassVar[Mapping[int, str]] = MappingProxyType(
-        {0: "every package is known", 1: "dpkg does not know one of them"}
-    )
-
     packages: tuple[str, ...]
+    at_least: tuple[tuple[str, str], ...] = ()
     optional: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
     move_held: bool = False
-    hint: str = ""
     cache_age: int = 86400
     lock_wait: int = 600
 
     @property
     def name(self) -> str:
+        least = dict(self.at_least)
+        words = [f"{name} >= {least[name]}" if name in least else name for name in self.packages]
         more = f" (and {' '.join(self.optional)} if available)" if self.optional else ""
-        return "apt " + " ".join(self.packages) + more
+        if self.otherwise:
+            more = more.replace(")", f", else {' '.join(self.otherwise)})")
+        return "apt " + " ".join(words) + more
 
     def probe(self) -> str:
-        query = "${Package} ${db:Status-Status}\\n"
+        query = "${Package} ${db:Status-Status} ${Version}\\n"
         # The last command's exit code is the probe's: dpkg-query's.
         return f"dpkg-query -W -f '{query}' -- {shlex.join(self.packages)}"
 
     def read(self, answer: Answer) -> State:
-        pairs = (line.split() for line in answer.output.splitlines())
-        return {package: status for package, status in pairs if status == "installed"}
+        wanted, least = self.desired(), dict(self.at_least)
+        state: dict[str, Value] = {}
+        for line in answer.output.splitlines():
+            package, status, *version = line.split()
+            if status == "installed":
+                has = upstream(*version)
+                enough = version_key(has) >= version_key(least.get(package, ""))
+                state[package] = wanted[package] if enough else has
+        return state
 
     def desired(self) -> State:
-        return dict.fromkeys(self.packages, "installed")
+        least = dict(self.at_least)
+        return {
+            package: f">= {least[package]}" if package in least else "installed"
+            for package in self.packages
+        }
 
     def fix(self, differences: Differences, actual: State) -> str:
         missing = shlex.join(package for package in self.packages if package in differences)
         apt_get = APT_GET.format(wait=self.lock_wait)
-        held = " --allow-change-held-packages" if self.move_held else ""
+        held = f" {MOVE_HELD}" if self.move_held else ""
         lines = [
             # What a dropped connection or a full disk left half-done stops every install.
             "dpkg --audit | grep -q . && dpkg --configure -a",
             f"if [ -z \"$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' "
-            f'-newermt "-{self.cache_age} seconds" -print -quit)" ]; then '
-            f"{apt_get} update; fi",
+            f'-newermt "-{self.cache_age} seconds" -print -quit)" ]; then\n'
+            f"{update(self.lock_wait)}\nfi",
         ]
         if self.optional:
+            otherwise = (
+                f'; else more="$more {shlex.join(self.otherwise)}"' if self.otherwise else ""
+            )
             lines.append(
                 f"more=; for package in {shlex.join(self.optional)}; do "
-                '! apt-cache show "$package" >/dev/null 2>&1 || more="$more $package"; done'
+                f'if [ "$({MADISON})" ]; then more="$more $package"{otherwise}; fi; done'
             )
             missing += " $more"
+        if self.move_held:
+            lines.append(KEEP_HOLDS)
         return "\n".join([*lines, f"{apt_get} install --no-install-recommends{held} -- {missing}"])
-
-    def advice(self) -> str:
-        return self.hint
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,7 @@ class AptHolds(Resource):
         return f"apt holds {' '.join((*self.packages, *self.patterns))}"
 
     def probe(self) -> str:
-        return self._query
+        return states(self._names)
 
     def read(self, answer: Answer) -> State:
         abbreviations = dict(line.split()[::-1] for line in answer.output.splitlines())
@@ -114,61 +132,25 @@ class AptHolds(Resource):
         return {"free to move": "nothing"}
 
     def fix(self, differences: Differences, actual: State) -> str:
-        return f"{self._query} 2>/dev/null | sed -n 's/^ii *//p' | xargs -r apt-mark hold"
+        return hold(self._names)
 
     @property
-    def _query(self) -> str:
-        names = shlex.join((*self.patterns, *self.packages))
-        # Status-Abbrev: what is wanted (i, h for hold), what is (i for installed).
-        return f"dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' -- {names}"
+    def _names(self) -> str:
+        return shlex.join((*self.patterns, *self.packages))
 
 
 @dataclass(frozen=True)
-class AptRepository(Resource):
-    """An apt source that a package from a URL brings, with its key."""
-
-    accepts: ClassVar[Mapping[int, str]] = AptPackages.accepts
-
-    package: str
-    url: str
-    lock_wait: int = 600
-
-    @property
-    def name(self) -> str:
-        return f"apt source {self.package}"
-
-    def probe(self) -> str:
-        return f"dpkg-query -W -f '${{db:Status-Status}}' -- {shlex.quote(self.package)}"
-
-    def read(self, answer: Answer) -> State:
-        return {self.package: answer.output.strip() or None}
-
-    def desired(self) -> State:
-        return {self.package: "installed"}
-
-    def fix(self, differences: Differences, actual: State) -> str:
-        apt_get = APT_GET.format(wait=self.lock_wait)
-        url = shlex.quote(self.url)
-        return (
-            'folder=$(mktemp -d); trap \'rm -rf "$folder"\' EXIT; chmod 0755 "$folder"\n'
-            f'curl -fsSL --retry 3 -o "$folder/source.deb" {url} || '
-            f"{{ echo 'error: cannot fetch {self.url}'; exit 1; }}\n"
-            f'{apt_get} install -- "$folder/source.deb"\n{apt_get} update'
-        )
-
-
-@dataclass(frozen=True)
-class AptSameVersion(Resource):
+class AptSameVersion(AptGet):
     """A package of exactly the upstream version of another.
 
     names: what the package may be called; the first that has the version is taken.
     of: the other one, which is there, or will be when the fix runs.
+    at_least: an upstream version before which the other one is about to be replaced.
     """
-
-    accepts: ClassVar[Mapping[int, str]] = AptPackages.accepts
 
     names: tuple[str, ...]
     of: str
+    at_least: str = ""
     lock_wait: int = 600
 
     @property
@@ -181,9 +163,10 @@ class AptSameVersion(Resource):
 
     def read(self, answer: Answer) -> State:
         rows = (line.split() for line in answer.output.splitlines())
-        versions = {row[0]: _upstream(row[2]) for row in rows if row[1:2] == ["installed"]}
+        versions = {row[0]: upstream(row[2]) for row in rows if row[1:2] == ["installed"]}
         found = next((versions[name] for name in self.names if name in versions), None)
-        same = found is not None and found == versions.get(self.of)
+        wanted = versions.get(self.of, "")
+        same = found == wanted and version_key(wanted) >= version_key(self.at_least)
         return {"version": f"that of {self.of}" if same else found}
 
     def desired(self) -> State:
@@ -194,25 +177,23 @@ class AptSameVersion(Resource):
             of=shlex.quote(self.of),
             names=shlex.join(self.names),
             first=self.names[0],
+            keep_holds=KEEP_HOLDS,
+            moving=MOVE_HELD,
             apt_get=APT_GET.format(wait=self.lock_wait),
         )
 
 
 _SAME_VERSION = """\
+{keep_holds}
 version=$(dpkg-query -W -f '${{Version}}' {of} | sed 's/^[0-9]*://; s/-[^-]*$//')
 for name in {names}; do
   exact=$(apt-cache madison "$name" | awk -v want="$version" '
     {{ have = $3; sub(/^[0-9]+:/, "", have); sub(/-[^-]*$/, "", have) }}
     have == want {{ print $3; exit }}')
   if [ "$exact" ]; then
-    {apt_get} install --allow-change-held-packages --allow-downgrades -- "$name=$exact"
+    {apt_get} install {moving} --allow-downgrades -- "$name=$exact"
     exit 0
   fi
 done
 echo "error: no apt source has {first} of version $version"
 exit 1"""
-
-
-def _upstream(version: str) -> str:
-    """Return a Debian version without its epoch and revision: `1:580.95.05-0ubuntu1`."""
-    return version.rpartition(":")[2].rsplit("-", 1)[0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from onecard.layout import SYSCTL
+from onecard.resources.apt_get import reason
 from onecard.resources.base import Differences, Resource, State, Value, fields
 from onecard.resources.files import File
 from onecard.script import Answer
@@ -55,7 +56,21 @@ class Sysctl(Resource):
         return File(SYSCTL, content="# Kept by onecard.\n" + text)
 
 
-_REBUILD = "if command -v update-initramfs >/dev/null; then update-initramfs -u; fi"
+# Every image: which kernel boots next is not known, and `update-initramfs -u` takes the newest.
+# Ubuntu's dracut brings an update-initramfs of its own; Debian's may come without one.
+_REBUILD = """\
+if command -v update-initramfs >/dev/null; then update-initramfs -u -k all
+elif command -v dracut >/dev/null; then dracut --force --regenerate-all; fi"""
+
+# A copy that is kept beside the images, or the image of a kernel that is gone, is not rebuilt.
+_OLDER = """\
+initramfs=current
+for image in /boot/initrd.img-*; do
+  [ -e "/boot/vmlinuz-${{image#/boot/initrd.img-}}" ] || continue
+  [ ! {file} -nt "$image" ] || initramfs=older
+done
+command -v update-initramfs >/dev/null || command -v dracut >/dev/null || initramfs=current
+echo initramfs=$initramfs"""
 
 
 @dataclass(frozen=True)
@@ -82,11 +97,7 @@ class KernelModules(Resource):
         lines += [file.digest_probe(key) for key, file in self._files.items()]
         if self.blacklist:
             # A rebuild that failed leaves an initial RAM disk that is older than the file.
-            image, file = "/boot/initrd.img-$(uname -r)", self._files["blacklist file"].path
-            lines.append(
-                f"if [ -e {image} ] && [ {file} -nt {image} ]; then echo initramfs=older; "
-                "else echo initramfs=current; fi"
-            )
+            lines.append(_OLDER.format(file=self._files["blacklist file"].path))
         return "\n".join(lines)
 
     def read(self, answer: Answer) -> State:
@@ -103,6 +114,9 @@ class KernelModules(Resource):
             lines.append(_REBUILD)
         lines += [f"modprobe {shlex.quote(name)}" for name in self.load if name in differences]
         return "\n".join(lines)
+
+    def trouble(self, output: Sequence[str]) -> str:
+        return reason(output)
 
     @property
     def _files(self) -> Mapping[str, File]:

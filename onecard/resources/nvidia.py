@@ -52,6 +52,9 @@ class NvidiaDriver(Resource):
 
 
 _LOAD = """\
+if said=$({smi} 2>&1); then
+  echo "nvidia-smi answers: $said"; exit 0
+fi
 if [ -d /sys/module/nouveau ]; then
   echo "nouveau holds the card"; exit {needs_reboot}
 fi
@@ -67,9 +70,9 @@ if ! said=$(modprobe nvidia 2>&1); then
   echo "the running kernel $(uname -r) has no such module yet"; exit {needs_reboot}
 fi
 deadline=$(($(date +%s) + 60))
-until {smi}; do
+until said=$({smi} 2>&1); do
   if [ "$(date +%s)" -ge $deadline ]; then
-    echo "the module is loaded and nvidia-smi does not answer"; exit {needs_reboot}
+    echo "the module is loaded and nvidia-smi fails:" $said; exit {needs_reboot}
   fi
   sleep 1
 done"""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from onecard.resources.apt import APT_GET, AptPackages
+from onecard.resources.apt import AptPackages
+from onecard.resources.apt_get import APT_GET
 from onecard.resources.base import Differences, Resource, State
 from onecard.script import Answer
 

@@ -1,7 +1,7 @@
 """The driver role on a real box: packages, holds, reboot. The GPU alone is a stand-in.
 
-Two facts are put into the box's own: the cards on the PCI bus, and that it is no container. The
-packages come from a stand-in of NVIDIA's repository under their real names.
+Three facts are put into the box's own: the cards on the PCI bus, that it is no container, and a
+kernel of Debian's. The packages come from a stand-in of NVIDIA's repository under their real names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from onecard.override import override
 from onecard.provision import Run
 from onecard.report import HostReport
 from tests.box.conftest import Box, Controller
-from tests.support.nvidia_repository import VERSION, Deb, build
+from tests.support.nvidia_repository import LATER, VERSION, Deb, build
 from tests.support.web import serving_files
 
 pytestmark = pytest.mark.box
@@ -36,13 +36,15 @@ CARDS = (
     PciDevice("0000:00:06.0", "gpu", "2236", "A10", "nvidia"),
     PciDevice("0000:05:00.0", "nvswitch", "1af1", "A100 NVSwitch"),
 )
+KERNEL = "6.1.0-18-amd64"
 HELD = {"nvidia-open", "nvidia-fabricmanager", "nvidia-persistenced", "nvidia-driver-pinning-580"}
 Provision = Callable[..., HostReport]
 
 
 def with_cards(facts: Facts) -> Facts:
     machine = dataclasses.replace(facts.machine, container=Container(vm="kvm", kernel=True))
-    return dataclasses.replace(facts, pci=CARDS, machine=machine)
+    kernel = dataclasses.replace(facts.kernel, release=KERNEL)
+    return dataclasses.replace(facts, pci=CARDS, machine=machine, kernel=kernel)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def repository(
     bridge = IPv4Network(f"{address}/24", strict=False)[1]
     system = box('. /etc/os-release; echo "$ID$VERSION_ID"').strip()
     with serving_files(folder, str(bridge)) as url:
-        build(folder, url, box("uname -r").strip(), system)
+        build(folder, url, KERNEL, system)
         yield url
 
 
@@ -68,7 +70,8 @@ def clean(box: Box) -> Iterator[None]:
         "apt-get -q -y purge unattended-upgrades >/dev/null\n"
         "rm -rf /etc/apt/apt.conf.d/60onecard-driver /etc/modprobe.d/onecard-blacklist.conf"
         " /etc/systemd/system/nvidia-persistenced.service.d /var/lib/nvidia-stand-in"
-        " /etc/systemd/system/multi-user.target.wants/nvidia-*\n"
+        " /etc/systemd/system/multi-user.target.wants/nvidia-*"
+        " /etc/apt/preferences.d/nvidia-driver-pinning\n"
         "systemctl daemon-reload; apt-get -q update >/dev/null"
     )
 
@@ -82,9 +85,11 @@ def run(
     monkeypatch.setattr(engine, "read_facts", lambda *a, **k: with_cards(read_facts(*a, **k)))
     monkeypatch.setattr(roles, "PROVISION", ("base", "driver", "python"))
     monkeypatch.setattr(packages, "REPOSITORY", repository)
-    host = override(load(controller.inventory).hosts["box1"], {"accelerator": "nvidia"}, {})
 
-    def run(*, check: bool = False, may_reboot: bool = False) -> HostReport:
+    def run(*, check: bool = False, may_reboot: bool = False, **settings: object) -> HostReport:
+        wanted = {name.replace("__", "."): value for name, value in settings.items()}
+        box1 = load(controller.inventory).hosts["box1"]
+        host = override(box1, {"accelerator": "nvidia"} | wanted, {})
         report = HostReport(host.name)
         console = HostConsole(progress_console(), host.name, show_plan=True)
         try:
@@ -109,6 +114,15 @@ def upgraded(said: str) -> str:
     return lines[0] if lines else ""
 
 
+def test_doctor(controller: Controller) -> None:
+    told = controller.json("doctor", "--host", "box1")
+    checks = {check["name"]: check for check in told["checks"]}
+    assert checks["system"]["status"] == checks["systemd"]["status"] == "ok"
+    assert checks["server"]["message"]
+    mounts = {disk["path"]: disk["mount"] for disk in told["facts"]["disks"]}
+    assert mounts["/"] == "/"
+
+
 def test_a_check_plans_the_driver_and_changes_nothing(run: Provision, box: Box) -> None:
     report = run(check=True)
     assert report.exit_code == 0
@@ -117,6 +131,32 @@ def test_a_check_plans_the_driver_and_changes_nothing(run: Provision, box: Box) 
     assert "NVIDIA driver >= 580 at work" in pending
     assert not [entry for entry in report.pending if entry["role"] == "python"]
     assert box("ls /etc/apt/sources.list.d/cuda.list 2>/dev/null; apt-mark showhold") == ""
+
+
+def test_a_branch_that_there_is_none_of_is_told_before_anything_is_changed(
+    run: Provision, box: Box
+) -> None:
+    state = "dpkg-query -W; find /etc -newer /etc/hostname -type f | sort; ls /tmp"
+    before = box(state)
+    report = run(driver__branch=999)
+    assert report.exit_code == 1
+    assert "apt's sources have no nvidia-driver-pinning-999; set driver.branch" in report.error
+    assert report.changed == 0
+    assert box(state) == before
+
+
+def test_without_a_network_it_says_so_in_a_line(run: Provision, box: Box) -> None:
+    closed = 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::Retries "0";'
+    box(f"echo '{closed}' >/etc/apt/apt.conf.d/99test")
+    try:
+        report = run(packages=["tree"])
+    finally:
+        box("rm /etc/apt/apt.conf.d/99test")
+    assert report.exit_code == 1
+    assert report.error.startswith("base: apt ")
+    assert "apt cannot reach its archive" in report.error
+    assert "network and DNS" in report.error
+    assert "\n" not in report.error
 
 
 def test_without_leave_to_reboot_it_stops_there(run: Provision, box: Box) -> None:
@@ -129,7 +169,7 @@ def test_without_leave_to_reboot_it_stops_there(run: Provision, box: Box) -> Non
     assert roles_of(report)["python"] == (0, 0, 0)
     assert set(box("apt-mark showhold").split()) >= HELD
     assert box("dpkg-query -W -f '${Version}' nvidia-fabricmanager") == f"{VERSION}-1"
-    assert box("dpkg-query -W -f '${Status}' linux-headers-$(uname -r)") == "hold ok installed"
+    assert box(f"dpkg-query -W -f '${{Status}}' linux-headers-{KERNEL}") == "install ok installed"
     assert "blacklist nouveau" in box("cat /etc/modprobe.d/onecard-blacklist.conf")
 
 
@@ -173,6 +213,23 @@ def test_with_leave_to_reboot_it_goes_on_by_itself(run: Provision, box: Box) -> 
         "systemctl show nvidia-persistenced -p WantedBy; systemctl is-enabled nvidia-fabricmanager"
     )
     again = run(may_reboot=True)
+    assert (again.status, again.changed, again.round_trips) == ("ok", 0, 2)
+
+
+def test_a_later_branch_replaces_what_is_held(run: Provision, box: Box) -> None:
+    report = run(may_reboot=True, driver__branch=590)
+    assert (report.exit_code, report.error) == (0, "")
+    assert box("nvidia-smi --query-gpu=driver_version").strip() == LATER
+    versions = box(
+        "dpkg-query -W -f '${Package} ${Version} ${Status}\\n' '*nvidia*' | grep ' installed$'"
+    )
+    assert set(versions.splitlines()) == {
+        "nvidia-driver-pinning-590 590-1 hold ok installed",
+        f"nvidia-fabricmanager {LATER}-1 hold ok installed",
+        f"nvidia-open {LATER}-1 hold ok installed",
+        f"nvidia-persistenced {LATER}-1 hold ok installed",
+    }
+    again = run(may_reboot=True, driver__branch=590)
     assert (again.status, again.changed, again.round_trips) == ("ok", 0, 2)
 
 

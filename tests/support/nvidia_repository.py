@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 VERSION = "580.95.05"
+LATER = "590.44.01"  # of the branch after it
 
 # As on a box whose module is loaded at boot: it fails until the boot after its installation.
 _SMI = """#!/bin/sh
@@ -28,7 +29,7 @@ case "$*" in
   -L) echo "GPU 0: NVIDIA A10 (UUID: GPU-1)" ;;
   "") echo "| NVIDIA-SMI @version@    Driver Version: @version@    CUDA Version: 13.0 |" ;;
 esac
-""".replace("@version@", VERSION)
+"""
 
 # The unit as Ubuntu and NVIDIA ship it: persistence is off although the daemon runs.
 _PERSISTENCED_UNIT = """[Unit]
@@ -58,6 +59,7 @@ class Deb:
     name: str
     version: str = f"{VERSION}-1"
     depends: str = ""
+    conflicts: str = ""
     maintainer: str = "cudatools <cudatools@nvidia.com>"
     files: Mapping[str, str] = field(default_factory=dict)
     postinst: str = ""
@@ -67,9 +69,11 @@ class Deb:
         tree = folder / f"tree-{self.name}-{self.version}"
         control = tree / "DEBIAN"
         control.mkdir(parents=True)
-        depends = f"Depends: {self.depends}\n" if self.depends else ""
+        relations = f"Depends: {self.depends}\n" if self.depends else ""
+        if self.conflicts:
+            relations += f"Provides: {self.conflicts}\nConflicts: {self.conflicts}\n"
         (control / "control").write_text(
-            f"Package: {self.name}\nVersion: {self.version}\nArchitecture: all\n{depends}"
+            f"Package: {self.name}\nVersion: {self.version}\nArchitecture: all\n{relations}"
             f"Maintainer: {self.maintainer}\nDescription: stand-in\n"
         )
         if self.postinst:
@@ -93,35 +97,52 @@ def build(folder: Path, url: str, kernel: str, system: str) -> None:
     repository.mkdir(parents=True)
     source = f"deb [trusted=yes] {url}/{system}/x86_64 ./\n"
     packages = [
-        Deb("nvidia-driver-pinning-580", "580-1"),
         Deb(f"linux-headers-{kernel}", "1"),
-        Deb(
-            "nvidia-open",
-            depends="nvidia-persistenced",
-            files={"/usr/bin/nvidia-smi": _SMI},
-            postinst="cat /proc/sys/kernel/random/boot_id >/var/lib/nvidia-stand-in",
-        ),
-        Deb(
-            "nvidia-persistenced",
-            files={
-                "/usr/bin/nvidia-persistenced": _PERSISTENCED,
-                "/lib/systemd/system/nvidia-persistenced.service": _PERSISTENCED_UNIT,
-            },
-        ),
-        # The newest is another driver's: taking it is the mistake that error 802 comes from.
-        *(
-            Deb(
-                "nvidia-fabricmanager",
-                version,
-                files={"/lib/systemd/system/nvidia-fabricmanager.service": _FABRIC_UNIT},
-            )
-            for version in ("580.82.07-1", f"{VERSION}-1", "580.105.08-1")
-        ),
+        *_branch(VERSION),
+        *_branch(LATER),
+        # The newest of a branch is another driver's: taking it is the mistake that error 802 comes
+        # from.
+        *(_fabric_manager(version) for version in ("580.82.07", "580.105.08")),
     ]
     entries = [_entry(package.build(repository)) for package in packages]
     (repository / "Packages").write_text("\n".join(entries))
     keyring = Deb("cuda-keyring", "1.1-1", files={"/etc/apt/sources.list.d/cuda.list": source})
     keyring.build(repository)
+
+
+def _branch(version: str) -> tuple[Deb, ...]:
+    """Return the driver of a version, and the package that keeps apt on its branch."""
+    branch = version.partition(".")[0]
+    pin = f"Package: nvidia-open nvidia-persistenced\nPin: version {branch}.*\nPin-Priority: 1001\n"
+    return (
+        Deb(
+            f"nvidia-driver-pinning-{branch}",
+            f"{branch}-1",
+            conflicts="nvidia-driver-pinning",
+            files={"/etc/apt/preferences.d/nvidia-driver-pinning": pin},
+        ),
+        Deb(
+            "nvidia-open",
+            f"{version}-1",
+            depends=f"nvidia-persistenced (= {version}-1)",
+            files={"/usr/bin/nvidia-smi": _SMI.replace("@version@", version)},
+            postinst="cat /proc/sys/kernel/random/boot_id >/var/lib/nvidia-stand-in",
+        ),
+        Deb(
+            "nvidia-persistenced",
+            f"{version}-1",
+            files={
+                "/usr/bin/nvidia-persistenced": _PERSISTENCED,
+                "/lib/systemd/system/nvidia-persistenced.service": _PERSISTENCED_UNIT,
+            },
+        ),
+        _fabric_manager(version),
+    )
+
+
+def _fabric_manager(version: str) -> Deb:
+    unit = {"/lib/systemd/system/nvidia-fabricmanager.service": _FABRIC_UNIT}
+    return Deb("nvidia-fabricmanager", f"{version}-1", files=unit)
 
 
 def _entry(file: Path) -> str:

@@ -12,10 +12,12 @@ from facts_support import box
 
 from onecard.driver import DriverPlan, decide
 from onecard.facts import Container, Driver, Facts, Gpu, Package, PciDevice
-from onecard.resources.apt import APT_GET
+from onecard.facts.lines import Lines
+from onecard.facts.read_log import read_kernel_log
+from onecard.resources.apt_get import APT_GET, update
 from onecard.resources.base import ABSENT, Resource, diff
 from onecard.settings import DriverSettings
-from roles.driver import resources
+from roles.driver import question, resources
 
 FOLDER = Path(__file__).parent / "fixtures" / "driver"
 FILES = sorted(FOLDER.glob("*.yml"))
@@ -28,6 +30,9 @@ _BASE64 = re.compile(r"base64 -d >(?P<to>\S+) <<'@end'\n(?P<text>[\w+/=\n]*)\n@e
 def facts_of(told: dict[str, Any]) -> Facts:
     """Build the facts: what the file leaves out is the plain box of facts_support."""
     groups: dict[str, Any] = dict(told)
+    if "kernel_log" in groups:
+        answer = "".join(f"line={line}\n" for line in groups["kernel_log"])
+        groups["kernel_log"] = read_kernel_log(Lines(answer))
     if "pci" in groups:
         groups["pci"] = tuple(PciDevice(**device) for device in groups["pci"])
     if "gpus" in groups:
@@ -51,7 +56,7 @@ def planned(file: Path) -> tuple[DriverPlan, tuple[Resource, ...]]:
     setting = DriverSettings(**told.get("setting", {}))
     plan = decide(facts_of(told["facts"]), setting)
     steps = () if plan.action == "refuse" else resources(plan, setting.branch)
-    return plan, steps
+    return plan, (*question(plan), *steps)
 
 
 def written(plan: DriverPlan, steps: tuple[Resource, ...]) -> dict[str, Any]:
@@ -67,10 +72,11 @@ def written(plan: DriverPlan, steps: tuple[Resource, ...]) -> dict[str, Any]:
 
 
 def commands(step: Resource) -> str:
-    """Return a step's commands on a box without it: files in clear text, apt-get without options."""
-    script = step.fix(diff(step.desired(), ABSENT), ABSENT).replace(
-        APT_GET.format(wait=600), "apt-get"
-    )
+    """Return a step's commands on a box without it: files in clear text, apt-get without options
+    and without its waiting for others."""
+    script = step.fix(diff(step.desired(), ABSENT), ABSENT)
+    for long, short in ((update(600), "apt-get update"), (APT_GET.format(wait=600), "apt-get")):
+        script = script.replace(long, short)
     return _BASE64.sub(
         lambda found: f"cat >{found['to']} <<'@end'\n{_clear(found['text'])}@end", script
     )

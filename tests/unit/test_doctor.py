@@ -29,6 +29,7 @@ from onecard.facts import (
     KernelLog,
     Listener,
     Lock,
+    Package,
     PciDevice,
     Unit,
     Xid,
@@ -41,6 +42,51 @@ LOCK = Lock("/var/lib/dpkg/lock-frontend", 812, "unattended-upgr")
 FULL = (Disk("/opt", "/", 20.0, 3.0), Disk("/var/lib", "/", 20.0, 3.0))
 CLOSED = (Disk("/opt", "/opt", 200.0, 150.0, read_only=True),)
 UNIT = Unit("nvidia-fabricmanager.service", "inactive", "disabled", True)
+RUNNING = {"units": {UNIT.name: dataclasses.replace(UNIT, active="active")}}
+MANAGED = dataclasses.replace(GOOD, fabric_manager="580.95.05")
+OTHER_MANAGER = dataclasses.replace(GOOD, fabric_manager="580.82.07")
+FOREIGN = working("580.95.05", "foreign")
+UTILS = {"nvidia": (Package("nvidia-utils-580-server", "580.95.05-0ubuntu1", "ubuntu"),)}
+DOCKER = {"container": Container("docker")}
+NOT_KEPT = dataclasses.replace(CARD, persistence=False)
+UTILS_LOOSE = {
+    "unattended": True,
+    "nvidia": (Package("nvidia-driver-580-server", "580.95.05-0ubuntu1", "ubuntu"),),
+}
+MIG = dataclasses.replace(CARD, mig=True)
+
+# The boxes of the rows are made up, each the plain one with one thing wrong. Where the rules are from:
+SOURCES = {
+    "system": "the releases that the roles know",
+    "architecture": "vLLM's installation guide: wheels for x86_64, and for aarch64 with less in them",
+    "root": "what apt, systemd and the driver ask for",
+    "systemd": "the server is a unit",
+    "machine": "systemd-detect-virt(1)",
+    "clock": "apt-secure(8), Valid-Until; TLS certificates' validity; 300 s is ours",
+    "disk": "our estimate of an environment of vLLM: 15 GiB with CUDA, 100,000 files",
+    "writable": "mount(8)",
+    "memory": "our estimate of vLLM's processes",
+    "dpkg": "apt's own message: dpkg was interrupted, you must manually run dpkg --configure -a",
+    "apt lock": "apt.conf(5), DPkg::Lock::Timeout",
+    "network": "resolv.conf(5)",
+    "port": "vllm serve --port",
+    "gpu": "the PCI ID database, vendor 10de",
+    "driver": "fixtures/driver",
+    "build": "test_cuda_match.py",
+    "nouveau": "NVIDIA's README, Installing the NVIDIA Driver",
+    "fabric manager": "NVIDIA, Fabric Manager User Guide; CUDA error 802, system not yet initialized",
+    "mig": "NVIDIA, MIG User Guide",
+    "xid": "NVIDIA, XID Errors",
+    "ecc": "nvidia-smi(1), ecc.errors.uncorrected",
+    "gpu memory": "nvidia-smi(1), --query-compute-apps",
+    "persistence": "NVIDIA, Driver Persistence",
+    "reboot": "update-notifier's /run/reboot-required; the kernels in /boot",
+    "headers": "DKMS; GoogleCloudDataproc/initialization-actions issue 1084",
+    "upgrades": "NVIDIA/ubuntu-packaging-nvidia-driver issue 3",
+    "python": "Triton compiles against Python.h; Debian's python3-venv",
+    "cloud-init": "cloud-init status(1)",
+    "shared memory": "NCCL's user guide, /dev/shm",
+}
 
 PREFLIGHT: list[tuple[dict[str, Any], str, str]] = [
     ({"os": {"id": "ubuntu", "version": "20.04"}}, "system", "blocker"),
@@ -70,24 +116,65 @@ PREFLIGHT: list[tuple[dict[str, Any], str, str]] = [
     ({}, "driver", "warning"),
     ({"driver": GOOD, "gpus": (CARD,)}, "driver", "ok"),
     ({"driver": Driver(nouveau_loaded=True)}, "nouveau", "warning"),
-]
+    ({"pci": (A100, SWITCH), "driver": GOOD, "gpus": (CARD,)}, "fabric manager", "blocker"),
+    ({"pci": (A100, SWITCH), "driver": OTHER_MANAGER, "gpus": (CARD,)}, "fabric manager", "blocker"),
+    ({"pci": (A100, SWITCH), "driver": MANAGED, "machine": RUNNING}, "fabric manager", "ok"),
+    # provision brings it
+    ({"pci": (A100, SWITCH), "driver": GOOD, "gpus": (CARD,), "packages": UTILS}, "fabric manager", "warning"),
+    ({"pci": (A100, SWITCH), "driver": FOREIGN, "gpus": (CARD,)}, "fabric manager", "blocker"),
+    ({"pci": (A100, SWITCH), "driver": FOREIGN, "gpus": (CARD,), "machine": DOCKER}, "fabric manager", "ok"),
+    ({"machine": {"units": {UNIT.name: UNIT}}}, "fabric manager", "ok"),
+    ({"gpus": (MIG,), "driver": GOOD}, "mig", "blocker"),
+    ({"gpus": (dataclasses.replace(MIG, mig_devices=("1g.10gb MIG-a",)),)}, "mig", "warning"),
+    ({"driver": dataclasses.replace(GOOD, smi="failed", error="No devices were found")}, "driver", "blocker"),
+]  # fmt: skip
 
 CHECKUP: list[tuple[dict[str, Any], str, str]] = [
-    ({"pci": (A100, SWITCH), "driver": GOOD, "gpus": (CARD,)}, "fabric manager", "blocker"),
-    ({"pci": (A100, SWITCH), "driver": dataclasses.replace(GOOD, fabric_manager="580.82.07")}, "fabric manager", "blocker"),
-    ({"pci": (A100, SWITCH), "driver": dataclasses.replace(GOOD, fabric_manager="580.95.05"), "machine": {"units": {UNIT.name: dataclasses.replace(UNIT, active="active")}}}, "fabric manager", "ok"),
-    ({"machine": {"units": {UNIT.name: UNIT}}}, "fabric manager", "ok"),
     ({"kernel_log": KernelLog((Xid(79, "0000:3b:00", ""),))}, "xid", "warning"),
     ({"kernel_log": KernelLog((Xid(31, "0000:3b:00", ""),))}, "xid", "ok"),
     ({"gpus": (dataclasses.replace(CARD, ecc_errors=2),)}, "ecc", "warning"),
-    ({"gpus": (dataclasses.replace(CARD, mig=True),)}, "mig", "blocker"),
-    ({"gpus": (dataclasses.replace(CARD, mig=True, mig_devices=("1g.10gb MIG-a",)),)}, "mig", "warning"),
     ({"gpus": (dataclasses.replace(CARD, processes=(GpuProcess(7, "python3", 900),)),)}, "gpu memory", "warning"),
     ({"gpus": (dataclasses.replace(CARD, persistence=False),)}, "persistence", "warning"),
     ({"kernel": {"newer": "6.8.0-99-generic"}}, "reboot", "warning"),
     ({}, "headers", "warning"),
     ({"python": {"header": ""}}, "python", "warning"),
     ({"machine": {"cloud_init": "running"}}, "cloud-init", "warning"),
+    ({"packages": {"unattended": True, "nvidia": (Package("nvidia-driver-580", "1"),)}}, "upgrades", "warning"),
+    ({"memory": {"shm_gib": 0.06}, "gpus": (CARD, CARD)}, "shared memory", "warning"),
+]  # fmt: skip
+
+
+# What the fix of a check is, which depends on what provision would do there.
+FIXES: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
+    ({"pci": (A100, SWITCH), "driver": GOOD, "gpus": (CARD,), "packages": UTILS}, {},
+     "fabric manager", "invoke provision"),
+    ({"pci": (A100, SWITCH), "driver": FOREIGN, "gpus": (CARD,)}, {}, "fabric manager",
+     "install nvidia-fabricmanager 580.95.05 the way that the driver came, then systemctl enable"),
+    ({"pci": (A100, SWITCH), "driver": dataclasses.replace(FOREIGN, fabric_manager="580.95.05"),
+      "gpus": (CARD,), "machine": {"units": {UNIT.name: UNIT}}}, {},
+     "fabric manager", "systemctl enable --now nvidia-fabricmanager"),
+    ({"pci": (A100, SWITCH), "driver": OTHER_MANAGER, "gpus": (CARD,), "packages": UTILS},
+     {"source": "none"}, "fabric manager", "install nvidia-fabricmanager 580.95.05 "),
+    ({"driver": GOOD, "gpus": (NOT_KEPT,)}, {}, "persistence", "invoke provision"),
+    ({"driver": FOREIGN, "gpus": (NOT_KEPT,)}, {}, "persistence", "nvidia-smi -pm 1"),
+    ({"driver": FOREIGN, "gpus": (NOT_KEPT,), "machine": DOCKER}, {}, "persistence",
+     "it is the host's"),
+    ({"driver": Driver(nouveau_loaded=True)}, {}, "nouveau", "invoke provision --reboot"),
+    ({"driver": Driver(nouveau_loaded=True)}, {"source": "none"}, "nouveau",
+     "echo blacklist nouveau "),
+    ({"packages": UTILS_LOOSE, "driver": GOOD, "gpus": (CARD,)}, {}, "upgrades",
+     "invoke provision"),
+    ({"packages": UTILS_LOOSE, "driver": GOOD, "gpus": (CARD,)}, {"source": "none"}, "upgrades",
+     "apt-mark hold nvidia-driver-580-server"),
+    ({"os": {"id": "debian", "version": "12"}, "kernel": {"release": "6.1.0-18-cloud-amd64"}}, {},
+     "headers", "apt-get install linux-headers-6.1.0-18-cloud-amd64; where apt has them no more: "
+     "apt-get install linux-image-cloud-amd64 linux-headers-cloud-amd64"),
+    ({}, {}, "headers", "apt-get install linux-headers-6.8.0-90-generic; where apt has them no "
+     "more: apt-get install linux-image-generic linux-headers-generic"),
+    ({"kernel": {"release": "6.18.44-custom"}}, {}, "headers",
+     "apt-get install linux-headers-6.18.44-custom"),
+    ({"memory": {"shm_gib": 0.06}, "gpus": (CARD, CARD), "machine": DOCKER}, {}, "shared memory",
+     "start the container with --shm-size"),
 ]  # fmt: skip
 
 
@@ -108,6 +195,18 @@ def test_checkup(change: dict[str, Any], name: str, status: str) -> None:
     check = outcome(checkup(box(**change), Settings()), name)
     assert check.status == status, check
     assert bool(check.fix) == (status != "ok")
+
+
+@pytest.mark.parametrize(("change", "setting", "name", "fix"), FIXES)
+def test_a_fix_mends_what_it_says(
+    change: dict[str, Any], setting: dict[str, Any], name: str, fix: str
+) -> None:
+    check = outcome(checkup(box(**change), Settings.model_validate({"driver": setting})), name)
+    assert check.fix.startswith(fix)
+
+
+def test_every_rule_has_a_source() -> None:
+    assert set(SOURCES) == {check.name for check in checkup(box(), Settings())}
 
 
 def test_cpu_needs_no_card() -> None:
@@ -151,7 +250,7 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_the_facts_name_what_is_asked_about() -> None:
-    slow = Unit("nvidia-fabricmanager.service")
+    running = Unit("nvidia-fabricmanager.service", "active", "enabled", True)
     facts = box(
         kernel={"secure_boot": True, "newer": "6.8.0-99-generic", "headers": True},
         pci=(A100, SWITCH),
@@ -160,7 +259,13 @@ def test_the_facts_name_what_is_asked_about() -> None:
         packages={"locks": (LOCK,), "unattended": True, "holds": ("a", "b", "c", "d")},
         network={"listeners": (Listener("::", 22, "sshd", 1), Listener("0.0.0.0", 22, "sshd", 1))},
         memory={"nofile_soft": 1024, "nofile_hard": 4096, "memlock_hard": 64, "shm_gib": 0.06},
-        machine={"units": {slow.name: slow}},
+        machine={"units": {running.name: running}},
+        disks=(
+            Disk("/opt", "/", 200.0, 150.0),
+            Disk("/var/lib", "/", 200.0, 150.0),
+            Disk("/boot", "/boot", 2.0, 1.0),
+            Disk("/workspace", "/workspace", 1000.0, 900.0),
+        ),
         kernel_log=KernelLog((Xid(79, "0000:3b:00", ""), Xid(31, "0000:3b:00", ""))),
     )
     told = " ".join(" ".join(screen(partial(render_facts, facts), 120)).split())
@@ -170,10 +275,12 @@ def test_the_facts_name_what_is_asked_about() -> None:
         "/dev/shm 0.1 GiB",
         "1024 open files, at most 4096; locked memory 64 KiB",
         "disk 150 of 200 GiB free, / (for /opt, /var/lib)",
+        "disk 1 of 2 GiB free, /boot",
+        "disk 900 of 1000 GiB free, /workspace",
         "listening: 22 sshd",
         "apt is held by unattended-upgr (812), unattended-upgrades on, held: a, b, c and 1 more",
         "3.12.3, with Python.h, venv",
-        "580.95.05 (open module), CUDA 13.0, from ubuntu, NVSwitch, Fabric Manager 580.95.05",
+        "580.95.05 (open module), CUDA 13.0, from ubuntu, NVSwitch, Fabric Manager 580.95.05 active",
         "persistence on, MIG off, ECC on",
         "python3 (7), 900 MiB",
         "Xid 2 in the kernel log, the last: 79, 31",

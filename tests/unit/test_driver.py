@@ -14,7 +14,12 @@ from onecard.settings import DriverSettings
 
 
 def test_there_are_plans() -> None:
-    assert len(FILES) >= 30
+    assert len(FILES) >= 50
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_box_says_where_it_is_from(file: Path) -> None:
+    assert len(yaml.safe_load(file.read_text())["source"]) > 10
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -16,6 +16,7 @@ from onecard.driver import decide
 from onecard.facts import PROBES, GpuProcess, Listener, Lock, read_facts, to_json
 from onecard.script import Answer, compose, parse
 from onecard.settings import Settings
+from tests.support.on_shell import shell
 
 HERE = Path(__file__).parent / "fixtures" / "facts"
 
@@ -178,6 +179,19 @@ def test_mismatch() -> None:
     assert (driver.smi, driver.mismatch, driver.version) == ("failed", True, "580.95.05")
 
 
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("gpu=No devices were found\nexit=6\n", "No devices were found"),
+        ("exit=124\n", "no answer within 60 s"),
+        ("exit=9\n", "exit code 9"),
+    ],
+)
+def test_what_nvidia_smi_says_when_it_fails(said: str, error: str) -> None:
+    driver = read_facts(answers(nvidia=f"smi=yes\n{said}loaded=580.95.05\n")).driver
+    assert (driver.smi, driver.error, driver.mismatch) == ("failed", error, False)
+
+
 def test_old_driver_without_capability_column() -> None:
     row = "gpu=0, A100, GPU-1, 470.10, 81920, 0, 00000000:00:06.0, Enabled\nexit=0\nsmi=yes\n"
     pci = "device=0000:00:06.0 030200 20b2 nvidia\n"
@@ -239,6 +253,46 @@ def test_units_and_clock() -> None:
     assert machine.clock_skew == 600.0
     assert machine.units["nvidia-fabricmanager.service"].active == "active"
     assert not machine.units["apt-daily.service"].found
+
+
+# /proc/mounts as a virtual machine, a container and a rental's network volume have it.
+MOUNTS = """\
+/dev/vda1 / ext4 rw,relatime 0 0
+/dev/vda1 /etc/hosts ext4 rw,relatime 0 0
+/dev/vdb1 {folder}/hostname ext4 rw,relatime 0 0
+/dev/vdb1 {folder}/a\\040disk ext4 rw,relatime 0 0
+/dev/vdb1 {folder}/again ext4 rw,relatime 0 0
+mfs#mfs.example:9421 {folder}/workspace fuse rw,relatime 0 0
+10.0.0.1:/export {folder}/nfs nfs4 ro,relatime 0 0
+overlay /var/lib/docker/overlay2/x/merged overlay rw,relatime 0 0
+/dev/vdc1 /var/lib/docker/volumes/x ext4 rw,relatime 0 0
+/dev/loop1 {folder}/snap squashfs ro,relatime 0 0
+lxcfs {folder}/lxcfs fuse.lxcfs rw,relatime 0 0
+fusectl {folder}/fusectl fusectl rw,relatime 0 0
+tmpfs {folder}/tmpfs tmpfs rw,relatime 0 0
+"""
+
+
+def test_every_real_mount(tmp_path: Path) -> None:
+    for name in ("a disk", "again", "workspace", "nfs", "snap", "lxcfs", "fusectl", "tmpfs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "hostname").touch()
+    (tmp_path / "mounts").write_text(MOUNTS.format(folder=tmp_path))
+    done = shell(PROBES["disks"].replace("/proc/mounts", str(tmp_path / "mounts")))
+    told = [disk.path for disk in read_facts(answers(disks=done.stdout)).disks]
+    assert told[:4] == ["/", "/opt", "/var", "/var/lib"]
+    assert told[7:] == [str(tmp_path / name) for name in ("a disk", "workspace", "nfs")]
+    assert f"read_only={tmp_path}/nfs" in done.stdout
+
+
+def test_a_disk_whose_inodes_are_not_told() -> None:
+    told = (
+        "path=/\nblocks=/dev/sda1 1048576 0 524288 50% /\ninodes=\n"
+        "path=/data\nblocks=/dev/sdb1 2097152 0 1048576 50% /data\ninodes=/dev/sdb1 9 4 5 50% /data\n"
+    )
+    root, data = read_facts(answers(disks=told)).disks
+    assert (root.free_gib, root.inodes_total) == (0.5, 0)
+    assert (data.mount, data.free_gib, data.inodes_free) == ("/data", 1.0, 5)
 
 
 def test_probes_answer_here() -> None:

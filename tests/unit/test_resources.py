@@ -212,10 +212,51 @@ class TestKernel:
         files = "".join(f"{key}={value}\n" for key, value in resource.desired().items())
         assert fix(resource, files.replace("nvidia=loaded\n", "")) == ["modprobe nvidia"]
         mended = "\n".join(fix(resource, files.replace("blacklist file", "x")))
-        assert "update-initramfs -u" in mended
-        assert mended.count("update-initramfs -u") == 1
+        assert mended.count("update-initramfs -u -k all") == 1
         assert "modprobe nvidia" not in mended
         rebuilt = fix(resource, files.replace("=current", "=older"))
-        assert rebuilt == [
-            "if command -v update-initramfs >/dev/null; then update-initramfs -u; fi"
-        ]
+        told = resource.trouble(
+            [
+                "gzip: stdout: No space left on device",
+                "update-initramfs: failed for /boot/initrd.img-5.15.0-160-generic with 1.",
+            ]
+        )
+        assert told.startswith("/boot has no room for /boot/initrd.img-5.15.0-160-generic")
+        assert rebuilt[0].endswith("then update-initramfs -u -k all")
+        assert "dracut --force --regenerate-all" in rebuilt[1]
+
+    @pytest.mark.parametrize(
+        ("generator", "older", "said"),
+        [
+            ("update-initramfs", [], "current"),
+            ("update-initramfs", ["6.8.0-90-generic"], "older"),
+            ("update-initramfs", ["6.8.0-99-generic"], "older"),  # it waits for its reboot
+            ("dracut", ["6.8.0-99-generic"], "older"),
+            ("", ["6.8.0-90-generic"], "current"),  # nobody here can mend it
+            ("update-initramfs", ["6.8.0-90-generic.old-dkms", "5.15.0-1-generic"], "current"),
+        ],
+    )
+    def test_initial_ram_disks(
+        self, tmp_path: Path, generator: str, older: list[str], said: str
+    ) -> None:
+        """5.15.0-1 is a kernel that was removed; the one of .old-dkms is DKMS's copy."""
+        boot, modprobe = tmp_path / "boot", tmp_path / "modprobe.d"
+        boot.mkdir()
+        modprobe.mkdir()
+        blacklist = modprobe / "onecard-blacklist.conf"
+        for name in ("6.8.0-90-generic", "6.8.0-99-generic", *older):
+            image = boot / f"initrd.img-{name}"
+            image.touch()
+            os.utime(image, (1000, 1000) if name in older else (3000, 3000))
+        for name in ("6.8.0-90-generic", "6.8.0-99-generic"):
+            (boot / f"vmlinuz-{name}").touch()
+        blacklist.touch()
+        os.utime(blacklist, (2000, 2000))
+        probe = KernelModules(blacklist=("nouveau",)).probe()
+        probe = probe.replace("/boot/", f"{boot}/").replace("/etc/modprobe.d/", f"{modprobe}/")
+        programs = tmp_path / "bin"
+        programs.mkdir()
+        if generator:
+            (programs / generator).touch(0o755)
+        done = shell(f"PATH={programs}\n{probe}")
+        assert f"initramfs={said}" in done.stdout.splitlines(), done

@@ -68,6 +68,22 @@ def test_a_module_that_loads_needs_no_reboot(programs: Path) -> None:
     assert (done.returncode, look(DRIVER)) == (0, DRIVER.desired())
 
 
+def test_a_driver_that_lacked_its_nvidia_smi_alone_needs_no_reboot(programs: Path) -> None:
+    missing = fix(DRIVER, "", 127)
+    program(programs, "nvidia-smi", "echo 580.95.05")
+    program(programs, "modprobe", "exit 1")
+    assert shell("\n".join(missing)).returncode == 0
+
+
+def test_a_loaded_module_whose_nvidia_smi_fails_says_why(programs: Path) -> None:
+    program(programs, "modprobe", ":")
+    program(programs, "nvidia-smi", "echo No devices were found; exit 6")
+    script = "\n".join(fix(DRIVER, "", 9)).replace("+ 60))", "+ 0))")
+    done = shell(script)
+    assert done.returncode == NEEDS_REBOOT
+    assert done.stdout.splitlines()[-1].endswith("nvidia-smi fails: No devices were found")
+
+
 @pytest.mark.parametrize(
     ("said", "code", "line"),
     [

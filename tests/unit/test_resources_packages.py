@@ -9,13 +9,17 @@ import pytest
 
 from onecard.errors import ProbeError
 from onecard.locks.lock import normalised
-from onecard.resources.apt import AptHolds, AptPackages, AptRepository, AptSameVersion
+from onecard.resources.apt import AptHolds, AptPackages, AptSameVersion
+from onecard.resources.apt_get import update
+from onecard.resources.apt_sources import AptOffers, AptRepository
 from onecard.resources.base import diff
 from onecard.resources.hub import HubModel, resolved_revision
 from onecard.resources.python import PythonPackages, Venv
 from onecard.script import Answer
 from onecard.secret import Secret
-from tests.support.on_shell import differing, fix, look
+from tests.support.on_shell import differing, fix, look, shell
+
+APT = sorted((Path(__file__).parent / "fixtures" / "apt").glob("*.txt"))
 
 
 class TestApt:
@@ -24,12 +28,12 @@ class TestApt:
     @pytest.mark.parametrize(
         ("output", "code", "differences"),
         [
-            ("git installed\npython3-dev installed\n", 0, set()),
-            ("git installed\n", 1, {"python3-dev"}),
-            ("git half-installed\npython3-dev installed\n", 0, {"git"}),
-            ("git unpacked\npython3-dev half-configured\n", 0, {"git", "python3-dev"}),
-            ("git config-files\npython3-dev installed\n", 0, {"git"}),
-            ("git not-installed\npython3-dev installed\n", 0, {"git"}),
+            ("git installed 1:2.39.5-0\npython3-dev installed 3.11.2-1\n", 0, set()),
+            ("git installed 1:2.39.5-0\n", 1, {"python3-dev"}),
+            ("git half-installed 1\npython3-dev installed 1\n", 0, {"git"}),
+            ("git unpacked 1\npython3-dev half-configured 1\n", 0, {"git", "python3-dev"}),
+            ("git config-files 1\npython3-dev installed 1\n", 0, {"git"}),
+            ("git not-installed \npython3-dev installed 1\n", 0, {"git"}),
             ("", 1, {"git", "python3-dev"}),
         ],
     )
@@ -37,21 +41,149 @@ class TestApt:
         actual = self.WANTED.understand(Answer(output, code))
         assert set(diff(self.WANTED.desired(), actual)) == differences
 
+    @pytest.mark.parametrize(
+        ("output", "difference"),
+        [
+            ("nvidia-open installed 580.95.05-1ubuntu1\ndkms installed 1\n", None),
+            ("nvidia-open installed 1:590.44.01-1\ndkms installed 1\n", None),
+            ("nvidia-open installed 570.172.08-1\ndkms installed 1\n", "570.172.08 -> >= 580"),
+            ("dkms installed 1\n", "absent -> >= 580"),
+        ],
+    )
+    def test_a_version_that_is_too_old(self, output: str, difference: str | None) -> None:
+        wanted = AptPackages(("nvidia-open", "dkms"), at_least=(("nvidia-open", "580"),))
+        found = diff(wanted.desired(), wanted.understand(Answer(output, 1)))
+        told = [str(each) for each in found.values()]
+        assert told == ([f"nvidia-open: {difference}"] if difference else [])
+        assert wanted.name == "apt nvidia-open >= 580 dkms"
+
     def test_only_what_is_missing_is_installed(self) -> None:
-        lines = fix(AptPackages(("git", "python3-dev")), "git installed\n", 1)
+        lines = fix(AptPackages(("git", "python3-dev")), "git installed 1\n", 1)
         assert lines[-1].endswith("install --no-install-recommends -- python3-dev")
         assert "noninteractive" in lines[-1]
         assert "DPkg::Lock::Timeout=600" in lines[-1]
         assert lines[0].endswith("dpkg --configure -a")
 
-    def test_what_may_not_exist_is_asked_for_first(self) -> None:
-        lines = fix(self.WANTED, "", 1)
-        assert "apt-cache show" in lines[-2]
-        assert lines[-1].endswith("-- git python3-dev $more")
+    def test_what_is_held_moves_only_where_it_may(self) -> None:
+        (*_, line) = fix(AptPackages(("git",), move_held=True), "", 1)
+        assert "--ignore-hold --allow-change-held-packages -- git" in line
+        (*_, line) = fix(AptPackages(("git",)), "", 1)
+        assert "hold" not in line
+
+    @pytest.mark.parametrize(
+        ("known", "installed"),
+        [("linux-headers-1", "linux-headers-1"), ("", "linux-image-amd64 linux-headers-amd64")],
+    )
+    def test_what_may_not_exist_is_asked_for_first(
+        self, tmp_path: Path, known: str, installed: str
+    ) -> None:
+        wanted = AptPackages(
+            ("git",),
+            optional=("linux-headers-1",),
+            otherwise=("linux-image-amd64", "linux-headers-amd64"),
+        )
+        *_, ask, install = fix(wanted, "", 1)
+        programs(tmp_path, **{"apt-cache": f'[ "$3" != "{known}" ] || echo "$3 | 1 | archive"'})
+        done = shell(f"PATH={tmp_path}\n{ask}\necho $more")
+        assert done.stdout.split() == installed.split()
+        assert install.endswith("-- git $more")
+
+    @pytest.mark.parametrize("file", APT, ids=lambda file: file.stem)
+    def test_a_failure_has_its_reason_and_its_fix(self, file: Path) -> None:
+        """What apt 2.6.1 printed: no network, a file system of 1 MiB, a package that is not there...
+
+        Its last lines, with another name for the archive.
+        """
+        reason, fix = REASONS[file.stem]
+        told = self.WANTED.trouble(file.read_text().splitlines())
+        assert reason in told
+        assert fix in told
+        assert "\n" not in told
+
+    def test_what_no_rule_knows(self) -> None:
+        assert self.WANTED.trouble(["Setting up git", "dpkg: error processing package git"]) == ""
+
+    def test_another_that_fetches_the_lists_is_waited_for(self, tmp_path: Path) -> None:
+        locked = (APT[0].parent / "lists-locked.txt").read_text()
+        (tmp_path / "said").write_text(locked)
+        again = (
+            f"[ -e {tmp_path}/tried ] || {{ : >{tmp_path}/tried; cat {tmp_path}/said; exit 100; }}"
+        )
+        programs(tmp_path, **{"apt-get": f"{again}\necho fetched"})
+        done = shell(f"PATH={tmp_path}:$PATH\n{update(5)}")
+        assert (done.returncode, done.stdout) == (0, "fetched\n")
+        (tmp_path / "tried").unlink()
+        done = shell(f"PATH={tmp_path}:$PATH\n{update(0)}")
+        assert (done.returncode, done.stdout) == (100, locked)
 
     def test_dpkg_does_not_answer(self) -> None:
         with pytest.raises(ProbeError, match="apt git"):
             AptPackages(("git",)).understand(Answer("", 2, "dpkg-query: error"))
+
+
+REASONS = {
+    "gone": ("nvidia-persistenced_580.95.05-1_all.deb no more", "apt-get update"),
+    "lists-locked": ("process 2823 (python3)", "Never delete the lock"),
+    "no-answer": ("apt cannot reach its archive", "network and DNS"),
+    "no-name-server": ("apt cannot reach its archive", "network and DNS"),
+    "no-space-to-download": ("no room for the packages", "apt-get clean"),
+    "no-space-to-unpack": ("no room for the packages", "apt-get clean"),
+    "unknown-package": ("no package no-such-package", "check the package's name"),
+    "unmet": ("cannot satisfy the packages' dependencies", "held packages"),
+}
+
+
+def programs(folder: Path, **scripts: str) -> None:
+    """Put programs of these names into a folder."""
+    for name, script in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+
+
+class TestAptOffers:
+    WANTED = AptOffers(("modules-999", "utils-999"), hint="set `driver.branch`, don't $(guess)")
+
+    @pytest.mark.parametrize(
+        ("known", "update", "code", "said"),
+        [
+            ("modules-999 utils-999", "echo Hit:1 archive", 0, ""),
+            ("utils-999", "echo Hit:1 archive", 1,
+             "error: apt's sources have no modules-999; set `driver.branch`, don't $(guess)"),
+            ("", "echo Hit:1 archive", 1,
+             "error: apt's sources have no modules-999 utils-999; set `driver.branch`, don't $(guess)"),
+            ("", "echo 'Err:1 archive'; echo '  Temporary failure resolving'", 100,
+             "  Temporary failure resolving"),
+            ("", "echo 'E: whatever'; exit 100", 100, "E: whatever"),
+        ],
+    )  # fmt: skip
+    def test_asking(self, tmp_path: Path, known: str, update: str, code: int, said: str) -> None:
+        ask = (
+            f'case " {known} " in *" $3 "*) [ ! -e {tmp_path}/lists ] || echo "$3 | 1 | x" ;; esac'
+        )
+        programs(tmp_path, **{"apt-cache": ask, "apt-get": f": >{tmp_path}/lists; {update}"})
+        script = f"PATH={tmp_path}:$PATH\n( set -e\n{self.WANTED.fix({}, {})}\n)"
+        done = shell(script)
+        assert (done.returncode, done.stdout.splitlines()[-1] if code else "") == (code, said)
+        found = self.WANTED.understand(
+            Answer(shell(f"PATH={tmp_path}\n{self.WANTED.probe()}").stdout)
+        )
+        assert found == dict.fromkeys(known.split(), "offered")
+
+    @pytest.mark.parametrize(
+        ("there", "code"), [("pinning-999", 0), ("pinning-580", 1), ("", 0)], ids=str
+    )
+    def test_asking_elsewhere(self, tmp_path: Path, there: str, code: int) -> None:
+        """A repository that is not among the sources yet, or (the last) cannot be reached."""
+        wanted = AptOffers(("pinning-999",), elsewhere="https://repository.example/debian12")
+        fetch = (
+            'for word; do case "$word" in Dir::State::Lists=*) lists=${word#*=} ;; esac; done\n'
+            f'[ -z "$lists" ] || [ -z "{there}" ] || : >"$lists/x_Packages"'
+        )
+        ask = f'for word; do :; done; case "$*" in *State*) [ "$word" != "{there}" ] || echo x ;; esac'
+        programs(tmp_path, **{"apt-cache": ask, "apt-get": fetch})
+        done = shell(f"PATH={tmp_path}:$PATH\n( set -e\n{wanted.fix({}, {})}\n)")
+        assert done.returncode == code, done
+        assert ("have no pinning-999" in done.stdout) == bool(code)
 
 
 class TestAptHolds:
@@ -92,6 +224,12 @@ def test_the_same_version(output: str, version: str | None) -> None:
     wanted = AptSameVersion(("fm", "fm-580"), of="utils")
     assert wanted.understand(Answer(output, 1)) == {"version": version}
     assert bool(diff(wanted.desired(), {"version": version})) == (version != "that of utils")
+
+
+def test_the_same_version_as_one_that_is_about_to_be_replaced() -> None:
+    wanted = AptSameVersion(("fm",), of="utils", at_least="590")
+    output = "utils installed 580.95.05-1\nfm installed 580.95.05-1\n"
+    assert wanted.understand(Answer(output)) == {"version": "580.95.05"}
 
 
 def test_a_repository_is_its_package() -> None:

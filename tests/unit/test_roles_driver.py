@@ -13,7 +13,9 @@ from onecard.errors import PreflightError
 from onecard.facts import Driver, Facts
 from onecard.host import Connection, Host
 from onecard.locks.lock import Lock, asked
-from onecard.resources.apt import AptHolds
+from onecard.resources.apt import AptHolds, AptPackages
+from onecard.resources.apt_sources import AptOffers
+from onecard.resources.kernel import KernelModules
 from onecard.resources.nvidia import NvidiaDriver, Persistence
 from onecard.settings import Settings
 from roles import driver
@@ -34,6 +36,28 @@ def test_everything_behind_a_missing_driver_waits() -> None:
         index >= known for index in range(len(roles.PROVISION))
     ]
     assert all(role.resources for role in planned[:known])
+
+
+@pytest.mark.parametrize(
+    ("facts", "settings", "asked"),
+    [
+        (BARE, {}, True),
+        (BARE, {"driver": {"branch": 999}}, True),
+        (WORKING, {}, False),
+        (BARE, {"accelerator": "cpu"}, False),
+    ],
+)
+def test_the_sources_are_asked_before_anything_is_changed(
+    facts: Facts, settings: dict[str, object], asked: bool
+) -> None:
+    wanted = [each for role in roles.provision(host(**settings), facts) for each in role.resources]
+    questions = [index for index, each in enumerate(wanted) if isinstance(each, AptOffers)]
+    assert questions == ([0] if asked else [])
+
+
+def test_nouveau_is_blacklisted_after_the_packages() -> None:
+    kinds = [type(resource) for resource in driver.desired(host(), BARE)]
+    assert kinds.index(KernelModules) > kinds.index(AptPackages)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ fi
 if command -v nvidia-smi >/dev/null 2>&1; then
   echo smi=yes
   # At once, because each call starts the driver anew where persistence is off; and never for
-  # long, because a card that fell off the bus hangs it.
+  # long, because a card that fell off the bus hangs it; 8 cards take more than 20 s to start.
   first=index,name,uuid,driver_version,memory.total,memory.used,pci.bus_id,persistence_mode
   more=compute_cap,mig.mode.current,ecc.mode.current,ecc.errors.uncorrected.volatile.total
-  ask() { timeout 20 nvidia-smi "$@" --format=csv,noheader,nounits 2>&1; }
+  ask() { timeout 60 nvidia-smi "$@" --format=csv,noheader,nounits 2>&1; }
   {
     answer=$(ask --query-gpu="$first,$more"); code=$?
     case "$answer" in
@@ -29,8 +29,8 @@ if command -v nvidia-smi >/dev/null 2>&1; then
     printf '%s\nexit=%s\n' "$answer" "$code" | sed '/^exit=/!s/^/gpu=/'
   } &
   ask --query-compute-apps=gpu_uuid,pid,used_memory,process_name | sed 's/^/app=/' &
-  timeout 20 nvidia-smi -L 2>&1 | sed 's/^ */list=/' &
-  timeout 20 nvidia-smi 2>&1 | sed -n 's/^.*CUDA[A-Z ]* Version: *\([0-9.]*\).*/cuda=\1/p' &
+  timeout 60 nvidia-smi -L 2>&1 | sed 's/^ */list=/' &
+  timeout 60 nvidia-smi 2>&1 | sed -n 's/^.*CUDA[A-Z ]* Version: *\([0-9.]*\).*/cuda=\1/p' &
   wait
 fi
 :
