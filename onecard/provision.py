@@ -153,8 +153,8 @@ class Run:
 
     def resolve(self, host: Host) -> Lock:
         """Return the newest build for the box, after looking at it anew. Raises CommandError."""
-        self.console.say(f"resolving {asked(host.settings)}")
-        lock = resolve(self.session, host, gather(self.session, None))
+        with self.console.working(f"resolving {asked(host.settings)}"):
+            lock = resolve(self.session, host, gather(self.session, None))
         self.console.say(
             f"resolved: vLLM {lock.vllm}, torch {lock.torch}, Python {lock.python}, "
             f"{len(lock.packages)} packages"
