@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import time
@@ -39,25 +41,34 @@ def last(controller: Controller, kind: str) -> Run:
     return runs[-1]
 
 
-def test_scale_is_broken_off_put_right_and_gone_on_with(
-    controller: Controller, box: Box, deployed: Any
-) -> None:
-    release = controller.json("deploy", "--host", "sandbox")["release"]
-    before = box(UNIT)
+def scale_at_its_second_context(
+    controller: Controller, box: Box, *before: str, stdin: int
+) -> subprocess.Popen[str]:
+    """Return a `scale` that has been started and deploys the second context now."""
     running = subprocess.Popen(
-        [INVOKE, *SCALE],
+        [*before, INVOKE, *SCALE],
         cwd=PROJECT,
         env=controller.environment,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 400
-    while "--max-model-len 65536" not in box(UNIT):  # the second context is being deployed
+    while "--max-model-len 65536" not in box(UNIT):
         assert time.monotonic() < deadline, "the second context never began"
         assert running.poll() is None, running.communicate()
         time.sleep(1)
+    return running
+
+
+def test_scale_is_broken_off_put_right_and_gone_on_with(
+    controller: Controller, box: Box, deployed: Any
+) -> None:
+    """Broken off by Ctrl-C, then by a terminal that is closed."""
+    release = controller.json("deploy", "--host", "sandbox")["release"]
+    before = box(UNIT)
+    running = scale_at_its_second_context(controller, box, stdin=subprocess.DEVNULL)
     running.send_signal(signal.SIGINT)
     _, told = running.communicate(timeout=400)
     assert running.returncode == 1, told
@@ -70,9 +81,21 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
     assert [row["ctx"] for row in broken_off.all("row")] == [4096]
     assert len(broken_off.all("restored")) == 1
 
+    near, far = pty.openpty()
+    running = scale_at_its_second_context(controller, box, "setsid", "--ctty", stdin=far)
+    os.close(far)
+    os.close(near)
+    _, told = running.communicate(timeout=400)
+    assert running.returncode == 1, told
+    assert f"putting back what ran before: release {release}, tiny-vqa at 4,096" in told
+    assert box(UNIT) == before
+    assert controller.json("status", "--host", "sandbox")["status"] == "serving"
+    broken_off = read_run(broken_off.path)
+    assert (broken_off.status, len(broken_off.all("restored"))) == ("interrupted", 2)
+
     report = controller.json(*SCALE, code=1)  # 400,000 is refused
     done = read_run(broken_off.path)
-    assert (done.status, len(done.all("resume"))) == ("failed", 1)
+    assert (done.status, len(done.all("resume"))) == ("failed", 2)
     noted = [
         {k: v for k, v in row.items() if k not in {"event", "time"}} for row in done.all("row")
     ]
@@ -89,6 +112,7 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
         assert 0.3 < row["process_peak_gib"] < 20
         long = row["long_request"]
         assert long["answered"]
+        assert long["right"] in {True, False}
         assert 0.9 * ctx < long["prompt_tokens"] <= 0.96 * ctx
         assert 0 < long["ttft_s"] <= long["latency_s"]
     assert box(UNIT) == before
