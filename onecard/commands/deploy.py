@@ -63,9 +63,10 @@ def _tell(done: Deployment) -> None:
     assert done.trial is not None
     host, start, output = done.host, done.trial.first, Console(highlight=False)
     serve = host.settings.serve
+    what = escape(f"{served_name(host)} on {host.name}")
     verb = "ready" if done.restarted else "nothing to do: already serving"
     output.print(
-        f"[green]{verb}[/]: {escape(f'{served_name(host)} on {host.name}')}, {serve.ctx:,} tokens of context, "
+        f"[green]{verb}[/]: {what}, {serve.ctx:,} tokens of context, "
         f"release {start.release}, answered after {start.seconds or 0:.1f} s",
         soft_wrap=True,
     )
