@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +17,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.text import Text
+
+_BESIDE: Final = 41  # characters: spinner, bar, clock, time left
 
 
 class LiveLine:
@@ -42,7 +45,7 @@ class LiveLine:
 
     def begin(self, text: str) -> None:
         """Show that something begins; its clock starts at 0."""
-        self._progress.reset(self._task, total=None, description=escape(text))
+        self._progress.reset(self._task, total=None, description=self._cut(text))
         self._progress.start()
 
     def expect(self, seconds: float | None) -> None:
@@ -58,8 +61,11 @@ class LiveLine:
         """Change the text, and fill the bar up to `fraction` (0 to 1) where there is one."""
         total = None if fraction is None else 1.0
         self._progress.update(
-            self._task, description=escape(text), total=total, completed=fraction or 0.0
+            self._task, description=self._cut(text), total=total, completed=fraction or 0.0
         )
+
+    def _cut(self, text: str) -> str:
+        return cut(text, self._progress.console, _BESIDE)
 
     def close(self) -> None:
         """Take the line away."""
@@ -77,9 +83,19 @@ class _Left(ProgressColumn):
         return Text(self._line.left, style="cyan")
 
 
+def cut(text: str, console: Console, beside: int) -> str:
+    """Return text, as markup, with room for `beside` more characters in its line.
+
+    A line that is too long would lose its end, which is the time left.
+    """
+    shown = Text(text)
+    shown.truncate(max(10, console.width - beside), overflow="ellipsis")
+    return escape(shown.plain)
+
+
 def left(seconds: float) -> str:
-    """Return `31 s left`, or that it takes longer than was expected."""
-    return "longer than expected" if seconds <= 0 else f"{rough(seconds)} left"
+    """Return `31 s left`, or `overdue` when it takes longer than was expected."""
+    return "overdue" if seconds <= 0 else f"{rough(seconds)} left"
 
 
 def rough(seconds: float) -> str:

@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 from rich.markup import escape
 
-from onecard.live import LiveLine
+from onecard.live import LiveLine, rough
 from onecard.start import Event, EventKind
 
 
@@ -26,6 +26,8 @@ class PhaseConsole:
         self._live = LiveLine(console)
         self._live.begin("waiting for the first line of the journal")
         self._live.expect(usual_s)
+        if usual_s is not None and not self._live.shown:
+            self._print(0.0, f"starting, usually {rough(usual_s)}")
         self._shown = time.monotonic()
 
     def event(self, event: Event) -> None:

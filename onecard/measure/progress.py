@@ -18,10 +18,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from onecard.live import LiveLine, rough
+from onecard.live import LiveLine, cut, rough
 
 FIRST_S: Final = 5.0  # until the first plain line
 EVERY_S: Final = 15.0  # between two of them
+_BESIDE: Final = 41  # characters of a live line: bar, count, time left
 
 
 class Steps:
@@ -45,7 +46,7 @@ class Steps:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task(escape(title), total=len(weights))
+        self._task = self._progress.add_task(self._cut(title), total=len(weights))
         self._lines = PlainLines(console, title, self.line)
 
     def __enter__(self) -> Steps:
@@ -65,8 +66,13 @@ class Steps:
         """Note that so many steps are done, or need not be done any more."""
         self._done, self._stepped = min(done, len(self._weights) - 1), time.monotonic()
         self._progress.update(
-            self._task, completed=self._done, description=escape(f"{self._title} {text}".rstrip())
+            self._task,
+            completed=self._done,
+            description=self._cut(f"{self._title} {text}".rstrip()),
         )
+
+    def _cut(self, text: str) -> str:
+        return cut(text, self._console, _BESIDE)
 
     def line(self) -> str:
         """Return `24 of 120, 31 s left`."""

@@ -222,8 +222,8 @@ def test_the_bar_on_a_terminal_tells_the_time_left_of_long_steps(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr("onecard.measure.progress.time.monotonic", lambda: clock[0])
-    console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with Steps(console, "box1  stress", [1] * 3) as steps:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with Steps(console, f"box1{'.example' * 9}  stress", [1] * 3) as steps:
         clock[0] = 61.0
         steps.step("one minute")
         steps._progress.refresh()
@@ -247,7 +247,7 @@ def test_a_long_wait_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-1, "longer than expected"), (1.4, "1 s left"), (99, "99 s left"), (100, "2 min left"),
+    [(-1, "overdue"), (1.4, "1 s left"), (99, "99 s left"), (100, "2 min left"),
      (3600, "60 min left"), (9000, "2.5 h left")],
 )  # fmt: skip
 def test_time_left_in_words(seconds: float, words: str) -> None:
