@@ -149,6 +149,7 @@ class HostConsole(Reporter):
         if self._live is not None and self._live.shown:
             if seconds < 1:
                 self._live.begin(f"{what}: waiting for the box")
+                self._live.expect(None)
         else:
             self._beat(f"{what}: {seconds:.0f} s")
 

@@ -123,7 +123,7 @@ def test_position_and_length_are_kept_apart() -> None:
 def test_what_was_answered_before_ctrl_c_is_kept() -> None:
     asked = []
 
-    def stop(answer: Answer) -> None:
+    def stop(answer: object) -> None:
         asked.append(answer)
         if len(asked) == 20:
             raise KeyboardInterrupt
