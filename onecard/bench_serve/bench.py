@@ -100,7 +100,9 @@ class Bench:
                 [
                     Request("put", source, _SCRIPT),
                     Request("put", json.dumps(spec).encode(), _SPEC),
-                    Request.run(f"{layout.VENV}/bin/python {_SCRIPT} {_SPEC}"),
+                    Request.run(
+                        vllm_bench.stoppable(f"{layout.VENV}/bin/python {_SCRIPT} {_SPEC}")
+                    ),
                 ],
                 timeout=_LONGEST_S,
             )[-1]
