@@ -18,6 +18,7 @@ from invoke.parser import parser as invoke_parser
 
 from onecard.errors import OnecardError, UsageError
 from onecard.places import PROJECT, inventory_folder
+from onecard.signals import ended_like_ctrl_c
 
 if TYPE_CHECKING:
     from onecard.host import Host
@@ -39,7 +40,8 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
     def run(*arguments: Any, **flags: Any) -> None:
         as_json = bool(flags.get("json"))
         try:
-            code = function(*arguments, **flags)
+            with ended_like_ctrl_c():
+                code = function(*arguments, **flags)
         except OnecardError as error:
             if debugging():
                 raise

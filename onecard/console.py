@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from rich.console import Console
@@ -16,11 +17,12 @@ from onecard.doctor.screen import counted
 from onecard.engine import Reporter
 from onecard.facts import Facts
 from onecard.job import StepResult
-from onecard.live import LiveLine
+from onecard.live import LiveLine, rough
 from onecard.plan import Item, Plan
 from onecard.report import HostReport
 from onecard.resources.base import NEEDS_REBOOT
 
+_WORTH_A_WORD_S = 5.0
 STYLES = {
     "ok": "green",
     "changed": "yellow",
@@ -38,6 +40,8 @@ def progress_console() -> Console:
 class HostConsole(Reporter):
     """Tells one host's progress.
 
+    usual: told the role and the name of a resource, says how many seconds its change usually
+        takes; None where nothing is known of that.
     live: only when a single host is worked on; several would write over each other's line.
     show_plan: list each change and its keys. diff: also the lines of files that change: of
         `none`, of those that were there before (`changed`), or of new ones too (`all`).
@@ -50,22 +54,27 @@ class HostConsole(Reporter):
         console: Console,
         host: str,
         *,
+        usual: Callable[[str, str], float | None] = lambda role, resource: None,
         live: bool = True,
         show_plan: bool = False,
         diff: Literal["none", "changed", "all"] = "none",
     ) -> None:
         self._console = console
         self._host = host
+        self._usual = usual
         self._show_plan, self._diff = show_plan or diff != "none", diff
         self._live = LiveLine(console) if live else None
         self._began = time.monotonic()
         self._heartbeat = time.monotonic()
+        self._usually: float | None = None
         self._said: set[str] = set()
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line about this host."""
         with self._lock:
-            self._console.print(f"[dim]{self._host}[/]  {escape(text)}", style=style or None)
+            self._console.print(
+                f"[dim]{escape(self._host)}[/]  {escape(text)}", style=style or None
+            )
 
     def say_once(self, text: str, style: str = "") -> None:
         """Print one line unless this run has said it: a first provision looks at the box twice."""
@@ -85,11 +94,20 @@ class HostConsole(Reporter):
         if not plan.changes:
             self.say(f"{len(plan.items)} resources in order")
         else:
-            self.say(f"{len(plan.changes)} of {len(plan.items)} resources to change")
+            usual = self._usual_time(plan)
+            self.say(f"{len(plan.changes)} of {len(plan.items)} resources to change{usual}")
         if plan.waiting:
             self.say(f"{', '.join(plan.waiting)}: planned when these are in order")
         if self._show_plan:
             self._list(plan.changes)
+
+    def _usual_time(self, plan: Plan) -> str:
+        """Return what all changes usually take together, where that is known and worth a word."""
+        times = [self._usual(item.role, item.resource.name) for item in plan.changes]
+        known = [seconds for seconds in times if seconds is not None]
+        if len(known) < len(times) or sum(known) < _WORTH_A_WORD_S:
+            return ""
+        return f", usually {rough(sum(known))}"
 
     def _list(self, changes: Iterable[Item]) -> None:
         for item in changes:
@@ -106,15 +124,18 @@ class HostConsole(Reporter):
 
     def begin(self, item: Item) -> None:
         self._began = self._heartbeat = time.monotonic()
+        self._usually = self._usual(item.role, item.resource.name)
         if self._live is not None:
             self._live.begin(f"{item.role}: {_short(item)}")
+            self._live.expect(self._usually)
 
     def line(self, item: Item, text: str) -> None:
         if self._live is not None and self._live.shown:
             self._live.update(f"{item.role}: {_short(item, 30)}  {text.strip()[:40]}")
         else:
             elapsed = time.monotonic() - self._began
-            self._beat(f"{_short(item)} {elapsed:.0f} s: {text.strip()[:100]}")
+            of = "" if self._usually is None else f" of usually {rough(self._usually)}"
+            self._beat(f"{_short(item)} {elapsed:.0f} s{of}: {text.strip()[:100]}")
 
     def progress(self, item: Item, share: float, text: str) -> None:
         told = f"{item.role}: {_short(item, 30)}  {text}"
@@ -128,6 +149,7 @@ class HostConsole(Reporter):
         if self._live is not None and self._live.shown:
             if seconds < 1:
                 self._live.begin(f"{what}: waiting for the box")
+                self._live.expect(None)
         else:
             self._beat(f"{what}: {seconds:.0f} s")
 
@@ -136,6 +158,19 @@ class HostConsole(Reporter):
         if self._live is not None:
             self._live.close()
         self.say(text)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Say that something is done, and show a clock until it is."""
+        self.say(text)
+        if self._live is not None:
+            self._live.begin(text)
+            self._live.expect(None)
+        try:
+            yield
+        finally:
+            if self._live is not None:
+                self._live.close()
 
     def _beat(self, text: str) -> None:
         """Print a line where no live line is, every 15 seconds at most."""
@@ -167,7 +202,9 @@ def recap(reports: Iterable[HostReport], console: Console, *, check: bool = Fals
             table.add_row("", role.name, _styled(role.status), *cells, style="dim")
         counts = (str(report.ok), str(report.changed), str(report.failed))
         trips = f"{report.round_trips} round trips"
-        table.add_row(report.host, trips, _styled(report.status), *counts, f"{report.seconds:.1f}")
+        table.add_row(
+            escape(report.host), trips, _styled(report.status), *counts, f"{report.seconds:.1f}"
+        )
     console.print(table)
 
 

@@ -76,10 +76,17 @@ class Deployment:
 
 
 def deploy_host(
-    box: Connected, host: Host, shown: TrialConsole, *, check: bool = False, force: bool = False
+    box: Connected,
+    host: Host,
+    shown: TrialConsole,
+    *,
+    command: str = "deploy",
+    check: bool = False,
+    force: bool = False,
 ) -> Deployment:
     """Deploy the host's settings to the box that is connected.
 
+    command: the task that does so, for the release and whoever finds the box locked.
     force: try a context length too that the card is planned not to hold.
     Raises PreflightError where the box cannot carry it, and what `converge` raises; a start that
     did not answer is in the result.
@@ -100,7 +107,7 @@ def deploy_host(
             refuse_old_vllm(host, found)
             refuse_what_cannot_start(host, facts, found)
 
-    changes = bring_into_force(box, host, roles.deploy, "deploy", shown, check=check, guard=guard)
+    changes = bring_into_force(box, host, roles.deploy, command, shown, check=check, guard=guard)
     if not check and shown.trial is None:
         shown.look(box.session, host.settings.serve.ready_timeout)
     planned, known = _plans(host, box_facts[0], found, shown.trial)

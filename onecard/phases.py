@@ -7,19 +7,27 @@ import time
 from rich.console import Console
 from rich.markup import escape
 
-from onecard.live import LiveLine
+from onecard.live import LiveLine, rough
 from onecard.start import Event, EventKind
 
 
 class PhaseConsole:
-    """Prints each phase with the seconds since the start began, from `from_s` seconds on."""
+    """Prints each phase with the seconds since the start began, from `from_s` seconds on.
 
-    def __init__(self, console: Console, host: str, from_s: float = 0.0) -> None:
+    usual_s: what the whole start usually takes; None where nothing is known of that.
+    """
+
+    def __init__(
+        self, console: Console, host: str, from_s: float = 0.0, usual_s: float | None = None
+    ) -> None:
         self._from_s = from_s
         self._console = console
         self._host = host
         self._live = LiveLine(console)
         self._live.begin("waiting for the first line of the journal")
+        self._live.expect(usual_s)
+        if usual_s is not None and not self._live.shown:
+            self._print(0.0, f"starting, usually {rough(usual_s)}")
         self._shown = time.monotonic()
 
     def event(self, event: Event) -> None:
@@ -37,14 +45,15 @@ class PhaseConsole:
             self._print(event.at, "the server died and was started again", "red")
 
     def _print(self, at: float, text: str, style: str = "") -> None:
-        line = f"[dim]{self._host}[/]  {at:6.1f} s  {escape(text)}"
+        line = f"[dim]{escape(self._host)}[/]  {at:6.1f} s  {escape(text)}"
         self._console.print(line, style=style or None)
 
     def _bar(self, event: Event, fraction: float) -> None:
         self._live.update(f"{event.phase.title} {event.text}", fraction)
         if not self._live.shown and time.monotonic() - self._shown > 5:
             self._shown = time.monotonic()
-            self._print(event.at, f"{event.phase.title} {100 * fraction:.0f} %")
+            left = f", {self._live.left}" if self._live.left else ""
+            self._print(event.at, f"{event.phase.title} {100 * fraction:.0f} %{left}")
 
     def close(self) -> None:
         """Take the live line away."""

@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from onecard.secret import Secret
 
 _ONE_AT_A_TIME = threading.Lock()  # several hosts are worked on at once; questions are not
+# By question. A run may open several connections, the last of them when its terminal is gone.
+_typed: dict[str, Secret] = {}
 
 
 class Prompts:
-    """Answers from the environment, else from the terminal, else None.
+    """Answers from the environment, else from the terminal, once a run, else None.
 
     ONECARD_SSH_PASSWORD and ONECARD_SUDO_PASSWORD answer for every host of the run.
     """
@@ -55,7 +57,9 @@ class Prompts:
     def _hidden(self, variable: str, question: str) -> Secret | None:
         if value := self._environment.get(variable):
             return Secret(value)
-        if not sys.stdin.isatty():
-            return None
         with _ONE_AT_A_TIME:
-            return Secret(getpass.getpass(question, stream=sys.stderr))
+            if question not in _typed:
+                if not sys.stdin.isatty():
+                    return None
+                _typed[question] = Secret(getpass.getpass(question, stream=sys.stderr))
+            return _typed[question]

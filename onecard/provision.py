@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,6 +52,16 @@ def provision(
     """
 
     opened: list[Connected] = []
+    stopped = threading.Event()
+
+    @contextmanager
+    def interruptible() -> Iterator[None]:
+        try:
+            yield
+        except OnecardError:
+            if stopped.is_set():  # the connection was closed under it: no fault of the box's
+                raise KeyboardInterrupt from None
+            raise
 
     def one(host: Host) -> HostReport:
         report = HostReport(host.name)
@@ -59,9 +71,12 @@ def provision(
             host = ready_to_install(host)
             with (
                 recorded("provision", host, keep=not check, report=report) as console.record,
+                interruptible(),
                 connected(host, known_hosts) as box,
             ):
                 opened.append(box)
+                if stopped.is_set():  # while it logged in, when there was nothing to close yet
+                    raise KeyboardInterrupt
                 may_reboot = allow_reboot or host.settings.allow_reboot
                 run = Run(box, known_hosts.parent, console, holder(command), may_reboot)
                 run.provision(host, report, check=check)
@@ -76,6 +91,7 @@ def provision(
             return list(pool.map(one, hosts))
         except KeyboardInterrupt:
             # The jobs on the boxes end by themselves; only the watching ends here and now.
+            stopped.set()
             for box in opened:
                 box.wire.close()
             raise
@@ -137,8 +153,8 @@ class Run:
 
     def resolve(self, host: Host) -> Lock:
         """Return the newest build for the box, after looking at it anew. Raises CommandError."""
-        self.console.say(f"resolving {asked(host.settings)}")
-        lock = resolve(self.session, host, gather(self.session, None))
+        with self.console.working(f"resolving {asked(host.settings)}"):
+            lock = resolve(self.session, host, gather(self.session, None))
         self.console.say(
             f"resolved: vLLM {lock.vllm}, torch {lock.torch}, Python {lock.python}, "
             f"{len(lock.packages)} packages"

@@ -75,6 +75,11 @@ def _release(text: str, about_box: dict[str, str]) -> ReleaseInfo:
     )
 
 
+def made_by(release: ReleaseInfo, command: str) -> bool:
+    """Tell whether `invoke COMMAND` made a release (connect.holder)."""
+    return release.who.startswith(f"`invoke {command}` ")
+
+
 def to_json(releases: tuple[ReleaseInfo, ...]) -> list[dict[str, Any]]:
     """Return plain values for --json."""
     return [asdict(release) for release in releases]

@@ -9,10 +9,16 @@ from typing import Final
 MASK: Final = "********"
 SECRET_FLAGS: Final = ("--api-key", "--hf-token")
 _SHORTEST: Final = 6  # a shorter value would mask parts of ordinary words
-SECRET_NAMES: Final = re.compile(r"(KEY|TOKEN|PASSWORD|PASSPHRASE|SECRET)$")
+_KINDS: Final = "KEY|TOKEN|PASSWORD|PASSPHRASE|SECRET"
+SECRET_NAMES: Final = re.compile(rf"({_KINDS})$")
 _SHAPES: Final = re.compile(
     r"(?<=--api-key[ =])\S+|(?<=--hf-token[ =])\S+"
     r"|(?<=[Bb]earer )[\w.~+/=-]{6,}|\bhf_[A-Za-z0-9]{16,}|\bsk-[\w-]{16,}"
+    r"|(?<=[Aa]uthorization: Basic )\S+"
+    r"|(?<=://)[^/\s@\"']+(?=@)"  # the login in an address
+)
+_ASSIGNED: Final = re.compile(
+    rf"""(\b[A-Z0-9_]*(?:{_KINDS})=)("[^"]*"|'[^']*'|[^\s"']+)"""  # VLLM_API_KEY=...
 )
 _made: set[str] = set()
 
@@ -56,10 +62,11 @@ def masked(text: str) -> str:
     """Return `text` with asterisks for every secret in it, for what is kept in files.
 
     Secrets are the values of this process's Secrets and of environment variables named like one,
-    and whatever is shaped like an API key or a hub's token.
+    and whatever is shaped like an API key or a hub's token, the login in an address or a header, or
+    what is assigned to a variable named like a secret.
     """
     values = _made | {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
     for value in sorted(values, key=len, reverse=True):
         if len(value) >= _SHORTEST:
             text = text.replace(value, MASK)
-    return _SHAPES.sub(MASK, text)
+    return _ASSIGNED.sub(rf"\g<1>{MASK}", _SHAPES.sub(MASK, text))

@@ -22,6 +22,7 @@ from onecard.secret import Secret
 
 LOCK_FILE = "/run/lock/onecard.lock"
 HOLDER_FILE = "/run/lock/onecard.holder"
+_LONGEST_LOGIN = 60.0  # s, without what a person needs to type a password
 
 # A lock whose holder's shell is gone is held by the job that it left behind: that is waited for.
 # The password of sudo is asked for by name, so that a second question means that it was wrong.
@@ -200,7 +201,8 @@ class Session:
     def _log_in(self, ask_password: Callable[[], Secret | None] | None) -> None:
         asked = False
         seen: list[str] = []
-        for line in self._lines(60.0):
+        lines = self._login_lines()
+        while (line := next(lines, None)) is not None:
             if line == f"{self._nonce} ready":
                 return
             if line == f"{self._nonce} no-sudo":
@@ -217,12 +219,22 @@ class Session:
                     )
                 asked = True
                 self._pipe.write(password.reveal().encode() + b"\n")
+                lines = self._login_lines()
                 continue
             seen.append(line)
         detail = "\n".join(seen[-10:])
         if "not in the sudoers" in detail or "not allowed" in detail:
             raise AuthenticationError("this login may not use sudo on the box", detail)
         raise UnreachableError("the box's shell ended before it was ready", detail)
+
+    def _login_lines(self) -> Iterator[str]:
+        """Yield the login's lines; a box that hangs, as one that boots may, is unreachable."""
+        try:
+            yield from self._lines(_LONGEST_LOGIN)
+        except CommandError:
+            raise UnreachableError(
+                f"the box's shell was not ready within {_LONGEST_LOGIN:.0f} s"
+            ) from None
 
     def _answer(self, on_line: Callable[[str], None] | None, timeout: float | None) -> Result:
         kept: list[str] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from rich.console import Console
 
+from onecard import layout
 from onecard.box.answer import LONGEST_ANSWER_S
 from onecard.console import HostConsole
 from onecard.job import StepResult
@@ -27,9 +29,14 @@ class TrialConsole(HostConsole):
     """
 
     def __init__(
-        self, console: Console, host: str, *, diff: Literal["changed", "all"] = "changed"
+        self,
+        console: Console,
+        host: str,
+        *,
+        usual: Callable[[str, str], float | None] = lambda role, resource: None,
+        diff: Literal["changed", "all"] = "changed",
     ) -> None:
-        super().__init__(console, host, show_plan=True, diff=diff)
+        super().__init__(console, host, usual=usual, show_plan=True, diff=diff)
         self.trial: Trial | None = None
         self.plan: Plan | None = None
         self._phases: PhaseConsole | None = None
@@ -40,7 +47,7 @@ class TrialConsole(HostConsole):
 
     def begin(self, item: Item) -> None:
         if isinstance(item.resource, Served):
-            self._begin_trial()
+            self._begin_trial(starts=True)
         else:
             super().begin(item)
 
@@ -54,9 +61,12 @@ class TrialConsole(HostConsole):
         self._end_trial()
         super().end(result)
 
-    def look(self, session: Session, deadline_s: int) -> Trial:
-        """See whether what is installed answers; nothing is started."""
-        trial = self._begin_trial(from_s=_REPLAYED_S)
+    def look(self, session: Session, deadline_s: int, *, starts: bool = False) -> Trial:
+        """See whether what is installed answers; nothing is started here.
+
+        starts: it was started just now, so that its usual time is what to expect.
+        """
+        trial = self._begin_trial(from_s=_REPLAYED_S, starts=starts)
         try:
             session.run(
                 f"{program('check')} --deadline {deadline_s}",
@@ -69,8 +79,9 @@ class TrialConsole(HostConsole):
             trial.first.reason = "the box could not say whether its server answers"
         return trial
 
-    def _begin_trial(self, from_s: float = 0.0) -> Trial:
-        phases = self._phases = PhaseConsole(self._console, self._host, from_s)
+    def _begin_trial(self, from_s: float = 0.0, *, starts: bool) -> Trial:
+        usual = self._usual("serve", layout.UNIT) if starts else None
+        phases = self._phases = PhaseConsole(self._console, self._host, from_s, usual)
         self.trial = Trial(phases.event, self._back)
         return self.trial
 

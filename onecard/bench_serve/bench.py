@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from onecard import layout
@@ -31,6 +32,7 @@ class Bench:
     """Loads on one server.
 
     api: a client through the tunnel, at which `key` is wanted. watched: another, for /metrics.
+    failed: requests of all loads so far that were not answered.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Bench:
         self._box, self._state, self._api, self._key = box, state, api, key
         self._watched, self._requests, self._bounds = watched, requests, bounds
         self._record = record
+        self.failed = 0
 
     def prepare(self) -> None:
         """Make the folder on the box. Raises PreflightError where vLLM has no such generator."""
@@ -97,7 +100,9 @@ class Bench:
                 [
                     Request("put", source, _SCRIPT),
                     Request("put", json.dumps(spec).encode(), _SPEC),
-                    Request.run(f"{layout.VENV}/bin/python {_SCRIPT} {_SPEC}"),
+                    Request.run(
+                        vllm_bench.stoppable(f"{layout.VENV}/bin/python {_SCRIPT} {_SPEC}")
+                    ),
                 ],
                 timeout=_LONGEST_S,
             )[-1]
@@ -139,23 +144,28 @@ class Bench:
             "preemptions": seen.preemptions,
         }
         self._record.add("load", **values)
+        self.failed += found["failed"]
         return values
 
 
 def tunnel_values(
     tunnel: Sequence[dict[str, Any]], box: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return the values of the `tunnel` event from rounds that took turns: medians of medians."""
+    """Return the values of the `tunnel` event from rounds that took turns: medians of medians.
 
-    def middle(loads: Sequence[dict[str, Any]], key: str) -> float:
-        found = sorted(load[key]["p50"] for load in loads)
-        return float(found[len(found) // 2])
+    None where no request was answered.
+    """
 
-    values = {
+    def middle(loads: Sequence[dict[str, Any]], key: str) -> float | None:
+        found = [load[key]["p50"] for load in loads if load[key]["p50"] is not None]
+        return median(found) if found else None
+
+    through, on_box = middle(tunnel, "latency_s"), middle(box, "latency_s")
+    return {
         "requests": sum(load["completed"] for load in (*tunnel, *box)),
-        "tunnel_p50_s": middle(tunnel, "latency_s"),
-        "box_p50_s": middle(box, "latency_s"),
+        "tunnel_p50_s": through,
+        "box_p50_s": on_box,
         "tunnel_ttft_p50_s": middle(tunnel, "ttft_s"),
         "box_ttft_p50_s": middle(box, "ttft_s"),
+        "added_p50_s": None if through is None or on_box is None else through - on_box,
     }
-    return {**values, "added_p50_s": values["tunnel_p50_s"] - values["box_p50_s"]}

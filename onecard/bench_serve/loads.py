@@ -51,7 +51,12 @@ class Load:
 
 
 def auto_rates(best: float) -> tuple[float, ...]:
-    """Return request rates below and near what the server reached with all that it was given."""
+    """Return request rates below and near what the server reached with all that it was given.
+
+    None where it reached nothing.
+    """
+    if best <= 0:
+        return ()
     return tuple(float(f"{share * best:.3g}") for share in _RATE_SHARES)
 
 

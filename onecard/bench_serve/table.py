@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from onecard.bench_serve.agreement import DIFFER, Agreement
+from onecard.measure.whole_table import print_whole
 from onecard.smoke.table import duration
 
 
@@ -29,7 +30,7 @@ def render_loads(loads: Sequence[dict[str, Any]], console: Console) -> None:
             duration(latency["p99"]),
             _number(load["goodput_per_s"]),
         )
-    console.print(table)
+    print_whole(table, console)
     preempted = sum(load["preemptions"] or 0 for load in loads)
     failed = sum(load["failed"] for load in loads)
     fullest = max(load["kv_use_peak"] or 0.0 for load in loads)
@@ -53,12 +54,15 @@ def render_agreement(found: Agreement, console: Console) -> None:
             f"{row.low:.2f} to {row.high:.2f}",
             row.verdict,
         )
-    console.print(table)
+    print_whole(table, console)
     console.print(found.finding, style="bold red" if found.verdict == DIFFER else "bold")
 
 
 def render_tunnel(values: dict[str, Any], console: Console) -> None:
     """Print what the tunnel adds to a request."""
+    if values["added_p50_s"] is None:
+        console.print("one request at a time: none was answered, through the tunnel or on the box")
+        return
     console.print(
         f"one request at a time: {duration(values['tunnel_p50_s'])} through the tunnel, "
         f"{duration(values['box_p50_s'])} on the box: the tunnel adds "

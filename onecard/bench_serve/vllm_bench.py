@@ -27,8 +27,6 @@ export OPENAI_API_KEY="$VLLM_API_KEY" HOME={FOLDER} XDG_CACHE_HOME={FOLDER} XDG_
 export VLLM_CACHE_ROOT={FOLDER} HF_HOME={FOLDER} HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1
 export PATH={layout.VENV}/bin:$PATH
 rm -f {RESULT}; cd {FOLDER}
-runuser -u @user@ -- @command@ </dev/null & echo $! >{PID}
-wait $!; code=$?; rm -f {PID}; exit $code
 """
 STOP: Final = f"[ ! -e {PID} ] || kill $(cat {PID}) 2>/dev/null; rm -rf {FOLDER}"
 
@@ -69,7 +67,12 @@ def script(load: Load, *, url: str, model: str, tokenizer: str, user: str, bound
         words += ["--request-rate", f"{load.rate:g}"]
     if bounds.words:
         words += ["--goodput", *bounds.words]
-    return _RUN.replace("@user@", shlex.quote(user)).replace("@command@", shlex.join(words))
+    return _RUN + stoppable(f"runuser -u {shlex.quote(user)} -- {shlex.join(words)}")
+
+
+def stoppable(command: str) -> str:
+    """Return the script that runs a command which STOP ends, from another connection too."""
+    return f"{command} </dev/null & echo $! >{PID}\nwait $!; code=$?; rm -f {PID}; exit $code\n"
 
 
 def read_result(text: str) -> dict[str, Any]:

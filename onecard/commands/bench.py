@@ -70,12 +70,11 @@ def bench(requested: str, wanted: Wanted, *, as_json: bool) -> int:
     with recorded("bench", host, parameters) as record, _clean_box(host):
         with opened(host, record, wanted.bounds) as made:
             title = f"{host.name}  bench"
-            with Steps(progress_console(), title, wanted.steps) as steps:
+            with Steps(progress_console(), title, [1.0] * wanted.steps) as steps:
                 loads = sweep(made, wanted, steps.step)
                 tunnel = through_the_tunnel(made, wanted, record, steps.step)
             compared = both_generators(made, wanted, record, title)
-        failed = any(load["failed"] for load in loads)
-        record.exit_code = 1 if failed or compared.verdict == DIFFER else 0
+        record.exit_code = 1 if made.failed or compared.verdict == DIFFER else 0
     if as_json:
         cli.print_json(
             {
@@ -135,7 +134,7 @@ def sweep(
         best = 0.0
         for concurrency in wanted.concurrencies:
             load = replace(wanted.load(f"{concurrency} at once", images), concurrency=concurrency)
-            best = max(best, make(load)["requests_per_s"])
+            best = max(best, make(load)["requests_per_s"] or 0.0)
         for rate in wanted.rates or auto_rates(best):
             make(replace(wanted.load(f"{rate:g}/s", images), rate=rate))
     return found
@@ -151,7 +150,8 @@ def both_generators(made: Bench, wanted: Wanted, record: Record, title: str) -> 
     turns = ((made.vllm, theirs), (made.onecard_on_box, ours))
     compared = Agreement(load.name, (), 0)
     for look in looks:
-        with Steps(progress_console(), f"{title}, by both", 2 * (look - len(ours))) as steps:
+        steps_of = [1.0] * (2 * (look - len(ours)))
+        with Steps(progress_console(), f"{title}, by both", steps_of) as steps:
             for number in range(len(ours), look):
                 # Who goes first alternates: the second may meet a warmer box.
                 for seed, (make, found) in enumerate(turns if number % 2 == 0 else turns[::-1]):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from rich.console import Console
+from rich.markup import escape
 
 from onecard import cli, memory_table
 from onecard.address import in_url
@@ -15,6 +16,7 @@ from onecard.deployment import Deployment, deploy_host
 from onecard.layout import API_KEY
 from onecard.runs import recorded
 from onecard.runs.reporter import NotedTrial, note_deployment
+from onecard.runs.usual import Usual
 from onecard.secret_store import find
 from roles.serve import command, served_name
 
@@ -32,7 +34,9 @@ def deploy(
     host = cli.with_flags(cli.chosen_host(requested), {**flags, **_renamed(flags)})
     command(host)  # a setting that is wrong is said before any connection
     host = replace(host, api_key=find("api-key", host.name))
-    shown = NotedTrial(progress_console(), host.name, diff="all" if diff else "changed")
+    shown = NotedTrial(
+        progress_console(), host.name, usual=Usual(host), diff="all" if diff else "changed"
+    )
     with (
         recorded("deploy", host, keep=not check) as shown.record,
         connected(host, cli.known_hosts()) as box,
@@ -59,9 +63,10 @@ def _tell(done: Deployment) -> None:
     assert done.trial is not None
     host, start, output = done.host, done.trial.first, Console(highlight=False)
     serve = host.settings.serve
+    what = escape(f"{served_name(host)} on {host.name}")
     verb = "ready" if done.restarted else "nothing to do: already serving"
     output.print(
-        f"[green]{verb}[/]: {served_name(host)} on {host.name}, {serve.ctx:,} tokens of context, "
+        f"[green]{verb}[/]: {what}, {serve.ctx:,} tokens of context, "
         f"release {start.release}, answered after {start.seconds or 0:.1f} s",
         soft_wrap=True,
     )

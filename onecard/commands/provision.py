@@ -12,6 +12,7 @@ from onecard.host import Host
 from onecard.provision import provision as provision_hosts
 from onecard.report import HostReport
 from onecard.runs.reporter import NotedConsole
+from onecard.runs.usual import Usual
 
 
 def provision(requested: str, *, check: bool, diff: bool, reboot: bool, as_json: bool) -> int:
@@ -46,7 +47,14 @@ def _run(
 
     def make_console(host: Host) -> NotedConsole:
         lines: Literal["all", "none"] = "all" if diff else "none"
-        return NotedConsole(console, host.name, live=len(hosts) == 1, show_plan=check, diff=lines)
+        return NotedConsole(
+            console,
+            host.name,
+            usual=Usual(host),
+            live=len(hosts) == 1,
+            show_plan=check,
+            diff=lines,
+        )
 
     reports = provision_hosts(
         hosts,

@@ -14,6 +14,7 @@ from onecard.deployment import bring_into_force
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.plan import RolePlan
+from onecard.runs.usual import Usual
 from onecard.secret_store import find
 from onecard.trial_console import TrialConsole
 from roles import serve
@@ -44,7 +45,7 @@ def rollback(requested: str, to: str, *, as_json: bool) -> int:
     number = cli.positive("--to", to) if to else None
     host = cli.chosen_host(requested)
     host = replace(host, api_key=find("api-key", host.name))
-    shown = TrialConsole(progress_console(), host.name)
+    shown = TrialConsole(progress_console(), host.name, usual=Usual(host))
     with connected(host, cli.known_hosts()) as box:
         chosen = releases.target(releases.list_releases(box.session), number)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from onecard import cli
@@ -33,7 +34,7 @@ def runs(host: str, *, as_json: bool) -> int:
     for row in _rows(found):
         # Left to the terminal to wrap, so that elsewhere a run is one line.
         output.print(row, soft_wrap=True)
-    output.print(f"[dim]records lie in {runs_folder()}[/]", soft_wrap=True)
+    output.print(f"[dim]records lie in {escape(str(runs_folder()))}[/]", soft_wrap=True)
     return 0
 
 

@@ -12,35 +12,38 @@ from rich.console import Console
 
 from onecard import cli
 from onecard.connect import Connected, connected, holder
-from onecard.console import progress_console
+from onecard.console import HostConsole, progress_console
 from onecard.engine import gather
 from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.host_fit import read_box_model
-from onecard.measure.progress import seconds_left
+from onecard.live import rough
 from onecard.runs import Record, recorded
 from onecard.runs.facts import ask_software
+from onecard.runs.usual import Usual
 from onecard.runs.write import plain
 from onecard.scale.before import Before, keep_before, restore
 from onecard.scale.context import measure_context
-from onecard.scale.fit import verdict
+from onecard.scale.fit import Verdict, verdict
+from onecard.scale.pace import Took, pace_of
 from onecard.scale.resume import to_resume
 from onecard.scale.table import render
 from onecard.secret_store import find
+from onecard.trial_console import TrialConsole
 from roles import serve
 
 
 def scale(
     requested: str, *, contexts: Sequence[int], try_all: bool, fresh: bool, as_json: bool
 ) -> int:
-    """Measure each context; return 1 unless each was served and answered a request that long."""
+    """Measure each context; return 1 unless all are served, and filled by a right answer."""
     host = cli.chosen_host(requested)
     serve.command(host)  # a setting that is wrong is said before any connection
     host = replace(host, api_key=find("api-key", host.name))
     console = progress_console()
     parameters = {"contexts": list(contexts), "try_all": try_all}
-    earlier = None if fresh else to_resume(host, "scale", parameters)
+    earlier = None if fresh else to_resume(host, parameters)
     rows = [_values(row) for row in earlier.all("row")] if earlier else []
     if earlier:
         print(
@@ -73,9 +76,9 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def good(row: dict[str, Any]) -> bool:
-    """Tell whether a context was served, seen with, and filled."""
+    """Tell whether a context was served, seen with, and filled by a request answered right."""
     long = row.get("long_request") or {}
-    return bool(row["configured"] == "yes" and row["smoke_ok"] and long.get("answered"))
+    return bool(row["configured"] == "yes" and row["smoke_ok"] and long.get("right"))
 
 
 class Scale:
@@ -95,6 +98,8 @@ class Scale:
     ) -> None:
         self._box, self._facts = box, facts
         self._try_all, self._console, self._record = try_all, console, record
+        self._say = HostConsole(console, box.host.name).say
+        self._pace = pace_of(box.host)
         self._found = read_box_model(box.session, box.host)
         if not self._found.vllm:
             name = box.host.name
@@ -106,41 +111,47 @@ class Scale:
         """Append a row to `rows` for each context that has none yet."""
         done = {row["ctx"] for row in rows}
         left = [ctx for ctx in contexts if ctx not in done]
-        began = time.monotonic()
+        said = {ctx: verdict(self._box.host, self._facts, self._found, ctx) for ctx in left}
         for number, ctx in enumerate(left):
-            rest = seconds_left(number, len(left), time.monotonic() - began)
-            eta = "" if rest is None else f", about {rest:.0f} s left"
+            rest = [each for each in left[number:] if self._tries(said[each])]
+            seconds = self._pace.contexts(rest)
+            eta = "" if seconds is None else f", about {rough(seconds)} left"
             self._say(f"context {ctx:,} ({len(rows) + 1} of {len(contexts)}{eta})")
-            row = plain(self._one(ctx))
+            row = plain(self._one(ctx, said[ctx]))
             self._record.add("row", **row)
             rows.append(row)
 
-    def _one(self, ctx: int) -> dict[str, Any]:
-        host = self._box.host
-        said = verdict(host, self._facts, self._found, ctx)
+    def _tries(self, said: Verdict) -> bool:
+        return self._try_all or said.fits is not False
+
+    def _one(self, ctx: int, said: Verdict) -> dict[str, Any]:
+        began = time.monotonic()
         self._record.add("context", ctx=ctx, fit=vars(said))
-        if said.fits is False and not self._try_all:
+        if not self._tries(said):
             self._say(f"refused: {said.reason} (--try-all tries it all the same)")
             return {"ctx": ctx, "configured": "refused", "reason": said.reason}
-        row = measure_context(self._box, host, ctx, self._console, self._record)
+        row = measure_context(
+            self._box, ctx, self._console, self._record, self._pace.long_request(ctx)
+        )
         if row["configured"] == "no":
             self._say(f"not served: {row['reason']}")
+        else:
+            long_s = row["long_request"]["latency_s"] or 0.0
+            self._pace.add(Took(ctx, time.monotonic() - began, long_s))
         return row
-
-    def _say(self, text: str) -> None:
-        self._console.print(f"[dim]{self._box.host.name}[/]  {text}")
 
 
 def _put_back(host: Host, before: Before, console: Console, record: Record) -> bool:
     """Bring back what ran before; tell and note when that fails."""
+    shown = TrialConsole(console, host.name, usual=Usual(host))
     try:
         what = (
             f"release {before.release}, {before.model} at {before.ctx:,}"
             if before.release
             else "nothing"
         )
-        console.print(f"[dim]{host.name}[/]  putting back what ran before: {what}")
-        restore(host, cli.known_hosts(), before, console, record)
+        shown.say(f"putting back what ran before: {what}")
+        restore(host, cli.known_hosts(), before, shown, record)
     except OnecardError as error:
         record.failure(error)
         cli.show_error(f"{error.message}; to put the server right: invoke deploy", error.detail)

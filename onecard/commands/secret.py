@@ -16,6 +16,7 @@ from onecard.facts import Facts
 from onecard.host import Host
 from onecard.plan import RolePlan
 from onecard.resources.base import fields
+from onecard.runs.usual import Usual
 from onecard.secret import Secret
 from onecard.trial_console import TrialConsole
 from roles import serve
@@ -97,7 +98,7 @@ def _rotate(name: str, requested: str, *, as_json: bool) -> int:
         raise UsageError(f"{variable} gives the key: change it there, then run invoke deploy")
     stored = [k for k in secret_store.listed() if (k.name, k.host) == (API_KEY, host.name)]
     new = Secret(secrets.token_urlsafe(32))
-    shown = TrialConsole(progress_console(), host.name)
+    shown = TrialConsole(progress_console(), host.name, usual=Usual(host))
     with connected(host, cli.known_hosts()) as box:
         found = releases.list_releases(box.session)
         current = next((each for each in found if each.current and each.installed), None)

@@ -10,6 +10,7 @@ from onecard.console import progress_console
 from onecard.diagnosis import NO_ERROR, diagnose
 from onecard.errors import CommandError, UnhealthyError
 from onecard.layout import UNIT
+from onecard.runs.usual import Usual
 from onecard.server import client, journal_of, service_state
 from onecard.session import Request
 from onecard.trial_console import TrialConsole
@@ -85,8 +86,8 @@ def control(requested: str, verb: str) -> int:
                 raise CommandError(f"{host.name}: the server is still {after.active}")
             print(f"{host.name}: stopped")
             return 0
-        shown = TrialConsole(progress_console(), host.name)
-        trial = shown.look(box.session, host.settings.serve.ready_timeout)
+        shown = TrialConsole(progress_console(), host.name, usual=Usual(host))
+        trial = shown.look(box.session, host.settings.serve.ready_timeout, starts=True)
         if not trial.first.answered:
             # systemd would go on trying; a server that is known not to start is left stopped.
             box.session.run(f"systemctl stop {UNIT}; systemctl reset-failed {UNIT}")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 from rich.console import Console
 
 from onecard import cli
 from onecard.connect import connected
+from onecard.console import progress_console
 from onecard.engine import gather
 from onecard.questions import questions
 from onecard.runs import recorded
 from onecard.runs.facts import ask_software
 from onecard.runs.smoke import note_server, note_smoke
 from onecard.server import client, service_state
+from onecard.smoke.progress import Counted, smoke_steps
 from onecard.smoke.report import CaseResult
 from onecard.smoke.run import run_smoke
 from onecard.smoke.table import render
@@ -24,6 +24,7 @@ def smoke(requested: str, *, cases: str, repeats: int, as_json: bool) -> int:
     host = cli.chosen_host(requested)
     if cases:
         questions("", cases)  # a bad file is told before any connection
+    results: list[CaseResult] = []
     with (
         recorded("smoke", host, {"cases": cases, "repeats": repeats}) as record,
         connected(host, cli.known_hosts()) as box,
@@ -33,13 +34,23 @@ def smoke(requested: str, *, cases: str, repeats: int, as_json: bool) -> int:
         with client(box, state) as api:
             note_server(record, state, api.version())
             asked = questions(state.model, cases)
-            report = run_smoke(
-                api,
-                asked,
-                host=host.name,
-                repeats=repeats,
-                on_result=_progress,
-            )
+            console = progress_console()
+            with smoke_steps(console, host.name, asked, repeats) as steps:
+
+                def on_result(result: CaseResult) -> None:
+                    results.append(result)
+                    # A case that the server refuses is not asked again.
+                    steps.reach(1 + len(results) * repeats, result.name)
+                    word = "ok" if result.passed else "WRONG"
+                    console.print(f"{result.name}: {word}", markup=False)
+
+                report = run_smoke(
+                    Counted(api, steps.step),
+                    asked,
+                    host=host.name,
+                    repeats=repeats,
+                    on_result=on_result,
+                )
             note_smoke(record, asked.cases, report)
             record.exit_code = 0 if report.ok else 1
     if as_json:
@@ -47,8 +58,3 @@ def smoke(requested: str, *, cases: str, repeats: int, as_json: bool) -> int:
     else:
         render(report, Console(highlight=False))
     return 0 if report.ok else 1
-
-
-def _progress(result: CaseResult) -> None:
-    word = "ok" if result.passed else "WRONG"
-    print(f"{result.name}: {word}", file=sys.stderr, flush=True)

@@ -20,11 +20,12 @@ from onecard.runs.facts import ask_software
 from onecard.runs.smoke import note_server
 from onecard.server import client, service_state
 from onecard.stress.cells import POSITIONS, cells, default_lengths
-from onecard.stress.result import FAILED
+from onecard.stress.result import FAILED, Answer
 from onecard.stress.run import Finished, Stress
 from onecard.stress.table import render
 
 LONGEST_REQUEST_S = 1800.0
+_PER_REQUEST = 1000.0  # tokens of text that take about as long as all else of a request
 
 
 def stress(
@@ -60,13 +61,21 @@ def stress(
             note_server(record, state, api.version())
             wanted = cells(lengths or default_lengths(state.ctx), kinds, POSITIONS)
             run = Stress(api, questions(state.model, cases).cases, asked, record)
-            with Steps(progress_console(), f"{host.name}  stress", len(wanted)) as steps:
+            weights = [
+                _PER_REQUEST + cell.target_tokens for cell in wanted for _ in run.questions(cell)
+            ]
+            with Steps(progress_console(), f"{host.name}  stress", weights) as steps:
+
+                def on_answer(answer: Answer) -> None:
+                    steps.step(answer.cell.title)
 
                 def on_cell(finished: Finished) -> None:
                     done.append(finished)
-                    steps.step(finished.cell.title)
+                    # Beyond the context one request stands for a cell's others.
+                    asked_for = sum(len(run.questions(each.cell)) for each in done)
+                    steps.reach(asked_for, finished.cell.title)
 
-                curve = run.run(wanted, on_cell)
+                curve = run.run(wanted, on_cell, on_answer)
         failed = any(answer.outcome == FAILED for each in done for answer in each.answers)
         record.exit_code = 1 if failed or curve.trouble else 0
     if as_json:

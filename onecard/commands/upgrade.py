@@ -23,6 +23,7 @@ from onecard.locks.store import write
 from onecard.places import inventory_folder
 from onecard.provision import Run, preflight, ready_to_install
 from onecard.report import HostReport
+from onecard.runs.usual import Usual
 
 LONGEST_TABLE = 40
 
@@ -33,7 +34,7 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
     Raises what is in errors.py; then the lock file, the link and what is served are as before.
     """
     host = ready_to_install(cli.chosen_host(requested))
-    console = HostConsole(progress_console(), host.name)
+    console = HostConsole(progress_console(), host.name, usual=Usual(host))
     with connected(host, cli.known_hosts()) as box:
         run = Run(box, inventory_folder(), console, holder("upgrade"))
         facts = gather(box.session, None if check else run.holder)

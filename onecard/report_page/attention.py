@@ -172,7 +172,7 @@ def _last_run(evidence: Evidence) -> Iterator[str]:
     if not evidence.runs:
         return
     run = evidence.runs[-1]
-    failure = run.last("failure")
+    failure = run.failure
     if run.status == "failed" and failure:
         yield (
             f"The newest run, {run.kind} of {day_and_time(run.time)}, failed: "

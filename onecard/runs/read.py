@@ -10,7 +10,7 @@ from typing import Any
 
 from onecard.errors import UsageError
 from onecard.places import runs_folder
-from onecard.runs.folder import PICTURES
+from onecard.runs.folder import PICTURES, folder_name
 from onecard.runs.write import VERSION
 
 
@@ -70,6 +70,14 @@ class Run:
         found = self.all(event)
         return found[-1] if found else None
 
+    @property
+    def failure(self) -> dict[str, Any] | None:
+        """Return the last `failure`, unless the run has gone on behind it."""
+        for each in reversed(self.events):
+            if each.get("event") in ("failure", "resume"):
+                return each if each["event"] == "failure" else None
+        return None
+
 
 def seconds_between(earlier: str, later: str) -> float:
     """Return the seconds between two times of events; 0 where one of them is none."""
@@ -113,7 +121,8 @@ def find_runs(host: str = "", folder: Path | None = None) -> tuple[list[Run], li
     host: only this host's.
     """
     runs, trouble = [], []
-    for path in sorted((folder or runs_folder()).glob("*/*.jsonl")):
+    mine = folder_name(host) if host else "*"
+    for path in sorted((folder or runs_folder()).glob(f"{mine}/*.jsonl")):
         if path.parent.name == PICTURES:
             continue
         try:

@@ -111,9 +111,8 @@ def recorded(
             host=host.name,
             command=["invoke", *sys.argv[1:]],
             onecard=__version__,
-            settings=host.settings.model_dump(mode="json", by_alias=True),
             parameters=parameters or {},
-            **_lock(host),
+            **settings_of(host),
         )
     else:
         record.add("resume", command=["invoke", *sys.argv[1:]])
@@ -133,9 +132,10 @@ def recorded(
     _end(record, "failed" if record.exit_code else "done")
 
 
-def _lock(host: Host) -> dict[str, Any]:
-    """Return the host's version lock, where it has one."""
-    return {"lock": host.lock.model_dump(mode="json")} if host.lock else {}
+def settings_of(host: Host) -> dict[str, Any]:
+    """Return a host's settings and, where it has one, its version lock, as `begin` holds them."""
+    settings = {"settings": host.settings.model_dump(mode="json", by_alias=True)}
+    return {**settings, "lock": host.lock.model_dump(mode="json")} if host.lock else settings
 
 
 def _note_report(record: Record, report: HostReport | None) -> None:

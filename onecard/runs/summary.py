@@ -9,7 +9,7 @@ from onecard.runs.read import Run
 
 def summary(run: Run) -> str:
     """Return what came of a run; an error's first line where it failed with one."""
-    failure = run.last("failure")
+    failure = run.failure
     if run.status == "failed" and failure:
         return str(failure.get("message", ""))
     tell = _TELL.get(run.kind)
@@ -25,7 +25,9 @@ def _deploy(run: Run) -> str:
     start = run.last("start") or {}
     if start.get("answered_s") is None:
         return _changes(run)
-    return f"{start.get('ctx', 0):,} tokens of context, answered after {start['answered_s']:.1f} s"
+    return (
+        f"{start.get('ctx') or 0:,} tokens of context, answered after {start['answered_s']:.1f} s"
+    )
 
 
 def _smoke(run: Run) -> str:
@@ -39,9 +41,13 @@ def _smoke(run: Run) -> str:
 def _scale(run: Run) -> str:
     rows = run.all("row")
     served = [row for row in rows if row.get("configured") == "yes"]
-    asked = [row for row in rows if (row.get("long_request") or {}).get("answered")]
-    of = len(run.begin.get("parameters", {}).get("contexts", rows))
-    return f"{len(served)} of {of} contexts served, {len(asked)} long requests answered"
+    long = [row.get("long_request") or {} for row in rows]
+    answered = sum(bool(each.get("answered")) for each in long)
+    right = sum(bool(each.get("right")) for each in long)
+    of = len((run.begin.get("parameters") or {}).get("contexts") or rows)
+    return (
+        f"{len(served)} of {of} contexts served, {answered} long requests answered, {right} right"
+    )
 
 
 def _stress(run: Run) -> str:

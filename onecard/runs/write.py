@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from onecard.runs.folder import now
 from onecard.secret import MASK, SECRET_FLAGS, Secret, masked
@@ -17,13 +19,20 @@ _DIGITS: Final = 6  # a microsecond
 
 
 class LineWriter:
-    """Appends to one file. Raises OSError when it can't be written."""
+    """Appends to one file, which no other run can do meanwhile.
+
+    Raises OSError when it can't be written, or when another run is at work on it.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        broken = _ends_within_a_line(path)
         self._file = path.open("a", encoding="utf-8")
-        if broken:  # a run that was killed while it wrote: its broken line stays a line of its own
+        if not _taken(self._file):
+            self._file.close()
+            raise OSError(errno.EBUSY, "another run is writing it", str(path))
+        if _ends_within_a_line(
+            path
+        ):  # a run that was killed while it wrote: its broken line stays a line of its own
             self._file.write("\n")
 
     def add(self, event: str, values: Mapping[str, Any]) -> None:
@@ -69,8 +78,25 @@ def _plain_list(values: list[Any]) -> list[Any]:
     ]
 
 
+def at_work(path: Path) -> bool:
+    """Tell whether a run is writing this record now. Raises OSError where there is none."""
+    with path.open("a", encoding="utf-8") as file:
+        return not _taken(file)
+
+
+def _taken(file: TextIO) -> bool:
+    """Lock a file until it is closed; its run may die in any way. False: another run has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks, such as some over a network
+        return True
+    return True
+
+
 def _ends_within_a_line(path: Path) -> bool:
-    if not path.exists() or not path.stat().st_size:
+    if not path.stat().st_size:
         return False
     with path.open("rb") as file:
         file.seek(-1, 2)

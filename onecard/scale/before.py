@@ -1,7 +1,9 @@
 """What ran before a measurement that restarts the server, and how it comes back.
 
 A note of the release in force is left on the box, so that a run which was killed is put right by
-the next one: it finds the note and keeps it.
+the next one: it finds the note and keeps it. It holds while the box is as such a run leaves it:
+one of the measurement's own releases is in force, or still that of the note. After a deploy or a
+rollback of somebody's it is out of date.
 """
 
 from __future__ import annotations
@@ -9,11 +11,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
-
-from rich.console import Console
 
 from onecard import layout
 from onecard.connect import connected, holder
@@ -22,13 +22,14 @@ from onecard.errors import BusyError, UnhealthyError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.plan import RolePlan
-from onecard.releases import list_releases
+from onecard.releases import ReleaseInfo, list_releases, made_by
 from onecard.runs import Record
 from onecard.server import service_state
 from onecard.session import Request, Session
 from onecard.trial_console import TrialConsole
 from roles import serve
 
+COMMAND: Final = "scale"  # by this name its own releases are known again
 NOTE: Final = f"{layout.HOME}/before-scale.json"
 _PATIENCE_S: Final = 300.0  # that a start which was broken off may go on and hold the lock
 
@@ -48,22 +49,34 @@ class Before:
 
 
 def keep_before(session: Session) -> Before:
-    """Note on the box which release is in force, unless an earlier run has left its note."""
-    left = session.run(f"cat {NOTE} 2>/dev/null").output
-    if left.strip():
-        return Before(**json.loads(left))
-    state = service_state(session)
+    """Note on the box which release is in force, unless the note of an earlier run still holds."""
     current = next((each for each in list_releases(session) if each.current), None)
-    active = state.active in ("active", "activating", "reloading")
+    active = service_state(session).active in ("active", "activating", "reloading")
     before = Before(False, 0, "", 0, "")
     if current is not None:
         before = Before(active, current.number, current.fingerprint, current.ctx, current.model)
+    left = session.run(f"cat {NOTE} 2>/dev/null").output
+    before = which(Before(**json.loads(left)) if left.strip() else None, before, current)
     session.ask([Request("put", json.dumps(asdict(before)).encode(), NOTE)])
     return before
 
 
+def which(noted: Before | None, now: Before, current: ReleaseInfo | None) -> Before:
+    """Return what is to be put back: what an earlier run has noted, or what is in force now.
+
+    current: the release in force, None where nothing has ever answered.
+    """
+    if noted is None:
+        return now
+    if current is not None and made_by(current, COMMAND):
+        return noted
+    if noted.release == now.release:  # broken off before a release of its own had answered
+        return replace(noted, active=noted.active or now.active)
+    return now
+
+
 def restore(
-    host: Host, known_hosts: Path, before: Before, console: Console, record: Record
+    host: Host, known_hosts: Path, before: Before, shown: TrialConsole, record: Record
 ) -> None:
     """Bring back what ran before, over a connection of its own, and wait until it answers.
 
@@ -77,8 +90,7 @@ def restore(
     with connected(host, known_hosts) as box:
         _lock(box.session)
         if before.release:
-            shown = TrialConsole(console, host.name)
-            bring_into_force(box, host, wanted, "scale", shown)
+            bring_into_force(box, host, wanted, COMMAND, shown)
             trial = shown.trial or shown.look(box.session, host.settings.serve.ready_timeout)
             if not trial.first.answered:
                 raise trial.error(host.name)
@@ -98,7 +110,7 @@ def _lock(session: Session) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            session.ask([Request("lock", holder("scale").encode())])
+            session.ask([Request("lock", holder(COMMAND).encode())])
         except BusyError as error:
             if time.monotonic() > deadline:
                 raise

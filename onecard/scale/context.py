@@ -8,19 +8,23 @@ from typing import Any
 from rich.console import Console
 
 from onecard.connect import Connected
+from onecard.console import HostConsole
 from onecard.deployment import Deployment, deploy_host
 from onecard.errors import OnecardError, UnreachableError
-from onecard.host import Host
 from onecard.layout import UNIT
+from onecard.measure.progress import waiting
 from onecard.questions import questions
 from onecard.runs import Record
 from onecard.runs.reporter import NotedTrial, note_deployment
 from onecard.runs.smoke import note_server, note_smoke
 from onecard.runs.start import start_values
+from onecard.runs.usual import Usual
+from onecard.scale.before import COMMAND
 from onecard.scale.fit import at_ctx
-from onecard.scale.long_request import LongRequest, long_request
+from onecard.scale.long_request import SHARE, LongRequest, long_request
 from onecard.scale.memory import CardMemory, process_peak_gib
 from onecard.server import client, service_state
+from onecard.smoke.progress import Counted, smoke_steps
 from onecard.smoke.report import SmokeReport, percentile
 from onecard.smoke.run import run_smoke
 from roles.serve import served_name
@@ -29,19 +33,20 @@ LONGEST_REQUEST_S = 1800.0
 
 
 def measure_context(
-    box: Connected, host: Host, ctx: int, console: Console, record: Record
+    box: Connected, ctx: int, console: Console, record: Record, long_s: float | None
 ) -> dict[str, Any]:
     """Return the values of the context's `row`; a start that fails is a row too.
 
+    long_s: what its long request will take, where that can be told.
     Raises UnreachableError: without the box there is nothing to go on with.
     """
-    box = replace(box, host=at_ctx(host, ctx))
+    box = replace(box, host=at_ctx(box.host, ctx))
     try:
         with CardMemory(box) as cards:
             done = _start(box, console, record)
             if done.error is not None:
                 return {"ctx": ctx, "configured": "no", "reason": done.error.message}
-            values = _ask(box, ctx, console, record)
+            values = _ask(box, ctx, console, record, long_s)
     except UnreachableError:
         raise
     except OnecardError as error:
@@ -58,9 +63,9 @@ def measure_context(
 def _start(box: Connected, console: Console, record: Record) -> Deployment:
     """Deploy anew, also what runs already: its start is what is measured."""
     box.session.run(f"systemctl stop {UNIT} 2>/dev/null")
-    shown = NotedTrial(console, box.host.name)
+    shown = NotedTrial(console, box.host.name, usual=Usual(box.host))
     shown.record = record
-    done = deploy_host(box, box.host, shown, force=True)
+    done = deploy_host(box, box.host, shown, command=COMMAND, force=True)
     note_deployment(record, done)
     return done
 
@@ -78,23 +83,27 @@ def _told(done: Deployment, ctx: int) -> dict[str, Any]:
     }
 
 
-def _ask(box: Connected, ctx: int, console: Console, record: Record) -> dict[str, Any]:
+def _ask(
+    box: Connected, ctx: int, console: Console, record: Record, long_s: float | None
+) -> dict[str, Any]:
     """Ask the picture questions, then the long one."""
-    host = box.host
-    name = served_name(host)
-    cases = questions(name).cases
+    host, say = box.host, HostConsole(console, box.host.name).say
+    asked = questions(served_name(host))
+    cases = asked.cases
     state = service_state(box.session)
     with client(box, state, timeout_s=LONGEST_REQUEST_S) as api:
         note_server(record, state, api.version())
-        report = run_smoke(api, questions(name), host=host.name, repeats=1)
+        with smoke_steps(console, host.name, asked, repeats=1) as steps:
+            report = run_smoke(Counted(api, steps.step), asked, host=host.name, repeats=1)
         note_smoke(record, cases, report, ctx=ctx)
-        console.print(f"[dim]{host.name}[/]  smoke {report.passed} of {len(cases)} right")
-        asked = long_request(api, cases[0], ctx)
-    record.add("long_request", **vars(asked))
-    console.print(f"[dim]{host.name}[/]  {told(asked)}")
+        say(f"smoke {report.passed} of {len(cases)} right")
+        with waiting(console, host.name, f"a request of {int(SHARE * ctx):,} tokens", long_s):
+            long = long_request(api, cases[0], ctx)
+    record.add("long_request", **vars(long))
+    say(told(long))
     return {
         **_smoke_values(report),
-        "long_request": vars(asked),
+        "long_request": vars(long),
     }
 
 

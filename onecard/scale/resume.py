@@ -7,17 +7,30 @@ from typing import Any
 
 from onecard.host import Host
 from onecard.runs import Run, find_runs
+from onecard.runs.record import settings_of
+from onecard.runs.write import at_work, plain
 
 
-def to_resume(host: Host, kind: str, parameters: Mapping[str, Any]) -> Run | None:
-    """Return the host's last run of this kind when it was broken off and asked for the same.
+def to_resume(host: Host, parameters: Mapping[str, Any]) -> Run | None:
+    """Return the host's last scale run that measured the same, where contexts of it are missing.
 
-    Other settings or parameters are another measurement: its rows would not compare.
+    However it ended: Ctrl-C, a lost connection, a killed process. Other settings, another lock or
+    other parameters are another measurement: its rows would not compare. A run without a row has
+    nothing to go on from, and one that is at work is its own.
     """
-    found = [run for run in find_runs(host.name)[0] if run.kind == kind]
-    last = found[-1] if found else None
-    if last is None or last.status not in ("open", "interrupted"):
+    wanted = plain({"parameters": parameters, **settings_of(host)})
+    same = [
+        run
+        for run in find_runs(host.name)[0]
+        if run.kind == "scale"
+        and run.all("row")
+        and {key: run.begin[key] for key in ("parameters", "settings", "lock") if key in run.begin}
+        == wanted
+    ]
+    if not same:
         return None
-    same = last.begin.get("parameters") == dict(parameters)
-    settings = host.settings.model_dump(mode="json", by_alias=True)
-    return last if same and last.begin.get("settings") == settings else None
+    last = same[-1]
+    measured = {row.get("ctx") for row in last.all("row")}
+    if measured.issuperset(parameters["contexts"]) or at_work(last.path):
+        return None
+    return last

@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onecard.measure.whole_table import print_whole
 from onecard.smoke.table import duration
 
 
 def render(rows: Sequence[dict[str, Any]], console: Console) -> None:
     """Print a row for each context; below it, why one was not served or not answered."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for heading in ("ctx", "server", "start", "KV tokens", "at once", "steady", "smoke"):
-        justify: Literal["left", "right"] = "left" if heading == "server" else "right"
+    for heading in ("ctx", "server", "start", "at once", "steady", "smoke", "request answered", ""):
+        justify: Literal["left", "right"] = "left" if heading in ("server", "") else "right"
         table.add_column(heading, justify=justify, no_wrap=True)
-    table.add_column("request answered", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
-    console.print(table)
+    print_whole(table, console)
     for row in rows:
         if why := trouble(row):
             console.print(f"{row['ctx']:,}: {why}", markup=False, highlight=False)
@@ -40,23 +40,26 @@ def _cells(row: dict[str, Any]) -> tuple[str | Text, ...]:
     ctx = f"{row['ctx']:,}"
     if row["configured"] != "yes":
         word = {"no": "failed", "refused": "refused"}.get(row["configured"], row["configured"])
-        return (ctx, Text(word, style="bold red"), *["-"] * 6)
+        return (ctx, Text(word, style="bold red"), *["-"] * 5, "")
     smoke = Text(
         f"{row['smoke_passed']}/{row['smoke_cases']}",
         style="green" if row["smoke_ok"] else "bold red",
     )
     long = row.get("long_request") or {}
-    answered = Text("none", style="bold red")
+    answered, right = Text("none", style="bold red"), Text("")
     if long.get("answered"):
         answered = Text(f"{long['prompt_tokens']:,} in {duration(long['latency_s'])}")
-    tokens, at_once = row.get("kv_tokens"), row.get("kv_concurrency")
+        right = Text("wrong", style="bold red")
+        if long.get("right"):
+            right = Text("right", style="green")
+    at_once = row.get("kv_concurrency")
     return (
         ctx,
         Text("yes", style="green"),
         duration(row.get("answered_s")),
-        "-" if tokens is None else f"{tokens:,}",
         "-" if at_once is None else f"{at_once:.2f}x",
         duration(row.get("steady_p50_s")),
         smoke,
         answered,
+        right,
     )

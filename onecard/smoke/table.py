@@ -54,11 +54,13 @@ def recap(report: SmokeReport) -> list[Text]:
 
 
 def duration(seconds: float | None) -> str:
-    """Return `12.3 s` from ten seconds up, `1.23 s` below, `28 ms` below one second."""
+    """Return `28 ms` below one second, `1.23 s`, `12.3 s`, and `123 s` from a hundred up."""
     if seconds is None:
         return "-"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
+    if seconds >= 100:
+        return f"{seconds:,.0f} s"
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
 
 

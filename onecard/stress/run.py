@@ -62,19 +62,22 @@ class Stress:
         return self._once if cell.prefix == NO_PREFIX else self._cases
 
     def run(
-        self, wanted: Sequence[Cell], on_cell: Callable[[Finished], None] = lambda done: None
+        self,
+        wanted: Sequence[Cell],
+        on_cell: Callable[[Finished], None] = lambda done: None,
+        on_answer: Callable[[Answer], None] = lambda answer: None,
     ) -> Curve:
         """Ask everything and return the curve. Raises NoAnswerError when the server is gone."""
         answers: list[Answer] = []
         for cell in wanted:
-            done = self._cell(cell)
+            done = self._cell(cell, on_answer)
             answers += done.answers
             on_cell(done)
         curve = Curve.of(answers, most_guessable(self._once) / len(self._once))
         self._record.add("curve", **curve.values())
         return curve
 
-    def _cell(self, cell: Cell) -> Finished:
+    def _cell(self, cell: Cell, on_answer: Callable[[Answer], None]) -> Finished:
         answers = []
         tokens = []
         for number, case in enumerate(self.questions(cell)):
@@ -83,6 +86,7 @@ class Stress:
             answer = self._ask(cell, case, text.text)
             answers.append(answer)
             self._record.add("answer", **answer.values(), picture=self._record.picture(case.image))
+            on_answer(answer)
             if answer.outcome == EXCEEDS:  # so would the cell's other requests be
                 break
         self._record.add("cell", **cell_values(cell, round(median(tokens)), answers))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,40 +41,71 @@ def last(controller: Controller, kind: str) -> Run:
     return runs[-1]
 
 
-def test_scale_is_broken_off_put_right_and_gone_on_with(
-    controller: Controller, box: Box, deployed: Any
-) -> None:
-    release = controller.json("deploy", "--host", "sandbox")["release"]
-    before = box(UNIT)
-    running = subprocess.Popen(
-        [INVOKE, *SCALE],
+def begun(
+    controller: Controller,
+    *words: str,
+    before: tuple[str, ...] = (),
+    stdin: int = subprocess.DEVNULL,
+) -> subprocess.Popen[str]:
+    """Return a command that has been started. before: words before it."""
+    return subprocess.Popen(
+        [*before, INVOKE, *words],
         cwd=PROJECT,
         env=controller.environment,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def wait_until(running: subprocess.Popen[str] | None, there: Callable[[], bool]) -> None:
+    """Wait for something on the box, while a command runs that brings it about."""
     deadline = time.monotonic() + 400
-    while "--max-model-len 65536" not in box(UNIT):  # the second context is being deployed
-        assert time.monotonic() < deadline, "the second context never began"
-        assert running.poll() is None, running.communicate()
+    while not there():
+        assert time.monotonic() < deadline, "it never came"
+        assert running is None or running.poll() is None, running.communicate()
         time.sleep(1)
-    running.send_signal(signal.SIGINT)
+
+
+def broken_off(
+    controller: Controller, box: Box, running: subprocess.Popen[str], stop: Callable[[], None]
+) -> tuple[Run, str]:
+    """Stop a scale run at its second context; return its record and what it told."""
+    wait_until(running, lambda: "--max-model-len 65536" in box(UNIT))
+    stop()
     _, told = running.communicate(timeout=400)
     assert running.returncode == 1, told
-    assert f"putting back what ran before: release {release}, tiny-vqa at 4,096" in told
     assert "Traceback" not in told
-    assert box(UNIT) == before
     assert controller.json("status", "--host", "sandbox")["status"] == "serving"
-    broken_off = last(controller, "scale")
-    assert broken_off.status == "interrupted"
-    assert [row["ctx"] for row in broken_off.all("row")] == [4096]
-    assert len(broken_off.all("restored")) == 1
+    return last(controller, "scale"), told
+
+
+def test_scale_is_broken_off_put_right_and_gone_on_with(
+    controller: Controller, box: Box, deployed: Any
+) -> None:
+    """Broken off by Ctrl-C, then by a terminal that is closed."""
+    release = controller.json("deploy", "--host", "sandbox")["release"]
+    before = box(UNIT)
+    running = begun(controller, *SCALE)
+    run, told = broken_off(controller, box, running, lambda: running.send_signal(signal.SIGINT))
+    assert f"putting back what ran before: release {release}, tiny-vqa at 4,096" in told
+    assert box(UNIT) == before
+    assert run.status == "interrupted"
+    assert [row["ctx"] for row in run.all("row")] == [4096]
+    assert len(run.all("restored")) == 1
+
+    near, far = pty.openpty()
+    running = begun(controller, *SCALE, before=("setsid", "--ctty"), stdin=far)
+    os.close(far)
+    again, told = broken_off(controller, box, running, lambda: os.close(near))
+    assert f"putting back what ran before: release {release}, tiny-vqa at 4,096" in told
+    assert box(UNIT) == before
+    assert (again.path, again.status, len(again.all("restored"))) == (run.path, "interrupted", 2)
 
     report = controller.json(*SCALE, code=1)  # 400,000 is refused
-    done = read_run(broken_off.path)
-    assert (done.status, len(done.all("resume"))) == ("failed", 1)
+    done = read_run(run.path)
+    assert (done.status, len(done.all("resume"))) == ("failed", 2)
     noted = [
         {k: v for k, v in row.items() if k not in {"event", "time"}} for row in done.all("row")
     ]
@@ -89,6 +122,7 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
         assert 0.3 < row["process_peak_gib"] < 20
         long = row["long_request"]
         assert long["answered"]
+        assert long["right"] in {True, False}
         assert 0.9 * ctx < long["prompt_tokens"] <= 0.96 * ctx
         assert 0 < long["ttft_s"] <= long["latency_s"]
     assert box(UNIT) == before
@@ -120,6 +154,13 @@ def test_bench_runs_both_generators_and_leaves_nothing(
     controller: Controller, box: Box, deployed: Any
 ) -> None:
     words = "--concurrency 2 --rates 5 --images 1 --requests 8 --input-tokens 64 --output-tokens 8"
+    running = begun(controller, "bench", "--host", "sandbox", *words.split())
+    wait_until(running, lambda: "pid" in box("ls /run/onecard-bench 2>/dev/null || true"))
+    running.send_signal(signal.SIGTERM)
+    _, told = running.communicate(timeout=100)
+    assert (running.returncode, last(controller, "bench").status) == (1, "interrupted"), told
+    assert box("ls -d /run/onecard-bench 2>/dev/null || echo none").strip() == "none"
+    wait_until(None, lambda: not box("pgrep -f '[b]ench serve' || true"))
     twice = ("--repeats", "2", "--most-repeats", "2")
     done = controller.invoke("bench", "--host", "sandbox", *words.split(), *twice)
     assert "good/s" in done.stdout, done.stderr

@@ -10,8 +10,10 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,8 +25,8 @@ from onecard.bench_serve.agreement import MARGIN, Agreement, Row, compare, looks
 from onecard.bench_serve.bench import tunnel_values
 from onecard.bench_serve.figures import Bounds, figures, spread, tpot
 from onecard.bench_serve.loads import Load, Requests, auto_rates, body, varied
-from onecard.bench_serve.table import render_agreement
-from onecard.commands.bench import both_generators
+from onecard.bench_serve.table import render_agreement, render_loads, render_tunnel
+from onecard.commands.bench import _clean_box, both_generators
 from onecard.commands.bench_flags import read
 from onecard.errors import CommandError, UsageError
 from onecard.host import Connection, Host
@@ -97,6 +99,58 @@ def test_nothing_answered_is_no_division_by_zero() -> None:
     assert found["requests_per_s"] is None
     assert found["ttft_s"] == {"mean": None, "p50": None, "p95": None, "p99": None}
     assert tpot(request(0, 0.1, 0.1, tokens=1)) is None
+
+
+def test_a_server_that_answers_nothing_has_no_rates_and_no_tunnel() -> None:
+    silent = figures([{**request(0, 0, 0), "error": "gone"}], Bounds())
+    assert auto_rates(silent["requests_per_s"] or 0.0) == ()
+    values = tunnel_values(
+        [silent] * 3, [silent, figures([request(0, 0.1, 0.2)], Bounds()), silent]
+    )
+    assert (values["requests"], values["tunnel_p50_s"], values["box_p50_s"]) == (1, None, 0.2)
+    assert values["added_p50_s"] is None
+    console = Console(file=io.StringIO())
+    render_tunnel(values, console)
+    assert "none was answered" in console.file.getvalue()
+
+
+def test_the_table_of_loads_cuts_no_figure() -> None:
+    spread_of = dict.fromkeys(("mean", "p50", "p95", "p99"), 123.4)
+    load = {
+        "name": "2 images, 0.0123/s",
+        "requests_per_s": 1234.5,
+        "generation_tokens_per_s": 123456.0,
+        **dict.fromkeys(("ttft_s", "tpot_s", "latency_s"), spread_of),
+        "goodput_per_s": 1234.5,
+        "preemptions": 0,
+        "failed": 0,
+        "kv_use_peak": 0.5,
+    }
+    console = Console(file=io.StringIO(), width=60)
+    render_loads([load], console)
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert shown.count("123 s") == 5
+    assert "123,456" in shown
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), CommandError("failed")])
+def test_nothing_is_left_on_the_box_however_a_bench_ends(
+    error: BaseException | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a connection of its own: the one that Ctrl-C broke off may hold half an answer."""
+    told: list[str] = []
+
+    @contextmanager
+    def connected(host: Host, known_hosts: Path) -> Iterator[Any]:
+        yield SimpleNamespace(session=SimpleNamespace(run=told.append))
+
+    monkeypatch.setattr("onecard.commands.bench.connected", connected)
+    host = Host("box1", Connection("192.0.2.1"), Settings())
+    with pytest.raises(type(error)) if error else nullcontext(), _clean_box(host):
+        if error:
+            raise error
+    assert told == [vllm_bench.STOP]
 
 
 def test_bounds_are_all_kept_or_it_is_no_good_request() -> None:

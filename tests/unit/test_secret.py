@@ -7,6 +7,7 @@ import io
 import json
 import pickle
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,3 +81,21 @@ def test_without_environment_and_terminal_nobody_answers() -> None:
     prompts = Prompts({})
     assert prompts.ssh_password("root@box") is None
     assert prompts.accepts("Trust it?") is False
+
+
+def test_a_password_is_typed_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection that puts a box right comes later, when the terminal may be gone."""
+    typed = []
+
+    def getpass(question: str, stream: object) -> str:
+        typed.append(question)
+        return VALUE
+
+    terminal = iter([True, True])
+    monkeypatch.setattr("onecard.prompts._typed", {})
+    monkeypatch.setattr("onecard.prompts.getpass.getpass", getpass)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: next(terminal, False)))
+    for login in ("root@one", "root@two", "root@one", "root@two"):
+        assert Prompts({}).sudo_password(login) == Secret(VALUE)
+    assert len(typed) == 2
+    assert Prompts({}).sudo_password("root@three") is None

@@ -213,3 +213,37 @@ def test_the_login_script_through_a_stand_in_for_sudo(
         assert session.run('echo "$BECAME" \'$x\' "a  b"').output == f"{became} $x a  b"
     finally:
         pipes[0].close()
+
+
+def test_a_password_may_be_typed_as_slowly_as_a_person_types(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("onecard.session.time.monotonic", lambda: clock[0])
+
+    def reply(nonce: str, data: bytes) -> bytes:
+        return f"{nonce} ready\n".encode() if data else f"{nonce} password\n".encode()
+
+    pipe = ScriptedPipe(reply)
+    reads = [pipe.read]
+
+    def slow_read(timeout: float) -> bytes | None:
+        """Nothing comes for a moment after the password: the box thinks about it."""
+        clock[0] += 1
+        return None if pipe.written and clock[0] < 95 else reads[0](timeout)
+
+    def ask() -> Secret:
+        clock[0] += 90
+        return Secret("s3cret")
+
+    monkeypatch.setattr(pipe, "read", slow_read)
+    Session(pipe.open, ask_password=ask)
+    assert clock[0] > 90
+
+
+def test_a_login_that_hangs_is_an_unreachable_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while it boots: who waits for it tries again."""
+    clock = iter(range(10_000))
+    monkeypatch.setattr("onecard.session.time.monotonic", lambda: float(next(clock)))
+    with pytest.raises(UnreachableError, match="not ready within 60 s"):
+        Session(ScriptedPipe(lambda nonce, data: b"Welcome!\n").open)

@@ -14,6 +14,7 @@ from onecard.errors import UnhealthyError
 from onecard.smoke.cases import Case, CaseFile, load_cases
 from onecard.smoke.client import Client
 from onecard.smoke.failures import NoAnswerError
+from onecard.smoke.progress import Counted, smoke_steps
 from onecard.smoke.report import PictureControl, percentile
 from onecard.smoke.run import run_smoke
 from onecard.smoke.stream import Reply
@@ -56,6 +57,13 @@ def test_a_model_that_sees_passes() -> None:
     assert report.warmup_s == 0.02
     assert min(report.steady_s) == pytest.approx(0.04)
     assert report.control == PictureControl(12, 12, 0, report.control.guessable, 18)
+
+
+def test_every_question_is_a_step_of_the_progress() -> None:
+    """The warm-up, the repeats and the control too."""
+    steps = smoke_steps(Console(file=io.StringIO()), "box", SHAPES, repeats=3)
+    run_smoke(Counted(Answerer(seeing), steps.step), SHAPES, host="box")
+    assert steps.line().startswith(f"{1 + 12 * 3 + 12} of {1 + 12 * 3 + 12}")
 
 
 WRONG = {

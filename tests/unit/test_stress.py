@@ -120,6 +120,25 @@ def test_position_and_length_are_kept_apart() -> None:
     assert sum(each.tally.right for each in first) == 3 * 12
 
 
+def test_what_was_answered_before_ctrl_c_is_kept() -> None:
+    asked = []
+
+    def stop(answer: object) -> None:
+        asked.append(answer)
+        if len(asked) == 20:
+            raise KeyboardInterrupt
+
+    with (
+        ReplayServer(model(lambda words, last: True)) as server,
+        Client(server.url, "tiny", timeout_s=5) as client,
+        pytest.raises(KeyboardInterrupt),
+        recorded("stress", HOST) as record,
+    ):
+        Stress(client, SHAPES, 12, record).run(cells((64,), ("prose",), POSITIONS), on_answer=stop)
+    run = find_runs()[0][-1]
+    assert (run.status, len(run.all("answer")), len(run.all("cell"))) == ("interrupted", 20, 1)
+
+
 def test_a_length_beyond_the_context_is_no_wrong_answer() -> None:
     curve, done = measure(model(lambda words, last: True, ctx=600))
     point = curve.points[-1]
