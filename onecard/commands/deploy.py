@@ -9,6 +9,7 @@ from rich.console import Console
 
 from onecard import cli, memory_table
 from onecard.address import in_url
+from onecard.commands.deploy_flags import words
 from onecard.connect import connected
 from onecard.console import progress_console
 from onecard.deployment import Deployment, deploy_host
@@ -33,6 +34,7 @@ def deploy(
     command(host)  # a setting that is wrong is said before any connection
     host = replace(host, api_key=find("api-key", host.name))
     shown = NotedTrial(progress_console(), host.name, diff="all" if diff else "changed")
+    shown.given = words(flags)
     with (
         recorded("deploy", host, keep=not check) as shown.record,
         connected(host, cli.known_hosts()) as box,
