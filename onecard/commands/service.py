@@ -7,7 +7,7 @@ from rich.console import Console
 from onecard import cli
 from onecard.connect import connected, holder
 from onecard.console import progress_console
-from onecard.diagnosis import diagnose
+from onecard.diagnosis import NO_ERROR, diagnose
 from onecard.errors import CommandError, UnhealthyError
 from onecard.layout import UNIT
 from onecard.server import client, journal_of, service_state
@@ -20,7 +20,7 @@ def status(requested: str, *, as_json: bool) -> int:
     host = cli.chosen_host(requested)
     with connected(host, cli.known_hosts()) as box:
         state = service_state(box.session)
-        version, trouble = "", ""
+        version, trouble, found = "", "", NO_ERROR
         try:
             with client(box, state, timeout_s=30.0) as api:
                 api.health()
@@ -28,7 +28,8 @@ def status(requested: str, *, as_json: bool) -> int:
         except UnhealthyError as error:
             trouble = error.message
         if trouble and state.loaded:
-            trouble = _reason(box.session.run(journal_of(state)).output) or trouble
+            found = diagnose(box.session.run(journal_of(state)).output)
+            trouble = found.cause if found.failure else trouble
     answers = not trouble
     shown = {
         "host": host.name,
@@ -43,11 +44,13 @@ def status(requested: str, *, as_json: bool) -> int:
     if trouble:
         shown["trouble"] = trouble
     if as_json:
-        cli.print_json(shown)
+        cli.print_json({**shown, "diagnosis": found.to_json()} if found.failure else shown)
     else:
+        if found.failure:
+            shown |= {"line": found.line.strip(), "fix": found.fix, "type": found.command}
         output = Console(highlight=False)
         for key, value in shown.items():
-            output.print(f"{key:<10}{value}", markup=False)
+            output.print(f"{key:<10}{value}", markup=False, soft_wrap=True)
     return 0 if answers else 1
 
 
@@ -91,10 +94,3 @@ def control(requested: str, verb: str) -> int:
             raise trial.error(host.name)
     print(f"{host.name}: {state.model} answers after {trial.first.seconds or 0:.1f} s")
     return 0
-
-
-def _reason(journal: str) -> str:
-    found = diagnose(journal)
-    if not found.failure:
-        return ""
-    return f"{found.cause or found.line.strip()}" + (f"; {found.fix}" if found.fix else "")

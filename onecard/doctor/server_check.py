@@ -18,5 +18,9 @@ def server(active: str, journal: str) -> Check:
     found = diagnose(journal)
     if not found.failure:
         return Check("server", "warning", f"the server is {active}", "invoke start")
-    why = found.cause or found.line.strip()
-    return Check("server", "warning", f"the server is {active}: {why}", found.fix, found.source)
+    told = found.cause or found.line.strip()
+    if found.line.strip() not in told:
+        told += f" ({found.line.strip()})"
+    # What to do and what to type for it are one line here, as in every other check.
+    fix = f"{found.fix.rstrip('.')}: {found.command}" if found.command else found.fix
+    return Check("server", "warning", f"the server is {active}: {told}", fix, found.source)

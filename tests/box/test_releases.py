@@ -163,7 +163,8 @@ def test_a_broken_release_can_be_kept_for_a_look(
     told = controller.json("deploy", "--host", "sandbox", *flags, code=1)
     assert told["back_to"] is None
     assert "nosuch" in box(f"cat {layout.UNIT_FILE}")
-    assert controller.invoke("status", "--host", "sandbox").returncode == 1
+    told = controller.json("status", "--host", "sandbox", code=1)["diagnosis"]
+    assert (told["rule"], "nosuch" in told["line"]) == ("unknown-parser", True)
     back = controller.json("rollback", "--host", "sandbox")
     assert back["release"] == good["number"]
     assert serving(controller)["number"] == good["number"]
