@@ -31,6 +31,7 @@ def test_the_line_and_what_to_type_are_told() -> None:
     check = server("failed", TAKEN)
     assert f"({TAKEN})" in check.message
     assert check.fix.endswith(f": {diagnose(TAKEN).command}")
+    assert "; on the box: sudo ss -ltnp | grep :8000; type: invoke deploy" in check.fix
     unknown = server("failed", "ValueError: nobody has seen this before")
     assert unknown.message.count("nobody has seen this before") == 1
     assert unknown.fix.endswith("invoke logs")
