@@ -16,6 +16,7 @@ from onecard.commands.deploy_flags import flags, words
 from onecard.diagnosis import Rule, advice, diagnose, shipped_rules
 from onecard.diagnosis.reading import log_text
 from onecard.errors import UsageError
+from onecard.trial import Trial
 
 TAKEN = "OSError: [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use"
 SEQS = "ValueError: max_num_seqs (1024) exceeds available Mamba cache blocks (313)."
@@ -110,6 +111,14 @@ def test_a_failed_deploys_flags_and_host_are_repeated() -> None:
     )
     model = "ValueError: Model architectures ['X'] are not supported for now."
     assert dict(advice(diagnose(model), "gpu-1", given))["type"] == "invoke upgrade --host gpu-1"
+
+
+def test_a_failed_deploy_tells_the_whole_command() -> None:
+    trial = Trial(lambda event: None, lambda number: None, ("--ctx=65536",))
+    trial.line(SEQS)
+    trial.first.release, trial.first.reason = 7, "it ended"
+    told = trial.error("gpu-1").detail.splitlines()
+    assert "type: invoke deploy --max-num-seqs 313 --host gpu-1 --ctx=65536" in told
 
 
 @pytest.mark.parametrize(
