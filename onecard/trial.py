@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onecard.box.tell import MARK
-from onecard.diagnosis import Diagnosis, diagnose
+from onecard.diagnosis import Diagnosis, advice, diagnose
 from onecard.errors import UnhealthyError
 from onecard.start import Event, StartTracker
 
@@ -44,9 +44,16 @@ class Trial:
 
     on_event: called with what the journal tells of the start's phases.
     on_back: called with the number of the release that is started again in place of a failed one.
+    given: the flags that the deploy was given, one word each.
     """
 
-    def __init__(self, on_event: Callable[[Event], None], on_back: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        on_event: Callable[[Event], None],
+        on_back: Callable[[int], None],
+        given: tuple[str, ...] = (),
+    ) -> None:
+        self.given = given
         self.starts = [Start()]
         self.stopped = False
         self._on_event = on_event
@@ -102,8 +109,7 @@ class Trial:
         if found.failure:
             lines = [f"first error: {found.line.strip()}"]
             lines += [line.rstrip() for line in found.context] if found.rule is None else []
-            lines += [f"fix: {found.fix}"] if found.fix else []
-            lines += [f"type: {found.command}"] if found.command else []
+            lines += [f"{title}: {text}" for title, text in advice(found, host, self.given)]
             what = f"{what}: {found.cause or 'no rule knows this error'}"
         else:
             lines = [*self.first.lines[-15:]]

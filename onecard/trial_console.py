@@ -26,7 +26,10 @@ class TrialConsole(HostConsole):
 
     trial: what the box told of it; None while no start has been tried.
     plan: what differed on the box; None until that is known.
+    given: the flags of this deploy, which the advice after a failed start repeats.
     """
+
+    given: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class TrialConsole(HostConsole):
     def _begin_trial(self, from_s: float = 0.0, *, starts: bool) -> Trial:
         usual = self._usual("serve", layout.UNIT) if starts else None
         phases = self._phases = PhaseConsole(self._console, self._host, from_s, usual)
-        self.trial = Trial(phases.event, self._back)
+        self.trial = Trial(phases.event, self._back, self.given)
         return self.trial
 
     def _end_trial(self) -> None:

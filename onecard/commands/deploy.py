@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from onecard import cli, memory_table
 from onecard.address import in_url
+from onecard.commands.deploy_flags import words
 from onecard.connect import connected
 from onecard.console import progress_console
 from onecard.deployment import Deployment, deploy_host
@@ -37,6 +38,7 @@ def deploy(
     shown = NotedTrial(
         progress_console(), host.name, usual=Usual(host), diff="all" if diff else "changed"
     )
+    shown.given = words(flags)
     with (
         recorded("deploy", host, keep=not check) as shown.record,
         connected(host, cli.known_hosts()) as box,

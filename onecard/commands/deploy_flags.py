@@ -35,3 +35,14 @@ def _words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise UsageError(f"--extra-args: {error} in {text}") from None
+
+
+def words(flags: Mapping[str, tuple[str, object]]) -> tuple[str, ...]:
+    """Return the flags that were given as the command line's words, one a flag: `--ctx=65536`."""
+    return tuple(_word(flag, value) for flag, (_, value) in flags.items() if value is not None)
+
+
+def _word(flag: str, value: object) -> str:
+    if isinstance(value, bool):
+        return flag if value else f"--no-{flag.removeprefix('--')}"
+    return f"{flag}={shlex.join(value) if isinstance(value, list) else value}"

@@ -11,10 +11,12 @@ from rich.console import Console
 from onecard import cli
 from onecard import doctor as checks_of
 from onecard.connect import connected
+from onecard.diagnosis import Diagnosis, advice
 from onecard.diagnosis import diagnose as diagnose_text
+from onecard.diagnosis.reading import log_text
 from onecard.doctor.server_check import server
 from onecard.engine import gather
-from onecard.errors import UsageError
+from onecard.errors import UnhealthyError, UsageError
 from onecard.facts import PROBES, read_facts, to_json
 from onecard.layout import UNIT
 from onecard.script import compose, parse
@@ -58,35 +60,41 @@ def diagnose(log: str, requested: str, *, as_json: bool) -> int:
     found = diagnose_text(_log_file(log) if log else _journal(requested))
     if as_json:
         cli.print_json(found.to_json())
-    elif not found.failure:
-        print(found.cause or "no error found")
     else:
-        print(f"line {found.line_number}: {found.line.strip()}")
-        if found.rule is None:
-            print("no rule knows this error; where it stands:")
-            print("\n".join(f"    {line}" for line in found.context))
-        for title, text in (
-            ("cause", found.cause),
-            ("fix", found.fix),
-            ("type", found.command),
-            ("rule", found.rule),
-            ("source", found.source),
-        ):
-            if text:
-                print(f"{title:<8}{text}")
+        _show(found, requested)
     return 1 if found.failure else 0
+
+
+def _show(found: Diagnosis, host: str) -> None:
+    """Print a diagnosis. host: as it was asked for, so that the advice asks for it too."""
+    if not found.line:
+        print(found.cause)
+        return
+    print(f"line {found.line_number}: {found.line.strip()}")
+    if found.rule is None:
+        print("no rule knows this error; where it stands:")
+        print("\n".join(f"    {line}" for line in found.context))
+    rows = [("cause", found.cause), *advice(found, host)]
+    rows += [("rule", found.rule or ""), ("source", found.source)]
+    print("\n".join(f"{title:<12}{text}" for title, text in rows if text))
 
 
 def _log_file(log: str) -> str:
     try:
-        data = sys.stdin.buffer.read() if log == "-" else Path(log).read_bytes()
+        return log_text(sys.stdin.buffer.read() if log == "-" else Path(log).read_bytes())
     except OSError as error:
         raise UsageError(f"--log: {log}: {error.strerror}") from error
-    # Bytes, not text: Python's newline translation would split progress bars into lines.
-    return data.decode("utf-8", "replace")
+    except ValueError as error:
+        raise UsageError(f"--log: {log}: {error}") from error
 
 
 def _journal(requested: str) -> str:
     host = cli.chosen_host(requested)
     with connected(host, cli.known_hosts()) as box:
-        return box.session.run(f"journalctl --no-pager -o short-iso -n 5000 -u {UNIT}").output
+        told = box.session.run(f"journalctl --no-pager -q -o short-iso -n 5000 -u {UNIT}").output
+    if not told.strip():
+        raise UnhealthyError(
+            f"{host.name}: the journal holds nothing of {UNIT}; run: "
+            f"invoke deploy --host {host.name}"
+        )
+    return told

@@ -7,7 +7,7 @@ from rich.console import Console
 from onecard import cli
 from onecard.connect import connected, holder
 from onecard.console import progress_console
-from onecard.diagnosis import NO_ERROR, diagnose
+from onecard.diagnosis import NO_ERROR, advice, diagnose
 from onecard.errors import CommandError, UnhealthyError
 from onecard.layout import UNIT
 from onecard.runs.usual import Usual
@@ -48,7 +48,7 @@ def status(requested: str, *, as_json: bool) -> int:
         cli.print_json({**shown, "diagnosis": found.to_json()} if found.failure else shown)
     else:
         if found.failure:
-            shown |= {"line": found.line.strip(), "fix": found.fix, "type": found.command}
+            shown |= {"line": found.line.strip(), **dict(advice(found, host.name))}
         output = Console(highlight=False)
         for key, value in shown.items():
             output.print(f"{key:<10}{value}", markup=False, soft_wrap=True)

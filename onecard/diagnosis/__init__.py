@@ -5,7 +5,18 @@ The knowledge is data, onecard/data/diagnosis/*.yml; to add a failure, add a rul
 
 from __future__ import annotations
 
-from onecard.diagnosis.engine import NO_ERROR, Diagnosis, Finding, diagnose
+from onecard.diagnosis.advice import advice
+from onecard.diagnosis.engine import diagnose
 from onecard.diagnosis.rules import Rule, load_rules, shipped_rules
+from onecard.diagnosis.verdict import NO_ERROR, Diagnosis, Finding
 
-__all__ = ["NO_ERROR", "Diagnosis", "Finding", "Rule", "diagnose", "load_rules", "shipped_rules"]
+__all__ = [
+    "NO_ERROR",
+    "Diagnosis",
+    "Finding",
+    "Rule",
+    "advice",
+    "diagnose",
+    "load_rules",
+    "shipped_rules",
+]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from onecard.diagnosis.log import Log, Run
 from onecard.start.line import LogLine
 
 _TRACEBACK = "Traceback (most recent call last)"
-_FRAME = re.compile(
+FRAME = re.compile(
     r'\s*File ["“](?P<file>[^"”]{1,400})["”], line (?P<line>\d+), in (?P<name>.{1,100})'
 )
 # A class's name at the line's very beginning: `ValueError: text`, `torch.OutOfMemoryError: text`,
@@ -22,7 +23,14 @@ _CHAINED = (
     "During handling of the above exception",
     "The above exception was the direct cause",
 )
-_HARMLESS_LEVELS = ("INFO", "WARNING", "DEBUG")
+_FRAME_HEAD = '  File "'
+# A group only says how many there are; the exceptions in it follow.
+GROUPS = ("ExceptionGroup", "BaseExceptionGroup")
+# What the API logs when a request fails; the server goes on.
+_REQUEST_HEADERS = ("Exception in ASGI application", "Error in preprocessing prompt inputs")
+_REQUEST_PLACE = re.compile(r"(?:serving\w*|chat_utils)\.py:\d")
+_REQUEST_FILES = ("/starlette/middleware/", "/fastapi/routing.py", "/entrypoints/openai/serving")
+HARMLESS_LEVELS = ("INFO", "WARNING", "DEBUG")
 _FATAL_HEADERS = ("failed to start", "fatal error", "hit an exception", "WorkerProc failed")
 _FATAL_FILES = ("/bin/vllm", "multiprocessing/process.py", "multiprocessing/spawn.py")
 # A message may go on below its first line; this much of it belongs to the exception.
@@ -40,6 +48,7 @@ class Raised:
     frames: the last frames, `file:line in function`, outermost first.
     fatal: it ended a process, or an engine's start.
     harmless: it was logged as a warning or less: somebody caught it and went on.
+    request: it ended a request that the API had taken in, not the server.
     continued: another exception was raised while this one was handled.
     """
 
@@ -52,11 +61,12 @@ class Raised:
     lines: frozenset[int]
     fatal: bool
     harmless: bool
+    request: bool = False
     continued: bool = False
 
     @property
     def text(self) -> str:
-        return f"{self.type}: {self.message}" if self.message else self.type
+        return ": ".join(part for part in (self.type, self.message) if part)
 
 
 @dataclass
@@ -74,7 +84,10 @@ class _Writer:
 
 def exceptions(log: Log, run: Run) -> list[Raised]:
     """The exceptions of one run in the order of the lines that name them."""
-    begin = next(log.find(_TRACEBACK, run), None)
+    begin = min(
+        (number for head in (_TRACEBACK, _FRAME_HEAD) for number in islice(log.find(head, run), 1)),
+        default=None,
+    )
     if begin is None:
         return []
     found: list[Raised] = []
@@ -95,14 +108,15 @@ def _lines(log: Log, first: int, end: int) -> Iterator[tuple[int, LogLine]]:
 def _read(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> None:
     message = line.message
     if _TRACEBACK in message:
-        writer.open, writer.first, writer.done = True, number, None
-        writer.frames, writer.files, writer.lines = [], [], [number]
+        _open(writer, number)
         return
     if any(message.startswith(text) for text in _CHAINED):
         if found and writer.lines:
             _mark_continued(writer, found, handled=message.startswith(_CHAINED[0]))
         writer.done = None
         return
+    if not writer.open and message.startswith(_FRAME_HEAD) and FRAME.match(message):
+        _open(writer, number)  # the head is cut off
     if writer.open:
         _read_traceback(writer, number, line, found)
         return
@@ -110,14 +124,19 @@ def _read(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> N
         _extend(found, writer.done, number)
         return
     writer.done = None
-    if message.strip() and line.level not in _HARMLESS_LEVELS:
+    if message.strip() and line.level not in HARMLESS_LEVELS:
         writer.header = message
+
+
+def _open(writer: _Writer, number: int) -> None:
+    writer.open, writer.first, writer.done = True, number, None
+    writer.frames, writer.files, writer.lines = [], [], [number]
 
 
 def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> None:
     message = line.message
     writer.lines.append(number)
-    if frame := _FRAME.match(message):
+    if frame := FRAME.match(message):
         writer.files.append(frame["file"])
         writer.frames.append(f"{frame['file']}:{frame['line']} in {frame['name']}")
         return
@@ -139,7 +158,8 @@ def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Rai
             frames=tuple(writer.frames[-3:]),
             lines=frozenset(writer.lines),
             fatal=_is_fatal(writer),
-            harmless=line.level in _HARMLESS_LEVELS,
+            harmless=line.level in HARMLESS_LEVELS,
+            request=_is_of_a_request(writer, line),
         )
     )
 
@@ -150,8 +170,19 @@ def _is_fatal(writer: _Writer) -> bool:
     return any(name in file for file in writer.files for name in _FATAL_FILES)
 
 
+def _is_of_a_request(writer: _Writer, line: LogLine) -> bool:
+    if is_of_a_request(line) or any(text in writer.header for text in _REQUEST_HEADERS):
+        return True
+    return any(name in file for file in writer.files for name in _REQUEST_FILES)
+
+
+def is_of_a_request(line: LogLine) -> bool:
+    """Whether the API's code that answers requests wrote `line`."""
+    return bool(_REQUEST_PLACE.match(line.place.rpartition("/")[2]))
+
+
 def _goes_on(line: LogLine, raised: Raised, number: int) -> bool:
-    if number - raised.number > _MESSAGE_LINES or line.level in _HARMLESS_LEVELS:
+    if number - raised.number > _MESSAGE_LINES or line.level in HARMLESS_LEVELS:
         return False
     return line.program not in ("systemd", "kernel")
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from onecard.start.line import LogLine, read_line, states, strip_ansi
+from onecard.start.line import LogLine, foreign_width, read_line, states, strip_ansi, take_coats
 from onecard.start.progress import read_progress
 
 READY = "Application startup complete."
@@ -20,6 +21,9 @@ _SYSTEMD_STOP = re.compile(r"systemd\[\d+\]: Stopp(?:ing|ed) ")
 # A unit may have restarted for weeks; what lies before the newest runs is looked at as one.
 _MOST_RUNS = 50
 _TOLD_TO_GO = "[shutdown] API server: shutdown triggered"
+# Lines looked at for a coat that is not known, and how many kinds of it a log may have.
+_SAMPLE = 5_000
+_MOST_COATS = 8
 _ARGUMENTS = {
     "model": re.compile(r"'model': '([^']{1,200})'"),
     "port": re.compile(r"'port': (\d{1,5})\b"),
@@ -47,6 +51,7 @@ class Log:
     def __init__(self, text: str) -> None:
         self.text = strip_ansi(text)
         self.lines = self.text.split("\n")
+        self._foreign = _foreign_coat(self.lines[:_SAMPLE])
         self._starts = [0]
         for line in self.lines:
             self._starts.append(self._starts[-1] + len(line) + 1)
@@ -66,10 +71,10 @@ class Log:
         """Line `number` taken apart; of a progress bar, what is no bar, or else its last state."""
         raw = self.lines[number]
         if "\r" not in raw and "%|" not in raw:
-            return read_line(raw)
+            return read_line(raw, self._foreign)
         pieces = states(raw)
         telling = [piece for piece in pieces if read_progress(piece) is None]
-        return read_line(telling[-1] if telling else pieces[-1])
+        return read_line(telling[-1] if telling else pieces[-1], self._foreign)
 
     def holds(self, literal: str, run: Run) -> bool:
         """Whether `literal` is in the run."""
@@ -123,3 +128,19 @@ class Log:
             found = {name: pattern.search(text) for name, pattern in _ARGUMENTS.items()}
             return {name: match[1] for name, match in found.items() if match}
         return {}
+
+
+def _foreign_coat(lines: Sequence[str]) -> re.Pattern[str] | None:
+    """What precedes vLLM's own marks in several lines alike, numbers aside.
+
+    Lines without such a mark, as those of a traceback, lose the coat too when it is known.
+    """
+    shapes: Counter[str] = Counter()
+    for raw in lines:
+        if "%|" in raw or not (" pid=" in raw or "O" in raw):
+            continue
+        text = take_coats(raw)[2]
+        if width := foreign_width(text):
+            shapes[re.sub(r"\d+", r"\\d+", re.escape(text[:width]))] += 1
+    common = [shape for shape, times in shapes.most_common(_MOST_COATS) if times > 1]
+    return re.compile("|".join(common)) if common else None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from onecard.diagnosis.code import is_code
 from onecard.diagnosis.log import Log, Run
 from onecard.diagnosis.rules import Pattern, Rule
 
@@ -49,6 +50,8 @@ def _pattern_matches(log: Log, run: Run, rule: Rule, pattern: Pattern) -> list[M
         if not rule.quiet and (line.level in _QUIET_LEVELS or _PYTHON_WARNING.match(line.message)):
             continue
         if line.message.startswith(_DUMPS) or line.message.startswith("# HELP"):
+            continue
+        if not pattern.code and is_code(log, number):
             continue
         captures: dict[str, str] = {}
         if pattern.regex is not None:

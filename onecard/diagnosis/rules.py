@@ -12,6 +12,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from onecard.diagnosis.derived import DERIVED, derived
 from onecard.errors import UsageError
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "data" / "diagnosis"
@@ -31,10 +32,13 @@ class Pattern(_Strict):
     find: a literal that is in the line; it makes the search of a large log cheap.
     match: a regular expression searched for in the line's message, for its captures or to be
         stricter than the literal; empty for none.
+    code: it is in Python source that a traceback shows (an assertion without words, say), where
+        otherwise nothing is looked for: a message's template is no message.
     """
 
     find: str = Field(min_length=4)
     match: str = ""
+    code: bool = False
 
     @cached_property
     def regex(self) -> re.Pattern[str] | None:
@@ -58,6 +62,8 @@ class Rule(_Strict):
     weight: of several causes the heavier is told: a special rule goes before a general one.
     only_with, without: literals of which the same run of the server must, or must not, hold one.
     defaults: what a capture stands for that took part in no match.
+    command: what to type on this computer, an `invoke` task. on_box: what to type on the box, where
+        there is none. Both may name what is worked out from captures (derived.py).
     example: a line (or lines) of such a log.
     source: where the message was read.
     """
@@ -77,9 +83,16 @@ class Rule(_Strict):
     defaults: dict[str, str] = {}
     cause: str = Field(min_length=10)
     fix: str = Field(min_length=5)
-    command: str = ""
+    command: str = Field(default="", pattern=r"^(invoke .+)?$")
+    on_box: str = ""
     example: str = Field(min_length=4)
     source: str = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _box_has_no_invoke(self) -> Rule:
+        if "invoke " in self.on_box:
+            raise ValueError("on_box names an invoke task, which only this computer has")
+        return self
 
     @model_validator(mode="after")
     def _templates_are_fed(self) -> Rule:
@@ -92,7 +105,8 @@ class Rule(_Strict):
                     f"match {pattern.match!r} is no regular expression: {error}"
                 ) from None
             known = {*groups, *self.defaults, *CONTEXT}
-            for key in ("cause", "fix", "command"):
+            known |= {name for name, (needs, _) in DERIVED.items() if known.issuperset(needs)}
+            for key in ("cause", "fix", "command", "on_box"):
                 names = {
                     name for _, name, _, _ in string.Formatter().parse(getattr(self, key)) if name
                 }
@@ -105,7 +119,8 @@ class Rule(_Strict):
 
     def fill(self, template: str, captures: Mapping[str, str]) -> str:
         """`template` with its names filled in."""
-        return template.format_map({**CONTEXT, **self.defaults, **captures}).strip()
+        known = {**CONTEXT, **self.defaults, **captures}
+        return template.format_map({**known, **derived(known)}).strip()
 
 
 class _File(_Strict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onecard.diagnosis import diagnose
+from onecard.diagnosis import advice, diagnose
 from onecard.doctor.check import Check
 
 
@@ -21,6 +21,7 @@ def server(active: str, journal: str) -> Check:
     told = found.cause or found.line.strip()
     if found.line.strip() not in told:
         told += f" ({found.line.strip()})"
-    # What to do and what to type for it are one line here, as in every other check.
-    fix = f"{found.fix.rstrip('.')}: {found.command}" if found.command else found.fix
+    # What to do and what to type for it, and where, are one line here, as in every other check.
+    (_, fix), *typed = advice(found)
+    fix = "; ".join([fix, *(f"{where}: {text}" for where, text in typed)])
     return Check("server", "warning", f"the server is {active}: {told}", fix, found.source)

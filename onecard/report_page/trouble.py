@@ -35,7 +35,7 @@ def section(evidence: Evidence) -> Section:
             failure.run.kind,
             message if not cause or cause in message else f"{message}: {cause}",
             found.get("fix"),
-            Code(found["command"]) if found.get("command") else None,
+            *(Code(found[key]) if found.get(key) else None for key in ("command", "on_box")),
         )
         counted.setdefault((failure.run.kind, message), []).append(row)
     if not counted:
@@ -51,6 +51,7 @@ def section(evidence: Evidence) -> Section:
             Column("message", "what happened"),
             Column("fix", "fix"),
             Column("command", "type"),
+            Column("on_box", "on the box"),
             Column("times", "times", Kind.COUNT),
         ),
         rows,

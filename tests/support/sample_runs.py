@@ -292,6 +292,7 @@ def failed_deploy() -> Events:
         "rule": "max-num-seqs-above-blocks", "line": "ValueError: max_num_seqs (1024) exceeds ...",
         "cause": "max_num_seqs is above the number of Mamba cache blocks",
         "fix": "lower it to 359", "command": "invoke deploy --max-num-seqs 359",
+        "on_box": "journalctl -u vllm -n 50",
     }  # fmt: skip
     message = (
         f"{HOST}: the server did not start: max_num_seqs is above the number of Mamba cache blocks"

@@ -15,14 +15,14 @@ LOGS = Path(__file__).parent / "fixtures" / "logs"
 
 # log, rule, the command to type, the line that tells
 FAILING = [
-    ("cpu-0.32.0-bad-arch.log", "model-type-unknown", "invoke provision", 10),
+    ("cpu-0.32.0-bad-arch.log", "model-type-unknown", "invoke upgrade", 10),
+    ("cpu-0.32.0-bad-flag.log", "unknown-flag", "", 5),
     (
-        "cpu-0.32.0-bad-flag.log",
-        "unknown-flag",
-        "/opt/onecard/current/bin/vllm serve --help=all | less",
-        5,
+        "cpu-0.32.0-bad-parser.log",
+        "unknown-parser",
+        "invoke deploy --reasoning-parser auto",
+        64,
     ),
-    ("cpu-0.32.0-bad-parser.log", "unknown-parser", "invoke deploy", 64),
     (
         "cpu-0.32.0-engine-crash-on-first-request.log",
         "head-size-unsupported",
@@ -35,16 +35,11 @@ FAILING = [
     (
         "cpu-0.32.0-mem-util-too-high.log",
         "cpu-memory-taken",
-        "invoke deploy --gpu-memory-utilization 0.8",
+        "invoke deploy --gpu-memory-utilization 0.91",
         54,
     ),
     ("cpu-0.32.0-no-model.log", "model-folder-missing", "invoke deploy --model PATH_OR_NAME", 52),
-    (
-        "cpu-0.32.0-port-in-use.log",
-        "port-taken",
-        "sudo ss -ltnp | grep :8011; invoke deploy --port 8001",
-        38,
-    ),
+    ("cpu-0.32.0-port-in-use.log", "port-taken", "invoke deploy --port 8012", 38),
     ("h200-0.25.1-max-num-seqs-fail.log", "max-num-seqs", "invoke deploy --max-num-seqs 313", 1000),
 ]
 GOOD = [
@@ -76,7 +71,7 @@ def test_a_real_failure(name: str, rule: str, command: str, line: int, coat: str
     found = diagnose(read(name, coat))
     assert (found.rule, found.command, found.line_number) == (rule, command, line)
     assert found.failure and found.line and found.context and "{" not in found.cause + found.fix
-    assert set(found.to_json()) == {"rule", "cause", "fix", "command", "line"}
+    assert set(found.to_json()) == {"rule", "cause", "fix", "command", "on_box", "line"}
 
 
 @pytest.mark.parametrize("coat", COATS)
@@ -358,6 +353,8 @@ def test_the_kernels_word_goes_before_the_consequence() -> None:
         "(Worker pid=4) WARNING 11-23 08:31:15 [cpu_worker.py:114] libtcmalloc is not found in LD_PRELOAD.",
         "INFO 11-23 08:31:15 [x.py:1] Retrying after CUDA out of memory",
         "WARNING 11-23 08:31:15 [x.py:1] ModuleNotFoundError: No module named 'flashinfer'",
+        "[W1120 05:11:57 socket.cpp:204] [c10d] The client socket has timed out after 600000ms while trying to connect to (10.0.0.1, 9).",
+        "DEBUG 11-23 08:31:15 [__init__.py:82] Exception happens when checking CUDA platform: NVML Shared Library Not Found",
         "",
     ],
 )

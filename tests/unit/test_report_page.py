@@ -66,6 +66,7 @@ SAID = [
     "51.10",
     "4.13×",
     "invoke deploy --max-num-seqs 359",
+    "journalctl -u vllm -n 50",
     "the model itself takes no more than 262,144 tokens",
     "What color is it?",
     "A figure agrees when the whole interval of its ratio lies within 0.8 to 1.25",

@@ -137,7 +137,7 @@ def test_another_build_is_another_measurement() -> None:
 
 
 def test_a_secret_in_the_settings_does_not_hinder_going_on() -> None:
-    values = {"serve": {"extra_args": ["--api-key=in-the-settings"]}}
+    values = {"serve": {"extra_args": ["--media-proxy=https://name:hidden-word@mirror.example"]}}
     host = replace(SMALL, settings=Settings.model_validate(values))
     broken_off(KeyboardInterrupt(), host)
     assert to_resume(host, WANTED) is not None
