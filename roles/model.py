@@ -1,4 +1,4 @@
-"""The model's files on the box."""
+"""The model's files on the box, and the link to the environment that can serve them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from onecard.facts import Facts
 from onecard.host import Host
 from onecard.resources.architecture import Architecture
 from onecard.resources.base import Resource
+from onecard.resources.files import Link
 from onecard.resources.hub import HubModel
 from onecard.resources.tree import Tree, fingerprint
 
@@ -49,7 +50,13 @@ def revision(host: Host) -> str:
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return a copy of the local folder, or the hub's repository at its revision."""
+    """Return the model, and last the link: it moves when every check has passed."""
+    moved = (Link(layout.VENV, host.venv),) if host.lock else ()
+    return (*content(host), *moved)
+
+
+def content(host: Host) -> tuple[Resource, ...]:
+    """Return a copy of the local folder, or the hub's repository, and that vLLM knows the model."""
     source = local(host)
     known = architecture(host)
     if source is not None:

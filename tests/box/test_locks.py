@@ -131,8 +131,16 @@ def test_an_older_lock_is_installed_and_upgrade_moves_it(
     assert controller.json("upgrade", "--host", "box1")["status"] == "ok"
 
 
+def strange(folder: Path) -> Path:
+    """Return a model whose architecture no vLLM knows."""
+    model = folder / "strange"
+    model.mkdir()
+    (model / "config.json").write_text('{"architectures": ["StrangeForConditionalGeneration"]}')
+    return model
+
+
 def test_a_failed_upgrade_leaves_the_old_one_serving(
-    controller: Controller, box: Box, kept: Lock
+    controller: Controller, box: Box, kept: Lock, tmp_path: Path
 ) -> None:
     old = older(kept)
     write_lock(controller, old)
@@ -147,9 +155,15 @@ def test_a_failed_upgrade_leaves_the_old_one_serving(
         failed = controller.invoke("upgrade", "--host", "box1")
     finally:
         box("cd /usr/bin && mv cc.away cc && mv gcc.away gcc")
-    assert failed.returncode == 1
-    assert "no C compiler (cc) on the server's PATH; install the headers" in failed.stderr
-    assert "Traceback" not in failed.stderr
+    with settings(controller, {"model": {"source": str(strange(tmp_path))}}):
+        unknown = controller.invoke("upgrade", "--host", "box1")
+    for done, words in (
+        (failed, "no C compiler (cc) on the server's PATH; install the headers"),
+        (unknown, "this vLLM does not know StrangeForConditionalGeneration; take a newer"),
+    ):
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
     assert (lock_file(controller).read_text(), in_force(box)) == (before, old.key)
     assert old.key in environments(box)
     code = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8000/health"
@@ -193,9 +207,7 @@ def test_drift_in_the_environment_is_mended(controller: Controller, box: Box, ke
 def test_an_unknown_architecture_is_found_in_seconds(
     controller: Controller, box: Box, deployed: Any, tmp_path: Path
 ) -> None:
-    model = tmp_path / "strange"
-    model.mkdir()
-    (model / "config.json").write_text('{"architectures": ["StrangeForConditionalGeneration"]}')
+    model = strange(tmp_path)
     pid = box("systemctl show vllm -p MainPID")
     started = time.monotonic()
     done = controller.invoke("deploy", "--host", "box1", "--model", str(model), "--force")

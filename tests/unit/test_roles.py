@@ -121,8 +121,11 @@ def test_a_gpu_host(hosts: Mapping[str, Host]) -> None:
     assert environment.places == (("--index", LOCK.index, "--torch-backend", "cu130"),)
     assert environment.mends == ()
     assert {check.name for check in environment.checks} == {"header", "tools", "torch", "versions"}
-    assert only(Link, found["vllm"]).target == environment.path
-    assert isinstance(found["vllm"][-1], Link)  # it moves when all else has gone well
+    assert [
+        role for role, resources in found.items() for each in resources if isinstance(each, Link)
+    ] == ["model"]
+    assert only(Link, found["model"]).target == environment.path
+    assert isinstance(found["model"][-1], Link)  # it moves when all else has gone well
     assert only(HubModel, found["model"]).repository == "Qwen/Qwen3.5-27B"
     assert only(HubModel, found["model"]).path == f"{layout.MODELS}/Qwen--Qwen3.5-27B"
 
