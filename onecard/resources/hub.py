@@ -62,7 +62,7 @@ class HubModel(Resource):
     def desired(self) -> State:
         return {"revision": self.revision, "files": _AS_VERIFIED}
 
-    def uploads(self) -> tuple[Upload, ...]:
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
         token = self.token()
         program = Upload(_PROGRAM, Path(hub_download.__file__))
         return (program,) if token is None else (program, Upload(_TOKEN, token))

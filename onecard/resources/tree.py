@@ -44,16 +44,13 @@ class Tree(Resource):
             raise UsageError(f"model.source: the folder {self.source} is empty or not there")
         return {name: _digest(path, path.stat().st_mtime_ns) for name, path in files.items()}
 
-    def uploads(self) -> tuple[Upload, ...]:
-        return tuple(
-            Upload(f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}", path)
-            for name, path in self._files().items()
-        )
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
+        return tuple(Upload(self._staged(name), self.source / name) for name in differences)
 
     def fix(self, differences: Differences, actual: State) -> str:
         lines = []
         for name in differences:
-            staged = shlex.quote(f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}")
+            staged = shlex.quote(self._staged(name))
             target = shlex.quote(f"{self.path}/{name}")
             lines += [
                 f"install -D -m 0644 {staged} {target}.onecard-new",
@@ -64,6 +61,9 @@ class Tree(Resource):
     @property
     def _stage(self) -> str:
         return f"{self.path}.onecard-new"
+
+    def _staged(self, name: str) -> str:
+        return f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}"
 
     def _files(self) -> dict[str, Path]:
         found = (path for path in sorted(self.source.rglob("*")) if path.is_file())

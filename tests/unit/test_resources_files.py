@@ -18,7 +18,7 @@ from onecard.resources.secret_file import SecretFile
 from onecard.resources.tree import Tree
 from onecard.script import Answer, compose, parse
 from onecard.secret import Secret
-from tests.support.on_shell import differing, look, mend, shell
+from tests.support.on_shell import differing, look, mend, sent, shell
 
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to root")
@@ -167,12 +167,17 @@ class TestSecretFile:
         given = Secret("0123456789abcdef-given")
         resource = SecretFile(str(path), "KEY", given)
         assert look(resource)["value"] == "another"
-        (upload,) = resource.uploads()
+        actual = look(resource)
+        differences = diff(resource.desired(), actual)
+        (upload,) = resource.uploads(differences, actual)
         assert upload.payload == b"KEY=0123456789abcdef-given\n"
-        commands = resource.fix(resource.desired(), look(resource))  # type: ignore[arg-type]
+        commands = resource.fix(differences, actual)
         assert given.reveal() not in commands + resource.probe() + repr(resource)
         path.write_bytes(upload.payload)
         assert differing(resource) == set()
+        path.chmod(0o644)
+        loose = diff(resource.desired(), look(resource))
+        assert (set(loose), resource.uploads(loose, {})) == ({"mode"}, ())
 
 
 @needs_root
@@ -191,6 +196,7 @@ class TestTree:
         copied.write_bytes(b"torn")
         (tmp_path / "my model" / "extra").write_text("stays")
         assert differing(resource) == {"sub folder/it's $x.bin"}
+        assert sent(resource) == [tmp_path / "source" / "sub folder" / "it's $x.bin"]
         mend(resource)
         assert (tmp_path / "my model" / "extra").exists()
         assert sorted(each.name for each in tmp_path.iterdir()) == ["my model", "source"]

@@ -201,9 +201,9 @@ class TestHubModel:
 
     def test_the_token_goes_to_a_file_that_the_job_removes(self) -> None:
         resource = self.model("/models/m", "main", Secret("hf_s3cret"))
-        program, token = resource.uploads()
+        program, token = resource.uploads({}, {})
         assert isinstance(program.payload, Path)
         assert program.payload.read_bytes().startswith(b'"""Download a model')
         assert (token.path, token.payload) == ("/run/onecard/secrets/hub-token", b"hf_s3cret")
         assert "s3cret" not in f"{resource!r} {token!r} {resource.fix({}, {})} {resource.desired()}"
-        assert len(self.model("/models/m", "main").uploads()) == 1
+        assert len(self.model("/models/m", "main").uploads({}, {})) == 1
