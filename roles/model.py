@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 
 from onecard import layout, secret_store
+from onecard.doctor.box_checks import VENV_GIB
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.resources.architecture import Architecture
 from onecard.resources.base import Resource
 from onecard.resources.files import Link
-from onecard.resources.hub import HubModel
+from onecard.resources.hub import HubAnswer, HubModel
 from onecard.resources.tree import Tree, fingerprint
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -61,16 +62,26 @@ def content(host: Host) -> tuple[Resource, ...]:
     known = architecture(host)
     if source is not None:
         return (Tree(folder(host), source), *known)
+    return (_of_the_hub(host), *known)
+
+
+def question(host: Host) -> tuple[HubAnswer, ...]:
+    """Return what is asked of the hub before anything is changed; nothing for a local folder."""
+    if local(host) is not None:
+        return ()
+    return (HubAnswer(_of_the_hub(host), host.venv, VENV_GIB[host.settings.accelerator]),)
+
+
+def _of_the_hub(host: Host) -> HubModel:
     settings = host.settings
-    model = HubModel(
+    return HubModel(
         folder(host),
         settings.model.source,
         revision(host),
         settings.hub.url,
-        check="".join(each.script for each in known),
+        check="".join(each.script for each in architecture(host)),
         token=partial(secret_store.find, "hf-token", host.name),
     )
-    return (model, *known)
 
 
 def architecture(host: Host) -> tuple[Architecture, ...]:

@@ -19,6 +19,7 @@ import roles
 from onecard import layout
 from onecard.cli import PROJECT
 from onecard.errors import UsageError
+from onecard.facts import Python
 from onecard.host import Host
 from onecard.inventory import load
 from onecard.locks.lock import Lock
@@ -28,7 +29,7 @@ from onecard.resources.apt import AptPackages
 from onecard.resources.base import Resource
 from onecard.resources.environment import Environment, Unresolved, UvPython
 from onecard.resources.files import Directory, File, Link
-from onecard.resources.hub import HubModel
+from onecard.resources.hub import HubAnswer, HubModel
 from onecard.resources.python import PythonPackages, Venv
 from onecard.resources.release import Release, Served
 from onecard.resources.service import CONFIGURATION
@@ -128,6 +129,18 @@ def test_a_gpu_host(hosts: Mapping[str, Host]) -> None:
     assert isinstance(found["model"][-1], Link)  # it moves when all else has gone well
     assert only(HubModel, found["model"]).repository == "Qwen/Qwen3.5-27B"
     assert only(HubModel, found["model"]).path == f"{layout.MODELS}/Qwen--Qwen3.5-27B"
+
+
+def test_the_hub_is_asked_before_anything_is_changed(hosts: Mapping[str, Host]) -> None:
+    host = hosts["a100-1"]
+    first, second, *_ = wanted(host)["base"]
+    assert isinstance(first, HubAnswer)
+    assert first.model == only(HubModel, wanted(host)["model"])
+    assert isinstance(second, AptPackages)
+    # The question is a Python program.
+    bare = roles.provision(host, replace(FACTS, python=Python()))[0].resources
+    assert [type(each) for each in bare[:2]] == [AptPackages, HubAnswer]
+    assert not any(isinstance(each, HubAnswer) for each in wanted(hosts["box1"])["base"])
 
 
 def test_a_cpu_host(hosts: Mapping[str, Host]) -> None:
