@@ -51,15 +51,25 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     )
 
 
-def _credentials(host: Host) -> tuple[Resource, ...]:
-    """Return the login to the settings' own indexes; what a box has stays when none is given."""
+def netrc(host: Host) -> str | None:
+    """Return the login to the settings' own indexes as a netrc file; None when none is given.
+
+    Raises UsageError for a login that is none.
+    """
     if host.index_login is None:
-        return ()
+        return None
     name, colon, password = host.index_login.reveal().partition(":")
     if not colon or not name or not password:
         raise UsageError("ONECARD_INDEX_CREDENTIALS: is not name:password")
     said = host.settings.indexes
     addresses = (said.url, *said.extra_urls, *said.find_links)
     machines = sorted({urlsplit(each).hostname or "" for each in addresses} - {""})
-    lines = [f"machine {each} login {name} password {password}\n" for each in machines]
-    return (File(layout.INDEX_CREDENTIALS, "".join(lines), mode=0o600, sensitive=True),)
+    return "".join(f"machine {each} login {name} password {password}\n" for each in machines)
+
+
+def _credentials(host: Host) -> tuple[Resource, ...]:
+    """Return the login; what a box has stays when none is given."""
+    lines = netrc(host)
+    if lines is None:
+        return ()
+    return (File(layout.INDEX_CREDENTIALS, lines, mode=0o600, sensitive=True),)

@@ -15,7 +15,7 @@ from onecard.layout import API_KEY
 from onecard.runs import recorded
 from onecard.runs.reporter import NotedTrial, note_deployment
 from onecard.secret_store import find
-from roles.serve import served_name
+from roles.serve import command, served_name
 
 
 def deploy(
@@ -29,6 +29,7 @@ def deploy(
 ) -> int:
     """Start the server as configured and wait until it has answered."""
     host = cli.with_flags(cli.chosen_host(requested), {**flags, **_renamed(flags)})
+    command(host)  # what the settings alone can be wrong in is told before a connection
     host = replace(host, api_key=find("api-key", host.name))
     shown = NotedTrial(progress_console(), host.name, diff="all" if diff else "changed")
     with (

