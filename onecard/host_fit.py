@@ -55,7 +55,7 @@ def plan_for(
 
     ctx: context length in tokens, in place of the settings'.
     kv_gib: GiB of KV cache where a log has told it, in place of the settings' or an estimate.
-    Raises NotModelledError where the model or the setting is not modelled, UsageError where the
+    Raises NotModelledError where the model or the setting is not modelled, PreflightError where the
     cards cannot share the model.
     """
     card = _gpu(host, facts)

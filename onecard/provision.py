@@ -20,6 +20,7 @@ from onecard.engine import Roles, converge, gather
 from onecard.errors import OnecardError, PreflightError, RebootNeededError
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.locks.indexes import netrc
 from onecard.locks.lock import Lock, asked
 from onecard.locks.question import refuse_impossible
 from onecard.locks.resolve import adopt, resolve
@@ -92,7 +93,7 @@ def ready_to_install(host: Host) -> Host:
     roles.python.wheelhouse(host)
     roles.model.folder(host)
     host = replace(host, index_login=find("index-login", host.name))
-    roles.python.netrc(host)
+    netrc(host)
     return host
 
 

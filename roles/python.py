@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from onecard import layout
 from onecard.errors import UsageError
 from onecard.facts import Facts
 from onecard.host import Host
-from onecard.locks.indexes import indexes
+from onecard.locks.indexes import indexes, netrc
 from onecard.resources.base import Resource
 from onecard.resources.files import Directory, File
 from onecard.resources.python import PythonPackages, Venv
@@ -49,22 +48,6 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         File(layout.UV, f"#!{venv}/bin/python\n{PROGRAM.read_text('utf-8')}", mode=0o755),
         *_credentials(host),
     )
-
-
-def netrc(host: Host) -> str | None:
-    """Return the login to the settings' own indexes as a netrc file; None when none is given.
-
-    Raises UsageError for a login that is none.
-    """
-    if host.index_login is None:
-        return None
-    name, colon, password = host.index_login.reveal().partition(":")
-    if not colon or not name or not password:
-        raise UsageError("ONECARD_INDEX_CREDENTIALS: is not name:password")
-    said = host.settings.indexes
-    addresses = (said.url, *said.extra_urls, *said.find_links)
-    machines = sorted({urlsplit(each).hostname or "" for each in addresses} - {""})
-    return "".join(f"machine {each} login {name} password {password}\n" for each in machines)
 
 
 def _credentials(host: Host) -> tuple[Resource, ...]:

@@ -243,6 +243,9 @@ def test_a_wheelhouse_installs_without_a_network(
     filled = controller.invoke("wheelhouse", "--out", str(wheels), "--host", "box1")
     assert filled.returncode == 0, filled.stderr
     assert len(list(wheels.glob("*.whl"))) == len(old.packages) + 1  # and uv itself
+    newest = controller.invoke("wheelhouse", "--out", str(wheels), "--host", "box1", "--newest")
+    assert newest.returncode == 0, newest.stderr
+    assert read_lock(controller) == old  # `upgrade` moves it
     route = box("ip route show default").strip()
     with settings(controller, {"wheelhouse": str(wheels)}):
         box(
@@ -256,6 +259,9 @@ def test_a_wheelhouse_installs_without_a_network(
             done = controller.invoke("provision", "--host", "box1", "--json")
             assert done.returncode == 0, done.stderr
             assert in_force(box) == old.key
+            moved = controller.json("upgrade", "--host", "box1")["moved"]
+            openai = {"name": "openai", "old": OLDER["openai"], "new": kept.packages["openai"]}
+            assert openai in moved
         finally:
             box(f"mv /etc/pip.conf.away /etc/pip.conf; ip route add {route}")
     box("rm -rf /opt/onecard/wheels")

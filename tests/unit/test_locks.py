@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from onecard import layout
 from onecard.errors import CommandError, OnecardError, PreflightError, UsageError
 from onecard.facts import Facts
 from onecard.host import Connection, Host
-from onecard.locks import question
+from onecard.locks import question, wheelhouse
 from onecard.locks.lock import Lock, Move, asked, moves
 from onecard.locks.store import dump, refuse_other_settings, with_lock, write
 from onecard.locks.wheelhouse import download_command, platforms, present
+from onecard.secret import Secret
 from onecard.settings import Settings
 
 COMMIT = "8959cf64189c00000000000000000000000000aa"
@@ -380,6 +382,54 @@ class TestWheelhouse:
         text = " ".join(command)
         assert "--python-version 3.12 --implementation cp --abi cp312 --abi abi3" in text
         assert "--only-binary :all:" in text
+
+    def test_private_indexes_are_asked_here_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = {
+            "url": "https://m.example/simple",
+            "extra_urls": ["https://own.example/simple"],
+            "find_links": ["/only/on/the/box", "https://own.example/links"],
+        }
+        it = dataclasses.replace(
+            host(indexes=said, wheelhouse="./wheels"), index_login=Secret("me:very-secret")
+        )
+        assert wheelhouse.seen_from_here(it).settings.wheelhouse == ""
+        program = tmp_path / "python"
+        program.write_text(f'#!/bin/sh\ncat "$NETRC"; echo ERROR: "$@" >{tmp_path}/seen; exit 1\n')
+        program.chmod(0o755)
+        monkeypatch.setattr(wheelhouse.sys, "executable", str(program))
+        with pytest.raises(CommandError) as caught:
+            wheelhouse.fill(it, LOCK, box(), tmp_path / "wheels")
+        assert "machine m.example login me password very-secret" in caught.value.detail
+        asked_for = (tmp_path / "seen").read_text()
+        assert (
+            "--index-url https://m.example/simple --extra-index-url https://own.example/simple "
+            "--find-links https://own.example/links --extra-index-url "
+            "https://download.pytorch.org/whl/cu130 -r " in asked_for
+        )
+        assert "very-secret" not in asked_for
+        assert wheelhouse.places(host(), LOCK.model_copy(update={"cuda": "cpu"})) == (
+            (),
+            ("--extra-index-url", "https://download.pytorch.org/whl/cpu"),
+        )
+
+    def test_a_full_wheelhouse_is_resolved_anew_from_the_indexes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        it = host(wheelhouse="./wheels", vllm={"channel": "release", "version": "0.33.0"})
+        scripts: list[str] = []
+
+        def run(script: str) -> subprocess.CompletedProcess[str]:
+            scripts.append(script)
+            return subprocess.CompletedProcess([], 0, ANSWER, "")
+
+        monkeypatch.setattr(wheelhouse, "_tools", lambda folder, name: "uv")
+        monkeypatch.setattr(wheelhouse, "_shell", run)
+        lock = wheelhouse.resolve_here(it, box(gpus=()))  # no driver yet
+        assert (lock.vllm, lock.cuda) == ("0.33.0", "cu130")
+        assert '"wheels": ""' in scripts[-1]
+        assert "--torch-backend cu130" in scripts[-1]
 
     def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
         for name in ("vllm-0.33.0", "torch-2.14.0+cu130", "torchvision-0.29.0+cu130", "uv-1"):
