@@ -167,6 +167,8 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
         (["provision", "--nonsense"], 2, "--nonsense"),
         (["smoke", "--host", "closed", "--repeats", "0"], 2, "--repeats"),
         (["deploy", "--host", "closed", "--ctx", "many"], 2, "--ctx"),
+        (["deploy", "--host", "closed", "--model", "./none"], 2, "is empty or not there"),
+        (["deploy", "--host", "closed", "--model", "Qwen//x y"], 2, "neither a repository"),
         (["status", "--host", "closed"], 3, "closed: "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
