@@ -59,13 +59,19 @@ def upgrade(c, host="", check=False, json=False):
     return run.upgrade(host, check=check, as_json=json)
 
 
-@task(help={"out": "folder to fill", "host": HOST})
+@task(
+    help={
+        "out": "folder to fill",
+        "host": HOST,
+        "newest": "the newest build's wheels, which upgrade then moves the lock to",
+    }
+)
 @cli.task_body
-def wheelhouse(c, out, host=""):
+def wheelhouse(c, out, host="", newest=False):
     """Fill a folder with the wheels of the host's lock, for a box without internet."""
     from onecard.commands import wheelhouse as run
 
-    return run.wheelhouse(out, host)
+    return run.wheelhouse(out, host, newest=newest)
 
 
 @task(

@@ -1,8 +1,12 @@
 """Which build of torch and vLLM a box can run: driver, card and Python against the channel.
 
 Sources: NVIDIA "CUDA Compatibility" (minor version compatibility: CUDA 13.x needs driver >= 580,
-12.x >= 525); vLLM's installation page (nightly variants cu129, cu130, cpu); vLLM 0.33.0's metadata
-(Python >= 3.11, < 3.15; links libcudart.so.13). vLLM 0.17.0, on CUDA 12, is the first with Qwen3.5.
+12.x >= 525); vLLM's installation page (nightly variants cu129, cu130, cpu); vLLM's "Nightly Builds"
+(contributing/ci/nightly_builds: every commit's wheels lie in /COMMIT/VARIANT, as nightly's do; the
+one without a variant in its name, whichever CUDA that is at the time, in /COMMIT and, under an
+alias, in its variant's folder; not every commit has every variant); the metadata of vLLM 0.33.0
+(Python >= 3.11, < 3.15; links libcudart.so.13) and of 0.17.0 to 0.19.1 (Python < 3.14). vLLM
+0.17.0, on CUDA 12, is the first with Qwen3.5.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ _OLDEST_VLLM = (0, 17)
 _CUDA_13_VLLM = (0, 18)
 _OLDEST_CARD = (7, 5)
 _OLDEST_PYTHON, _PYTHON_LIMIT, _DEFAULT_PYTHON = (3, 11), (3, 15), "3.12"
+_PYTHON_3_14_VLLM, _EARLIER_PYTHON_LIMIT = (0, 20), (3, 14)
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,13 @@ def match(  # noqa: PLR0917 - one parameter a column of the table
     version: a vLLM version for `release` (empty: the newest), a commit's hash for `commit`.
     wheels: vLLM's own index of builds, or a mirror of it.
     """
-    python, uv_python = _python(python_version)
+    release = version_key(version) if channel == "release" else ()
+    python, uv_python = _python(python_version, release)
     if not driver_version:
         return Match("cpu", _index(channel, version, "cpu", wheels), python, uv_python)
     card = version_key(capability)
     if card and card < _OLDEST_CARD:
         return NoMatch(f"capability {capability} is too old for vLLM; rent a card with >= 7.5")
-    release = version_key(version) if channel == "release" else ()
     if release and release < _OLDEST_VLLM:
         return NoMatch(f"vllm {version} does not know Qwen3.5; pin vllm.version 0.17.0 or later")
     branch = next(iter(version_key(driver_version)), 0)
@@ -77,8 +82,8 @@ def match(  # noqa: PLR0917 - one parameter a column of the table
         backend = "cu128"
     elif branch >= _CUDA_13_DRIVER:
         backend = "cu130"
-    elif channel == "nightly":
-        # Only nightly is built for both; a release's and a commit's wheel is CUDA 13 alone.
+    elif channel != "release":
+        # A commit's wheels are built for both; a release on the Python index is CUDA 13 alone.
         backend = "cu129"
     else:
         return _too_old(branch, _CUDA_13_DRIVER, "a CUDA 13 wheel")
@@ -90,9 +95,19 @@ def needed_driver(backend: str) -> int:
     return _CUDA_13_DRIVER if backend >= "cu130" else _CUDA_12_DRIVER
 
 
-def _python(version: str) -> tuple[str, bool]:
+def pythons(channel: Channel, version: str) -> str:
+    """Return the Pythons that a channel's build runs on, as `3.11 to 3.14`."""
+    _, last = _python_limit(version_key(version) if channel == "release" else ())
+    return f"{_OLDEST_PYTHON[0]}.{_OLDEST_PYTHON[1]} to 3.{last - 1}"
+
+
+def _python_limit(release: tuple[int, ...]) -> tuple[int, int]:
+    return _EARLIER_PYTHON_LIMIT if release and release < _PYTHON_3_14_VLLM else _PYTHON_LIMIT
+
+
+def _python(version: str, release: tuple[int, ...]) -> tuple[str, bool]:
     own = version_key(version)[:2]
-    if own and _OLDEST_PYTHON <= own < _PYTHON_LIMIT:
+    if own and _OLDEST_PYTHON <= own < _python_limit(release):
         return f"{own[0]}.{own[1]}", False
     return _DEFAULT_PYTHON, True
 
@@ -100,9 +115,8 @@ def _python(version: str) -> tuple[str, bool]:
 def _index(channel: Channel, version: str, backend: str, wheels: str) -> str:
     # PyTorch's own index is not among them: uv's --torch-backend asks it for PyTorch's packages
     # alone, where an index beside the others would be asked for everything.
-    if channel == "nightly":
-        return f"{wheels}/nightly/{backend}"
-    return f"{wheels}/{version}" if channel == "commit" else ""
+    build = {"nightly": "nightly", "commit": version, "release": ""}[channel]
+    return f"{wheels}/{build}/{backend}" if build else ""
 
 
 def _too_old(branch: int, needed: int, what: str) -> NoMatch:

@@ -17,7 +17,7 @@ from onecard.resources.base import fields
 from onecard.resources.environment import RECORD
 from onecard.session import Session
 from onecard.settings import AUTO
-from onecard.tensor_parallel import choose
+from onecard.tensor_parallel import choose, refuse_split
 from roles import model
 
 
@@ -27,6 +27,9 @@ class BoxModel:
 
     vllm: str
     config: Mapping[str, Any] | None
+
+
+NOTHING_KNOWN = BoxModel("", None)
 
 
 def read_box_model(session: Session, host: Host) -> BoxModel:
@@ -53,7 +56,7 @@ def plan_for(
 
     ctx: context length in tokens, in place of the settings'.
     kv_gib: GiB of KV cache where a log has told it, in place of the settings' or an estimate.
-    Raises NotModelledError where the model or the setting is not modelled, UsageError where the
+    Raises NotModelledError where the model or the setting is not modelled, PreflightError where the
     cards cannot share the model.
     """
     card = _gpu(host, facts)
@@ -81,7 +84,7 @@ def _plan(
         ctx or serve.ctx,
         util=serve.gpu_memory_utilization,
         kv_dtype=serve.kv_cache_dtype,
-        tp=cards(host, facts),
+        tp=cards(host, facts, box),
         quant=_quantization(shape, serve.quantization),
         kv_gib=serve.kv_cache_gib if kv_gib is None else kv_gib,
         max_num_seqs=max_num_seqs,
@@ -91,23 +94,28 @@ def _plan(
         draft_tokens=_draft_tokens(host),
         vision=not serve.language_model_only,
         graphs=not serve.enforce_eager,
+        whole_experts=_whole_experts(host),
     )
 
 
-def cards(host: Host, facts: Facts) -> int:
+def cards(host: Host, facts: Facts, box: BoxModel = NOTHING_KNOWN) -> int:
     """Return how many cards share the model.
 
-    Raises PreflightError where serve.tensor_parallel cannot be had.
+    What lies on the box does not change the number; where it tells that the number cannot be, it is
+    refused. Raises PreflightError where serve.tensor_parallel cannot be had.
     """
     serve = host.settings.serve
     if host.settings.accelerator == "cpu":
         return 1 if serve.tensor_parallel == AUTO else serve.tensor_parallel
-    try:
-        shape = _shape(host, BoxModel("", None))
-    except NotModelledError:
-        shape = None
     there = max(len(facts.gpus) // serve.pipeline_parallel, 1)
-    return choose(serve.tensor_parallel, there, shape, host.settings.model.source)
+    name = host.settings.model.source
+    whole_experts = _whole_experts(host)
+    known = _known_shape(host, NOTHING_KNOWN)
+    count = choose(serve.tensor_parallel, there, known, name, whole_experts=whole_experts)
+    found = _known_shape(host, box)
+    if found is not None:
+        refuse_split(count, there, found, name, whole_experts=whole_experts)
+    return count
 
 
 def settled(host: Host, facts: Facts) -> Host:
@@ -127,7 +135,7 @@ def _sequences(host: Host, facts: Facts) -> int | None:
     if asked is not None:
         return asked
     try:
-        planned = _plan(host, facts, BoxModel("", None), _gpu(host, facts), max_num_seqs=None)
+        planned = _plan(host, facts, NOTHING_KNOWN, _gpu(host, facts), max_num_seqs=None)
     except NotModelledError:
         return None
     return planned.max_num_seqs if planned.fewer else None
@@ -136,9 +144,11 @@ def _sequences(host: Host, facts: Facts) -> int | None:
 def refuse_what_cannot_start(host: Host, facts: Facts, box: BoxModel) -> Plan | None:
     """Return the plan, None where there is none to be had.
 
-    Raises PreflightError, naming the largest context length that starts, where even the high end
-    of the estimate holds no request of the settings' context length.
+    Raises PreflightError where the cards cannot share the model, and, naming the largest context
+    length that starts, where even the high end of the estimate holds no request of the settings'
+    context length.
     """
+    cards(host, facts, box)  # also of a model or card whose memory is not modelled
     try:
         planned = plan_for(host, facts, box)
         if not planned.fits and planned.estimated:
@@ -162,6 +172,18 @@ def refuse_old_vllm(host: Host, box: BoxModel) -> None:
             f"for a later one below vllm:, then run: invoke upgrade --host {host.name} (--force "
             "tries it all the same)"
         )
+
+
+def _whole_experts(host: Host) -> bool:
+    """Tell whether each expert lies on one card whole, instead of a part of it on every card."""
+    return not {"--enable-expert-parallel", "-ep"}.isdisjoint(host.settings.serve.extra_args)
+
+
+def _known_shape(host: Host, box: BoxModel) -> ModelShape | None:
+    try:
+        return _shape(host, box)
+    except NotModelledError:
+        return None
 
 
 def _shape(host: Host, box: BoxModel) -> ModelShape:

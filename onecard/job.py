@@ -89,7 +89,11 @@ def run_job(
 
 
 def _requests(changes: Sequence[Item], *, go_on: bool) -> list[Request]:
-    uploads = [upload for item in changes for upload in item.resource.uploads()]
+    uploads = [
+        upload
+        for item in changes
+        for upload in item.resource.uploads(item.differences, item.actual)
+    ]
     # The script, too, may hold what others must not read.
     script = f"trap 'rm -rf {layout.JOB_SECRETS} {FOLDER}/job' EXIT\n" + job_script(
         changes, go_on=go_on

@@ -22,7 +22,9 @@ from onecard.engine import Roles, converge, gather
 from onecard.errors import OnecardError, PreflightError, RebootNeededError
 from onecard.facts import Facts
 from onecard.host import Host
+from onecard.locks.indexes import netrc
 from onecard.locks.lock import Lock, asked
+from onecard.locks.question import refuse_impossible
 from onecard.locks.resolve import adopt, resolve
 from onecard.locks.store import refuse_other_settings, write
 from onecard.reboot import reboot
@@ -100,11 +102,14 @@ def provision(
 def ready_to_install(host: Host) -> Host:
     """Return the host with the login to its indexes.
 
-    Raises UsageError for a missing wheelhouse, or a login that is none, before any connection.
+    Raises UsageError for settings that no box can be brought to: no build of that kind, a folder of
+    wheels or of the model that is not there, a login that is none.
     """
+    refuse_impossible(host)
     roles.python.wheelhouse(host)
+    roles.model.folder(host)
     host = replace(host, index_login=find("index-login", host.name))
-    roles.python.credentials(host)
+    netrc(host)
     return host
 
 

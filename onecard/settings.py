@@ -137,6 +137,17 @@ class VllmSettings(Model):
         return self
 
 
+def _model_source(value: str) -> str:
+    """Return a folder, or what the hub can have as a repository's name (huggingface_hub's rule)."""
+    repository = re.fullmatch(r"([\w.-]{1,96}/)?[\w.-]{1,96}", value, re.ASCII)
+    if value.startswith(("./", "../", "/")) or (repository and value.strip(".-") == value):
+        return value
+    raise ValueError(
+        "is neither a repository of the hub, such as Qwen/Qwen3.5-27B, nor a folder beginning with "
+        "./ or /"
+    )
+
+
 class ModelSettings(Model):
     """The model that is served.
 
@@ -146,8 +157,8 @@ class ModelSettings(Model):
     name: the name that the API serves it under; empty for the source itself.
     """
 
-    source: str = "Qwen/Qwen3.5-27B"
-    revision: str = ""
+    source: Annotated[str, AfterValidator(_model_source)] = "Qwen/Qwen3.5-27B"
+    revision: Annotated[str, Field(pattern=r"^[\w./-]*$")] = ""
     name: str = ""
 
 

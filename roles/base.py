@@ -10,7 +10,7 @@ from onecard.resources.base import Resource
 from onecard.resources.files import Directory
 from onecard.resources.kernel import Sysctl
 from onecard.resources.user import User
-from roles import driver
+from roles import driver, model
 
 # What every walk-through installs first. python3-dev is the one that is forgotten: Triton compiles
 # a C file that includes Python.h at the server's first start.
@@ -28,13 +28,17 @@ CPU_PACKAGES = ("libnuma1",)  # vLLM's CPU worker binds its memory with it
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return the packages, account and folders for any vLLM server."""
+    """Return the packages, account and folders for any vLLM server; first, whether the model is to
+    be had at all."""
     settings = host.settings
     extra = CPU_PACKAGES if settings.accelerator == "cpu" else ()
+    packages = AptPackages(tuple(dict.fromkeys((*PACKAGES, *extra, *settings.packages))))
+    asked = model.question(host)
     return (
-        # What cannot be had is better known before anything is changed.
+        # What cannot be had is better known before anything is changed. The question about the
+        # model is a Python program: a box without one is asked as soon as it has it.
         *driver.offered(host, facts),
-        AptPackages(tuple(dict.fromkeys((*PACKAGES, *extra, *settings.packages)))),
+        *((*asked, packages) if facts.python.version else (packages, *asked)),
         User(settings.user, home=layout.STATE),
         Directory(layout.HOME),
         Directory(layout.ETC),

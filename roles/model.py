@@ -1,4 +1,4 @@
-"""The model's files on the box."""
+"""The model's files on the box, and the link to the environment that can serve them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from onecard import layout, secret_store
+from onecard.doctor.box_checks import VENV_GIB
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.places import PROJECT
 from onecard.resources.architecture import Architecture
 from onecard.resources.base import Resource
-from onecard.resources.hub import HubModel
+from onecard.resources.files import Link
+from onecard.resources.hub import HubAnswer, HubModel
 from onecard.resources.tree import Tree, fingerprint
 
 
@@ -48,21 +50,37 @@ def revision(host: Host) -> str:
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return a copy of the local folder, or the hub's repository at its revision."""
+    """Return the model, and last the link: it moves when every check has passed."""
+    moved = (Link(layout.VENV, host.venv),) if host.lock else ()
+    return (*content(host), *moved)
+
+
+def content(host: Host) -> tuple[Resource, ...]:
+    """Return a copy of the local folder, or the hub's repository, and that vLLM knows the model."""
     source = local(host)
     known = architecture(host)
     if source is not None:
         return (Tree(folder(host), source), *known)
+    return (_of_the_hub(host), *known)
+
+
+def question(host: Host) -> tuple[HubAnswer, ...]:
+    """Return what is asked of the hub before anything is changed; nothing for a local folder."""
+    if local(host) is not None:
+        return ()
+    return (HubAnswer(_of_the_hub(host), host.venv, VENV_GIB[host.settings.accelerator]),)
+
+
+def _of_the_hub(host: Host) -> HubModel:
     settings = host.settings
-    model = HubModel(
+    return HubModel(
         folder(host),
         settings.model.source,
         revision(host),
         settings.hub.url,
-        check="".join(each.script for each in known),
+        check="".join(each.script for each in architecture(host)),
         token=partial(secret_store.find, "hf-token", host.name),
     )
-    return (model, *known)
 
 
 def architecture(host: Host) -> tuple[Architecture, ...]:

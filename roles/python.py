@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from onecard import layout
 from onecard.errors import UsageError
 from onecard.facts import Facts
 from onecard.host import Host
-from onecard.locks.indexes import indexes
+from onecard.locks.indexes import indexes, netrc
 from onecard.places import PROJECT
 from onecard.resources.base import Resource
 from onecard.resources.files import Directory, File
@@ -47,22 +46,13 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         PythonPackages(venv, ("uv",), options=offline),
         File(f"{layout.TOOLS}/indexes.json", indexes(host)),
         File(layout.UV, f"#!{venv}/bin/python\n{PROGRAM.read_text('utf-8')}", mode=0o755),
-        *credentials(host),
+        *_credentials(host),
     )
 
 
-def credentials(host: Host) -> tuple[Resource, ...]:
-    """Return the login to the settings' own indexes; what a box has stays when none is given.
-
-    Raises UsageError for one that is not name:password.
-    """
-    if host.index_login is None:
+def _credentials(host: Host) -> tuple[Resource, ...]:
+    """Return the login; what a box has stays when none is given."""
+    lines = netrc(host)
+    if lines is None:
         return ()
-    name, colon, password = host.index_login.reveal().partition(":")
-    if not colon or not name or not password:
-        raise UsageError("ONECARD_INDEX_CREDENTIALS: is not name:password")
-    said = host.settings.indexes
-    addresses = (said.url, *said.extra_urls, *said.find_links)
-    machines = sorted({urlsplit(each).hostname or "" for each in addresses} - {""})
-    lines = [f"machine {each} login {name} password {password}\n" for each in machines]
-    return (File(layout.INDEX_CREDENTIALS, "".join(lines), mode=0o600, sensitive=True),)
+    return (File(layout.INDEX_CREDENTIALS, lines, mode=0o600, sensitive=True),)

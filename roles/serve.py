@@ -78,7 +78,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     # The unit's own share of the fingerprint is taken before the fingerprint is put into the unit.
     # The model's files count too: a server goes on with the weights that it has read.
     blank = render("vllm.service.j2", {**variables, "configuration": ""})
-    files = [str(sorted(resource.desired().items())) for resource in model.desired(host, facts)]
+    files = [str(sorted(resource.desired().items())) for resource in model.content(host)]
     fingerprint = configuration(environment.content, blank, *files)
     unit = File(
         layout.UNIT_FILE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 
-from onecard import layout
 from onecard.checks import environment_checks
 from onecard.facts import Facts
 from onecard.host import Host
@@ -13,7 +12,6 @@ from onecard.locks.question import places
 from onecard.locks.store import dump
 from onecard.resources.base import Resource
 from onecard.resources.environment import Environment, Mend, Unresolved, UvPython
-from onecard.resources.files import Link
 
 # The torchvision of the Python index is built for the CUDA PyTorch: its compiled operators cannot
 # load beside the CPU one, and then the import fails because the operators' fake versions find
@@ -29,7 +27,7 @@ if not _has_ops():
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return the lock's environment, and the link that moves to it once it is complete."""
+    """Return the lock's environment, beside those of other locks."""
     lock = host.lock
     if lock is None:
         return (Unresolved(str(asked(host.settings))),)
@@ -45,7 +43,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         driver=facts.driver.version if host.settings.accelerator == "nvidia" else "",
     )
     brought = (UvPython(lock.python),) if lock.python_from == "uv" else ()
-    return (*brought, environment, Link(layout.VENV, host.venv))
+    return (*brought, environment)
 
 
 def _cpu_mends(version: str) -> tuple[Mend, ...]:

@@ -7,12 +7,16 @@ partial file around"), so that each shard of 5 GB that a lost connection met beg
 The hub is asked by the routes that huggingface_hub uses: /api/models/NAME/revision/REV?blobs=true
 for the commit, the files, their sizes and digests; /NAME/resolve/COMMIT/FILE with Range: for the
 bytes. Progress goes out as lines `@onecard-progress SHARE TEXT`; what goes wrong as a last line
-`error: ...` with exit code 1. `Note` says what is kept beside the files.
+`error: ...` with exit code 1. `Note` says what is kept beside the files; `loaded` which files of a
+repository are left out.
+
+With --ask it only asks what a download could be refused for, and changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import hashlib
 import http.client
 import json
@@ -40,6 +44,10 @@ _AT_ONCE = 4  # files
 _CHUNK = 2**20
 _TIMEOUT = 30  # s without a byte
 _FRUITLESS = 6  # tries in a row that bring no byte
+_PATIENCE = 30.0  # s in which a hub that is too busy to answer is asked again
+# fnmatch's * spans folders, as it does for vLLM.
+_NEVER_LOADED = ("original/*", "*.pth", "*.h5", "*.msgpack")
+_NOT_BESIDE_SAFETENSORS = ("*.bin", "*.gguf")
 
 
 class DownloadError(Exception):
@@ -74,17 +82,21 @@ class Hub:
         self._token = token
 
     def repository(self) -> Repository:
-        """Return the commit and the files of the wanted revision."""
+        """Return the commit and the files that vLLM loads of the wanted revision."""
         revision = urllib.parse.quote(self.revision or "main", safe="")
-        with self._open(f"/api/models/{self.model}/revision/{revision}?blobs=true") as answer:
-            told = json.loads(answer.read())
-        return Repository(told["sha"], tuple(_wanted(entry) for entry in told["siblings"]))
+        path = f"/api/models/{self.model}/revision/{revision}?blobs=true"
+
+        def ask() -> Any:
+            with self._open(path) as answer:
+                return json.loads(answer.read())
+
+        told = _patiently(ask)
+        return Repository(told["sha"], loaded([_wanted(entry) for entry in told["siblings"]]))
 
     def may_read(self, commit: str, file: Wanted) -> None:
         """Raise DownloadError when a file is not to be had: anybody may know a gated one's name."""
         url = self._resolve(commit, file)
-        with self._open(url, method="HEAD", follow=False):
-            pass
+        _patiently(lambda: self._open(url, method="HEAD", follow=False).close())
 
     def read(self, commit: str, file: Wanted, start: int) -> Any:
         """Return the answer with a file's bytes from `start` on."""
@@ -170,6 +182,27 @@ def _wanted(entry: dict[str, Any]) -> Wanted:
     lfs = entry.get("lfs")
     digest = f"sha256:{lfs['sha256']}" if lfs else f"git:{entry['blobId']}"
     return Wanted(path, int(lfs["size"] if lfs else entry["size"]), digest)
+
+
+def loaded(files: list[Wanted]) -> tuple[Wanted, ...]:
+    """Return the files without the weights that vLLM does not load.
+
+    As vLLM chooses (config/load.py: ignore_patterns "original/**/*"; _prepare_weights in
+    model_loader/default_loader.py, load_format auto): safetensors before *.bin, and of these
+    `consolidated*.safetensors` alone where there are some. Of other formats it knows none but GGUF,
+    by a file's name.
+    """
+    weights = {file.path for file in files if fnmatch.fnmatchcase(file.path, "*.safetensors")}
+    weights = {path for path in weights if "/" not in path}
+    consolidated = {path for path in weights if path.startswith("consolidated")}
+    patterns = _NEVER_LOADED + (_NOT_BESIDE_SAFETENSORS if weights else ())
+    twice = weights - consolidated if consolidated else set()
+    return tuple(
+        file
+        for file in files
+        if file.path not in twice
+        and not any(fnmatch.fnmatchcase(file.path, pattern) for pattern in patterns)
+    )
 
 
 def digest_of(path: Path, like: str) -> str:
@@ -284,16 +317,29 @@ class Download:
         self._check = check
         self._stop = threading.Event()
 
+    def ask(self, other: Path, other_size: int) -> None:
+        """Raise DownloadError for whatever a download would be refused for; change nothing.
+
+        other: what is installed besides; where it is not there yet, and would lie on the same disk,
+        the disk needs other_size bytes more.
+        """
+        repository = self._hub.repository()
+        missing = [file for file in repository.files if not (self._folder / file.path).exists()]
+        place, others = _existing(self._folder), _existing(other)
+        besides = (
+            0 if others == other or others.stat().st_dev != place.stat().st_dev else other_size
+        )
+        self._admit(repository, missing, besides)
+        total = sum(file.size for file in repository.files)
+        print(f"{len(repository.files)} files, {_size(total)}, to be had at {repository.commit}")
+
     def run(self) -> None:
         """Bring the folder to the repository's files. Raises DownloadError."""
         repository = self._hub.repository()
         total = sum(file.size for file in repository.files)
         wanted = {file.path for file in repository.files}
         missing = self._missing(repository)
-        left = sum(file.size - self._partial_size(file) for file in missing)
-        if missing:
-            self._check_room(left, total)
-            self._hub.may_read(repository.commit, max(missing, key=lambda file: file.size))
+        left = self._admit(repository, missing)
         self._folder.mkdir(parents=True, exist_ok=True)
         note = Note(self._folder)
         progress = Progress(total, total - left)
@@ -310,6 +356,17 @@ class Download:
         note.close(repository.commit, self._hub.revision)
         progress.say()
         print(f"{len(wanted)} files, {_size(total)}, verified at {repository.commit}")
+
+    def _admit(self, repository: Repository, missing: list[Wanted], besides: int = 0) -> int:
+        """Return how many bytes are left to bring. Raises DownloadError if they may not, or cannot.
+
+        besides: bytes that the disk needs for other things.
+        """
+        left = sum(file.size - self._partial_size(file) for file in missing)
+        if missing:
+            self._check_room(left, sum(file.size for file in repository.files), besides)
+            self._hub.may_read(repository.commit, max(missing, key=lambda file: file.size))
+        return left
 
     def _judge(self) -> None:
         done = subprocess.run(
@@ -342,17 +399,18 @@ class Download:
             missing.append(file)
         return missing
 
-    def _check_room(self, left: int, total: int) -> None:
-        place = self._folder
-        while not place.exists():
-            place = place.parent
+    def _check_room(self, left: int, total: int, besides: int) -> None:
+        place = _existing(self._folder)
         room = os.statvfs(place)
         free = room.f_bavail * room.f_frsize
-        if free < left + _SPARE:
+        needed = left + besides + _SPARE
+        if free < needed:
             there = f", {_size(total - left)} of it are there" if left < total else ""
+            vllm = f", vLLM up to {_size(besides)}" if besides else ""
             raise DownloadError(
-                f"{self._hub.model} takes {_size(total)}{there}, and {place} has {_size(free)} "
-                f"free: make room for {_size(left + _SPARE - free)} more, or rent a larger disk"
+                f"{self._hub.model} takes {_size(total)}{there}{vllm}, and {place} has "
+                f"{_size(free)} free: make room for {_size(needed - free)} more, or rent a larger "
+                "disk"
             )
 
     def _fetch_all(
@@ -445,6 +503,26 @@ class Download:
         return min(partial.stat().st_size, file.size) if partial.is_file() else 0
 
 
+def _existing(path: Path) -> Path:
+    """Return the nearest folder above, or the path itself, that is there."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _patiently(ask: Callable[[], Any]) -> Any:
+    """Return what a question gives; a hub that answers "too busy", or hangs up, is asked again."""
+    deadline, pause = time.monotonic() + _PATIENCE, 0.5
+    while True:
+        try:
+            return ask()
+        except (urllib.error.HTTPError, http.client.HTTPException, ConnectionError):
+            if time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause *= 2
+
+
 def _of_network(error: Exception) -> bool:
     kinds = (urllib.error.URLError, http.client.HTTPException, ssl.SSLError)
     return isinstance(error, (*kinds, ConnectionError, TimeoutError))
@@ -492,12 +570,24 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--revision", default="")
     parser.add_argument("--token-file", default="")
     parser.add_argument("--check", default="")
+    parser.add_argument("--ask", metavar="OTHER", default="")
+    parser.add_argument("--other-size", type=int, default=0)
     given = parser.parse_args(arguments)
     hub = Hub(given.endpoint, given.model, given.revision, _take(given.token_file))
     try:
-        Download(hub, Path(given.folder), given.check).run()
+        download = Download(hub, Path(given.folder), given.check)
+        if given.ask:
+            download.ask(Path(given.ask), given.other_size)
+        else:
+            download.run()
     except DownloadError as error:
         _fail(str(error))
+    except urllib.error.HTTPError as error:
+        more = "; with a token it allows more: invoke secret set --name hf-token"
+        _fail(
+            f"the hub at {given.endpoint} answers {error.code} {error.reason}: run this again later"
+            f"{more if error.code == 429 else ''}"
+        )
     except Exception as error:
         if _of_network(error):
             _fail(

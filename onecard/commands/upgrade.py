@@ -13,7 +13,7 @@ from onecard import cli
 from onecard.connect import connected, holder
 from onecard.console import HostConsole, progress_console
 from onecard.engine import gather
-from onecard.errors import PreflightError
+from onecard.errors import OnecardError, PreflightError, UnreachableError
 from onecard.host import Host
 from onecard.layout import UV
 from onecard.locks.cleanup import remove_unused
@@ -77,16 +77,17 @@ def _switch(run: Run, host: Host, new: Lock, old: Lock | None) -> tuple[str, ...
     """Build and prove the new environment, move the link and the lock file, clear up behind."""
     before = old.packages if old else {}
     outdated = [name for name, version in before.items() if new.packages.get(name) != version]
-    done = False
     try:
-        wanted = replace(host, lock=new)
-        run.converge(wanted, roles.provision, HostReport(host.name), check=False)
-        run.console.say(f"wrote {write(run.inventory, host.name, new)}")
-        done = True
-    finally:
-        # After a failure this removes the new environment: the link still names the old one.
-        removed = remove_unused(run.session, outdated if done else ())
-    return removed
+        run.converge(replace(host, lock=new), roles.provision, HostReport(host.name), check=False)
+    except UnreachableError:
+        raise
+    except OnecardError:
+        # This removes the new environment: the link still names the old one. After Ctrl-C or a lost
+        # connection it stays, since the job may still be at it; the next upgrade removes it.
+        remove_unused(run.session, ())
+        raise
+    run.console.say(f"wrote {write(run.inventory, host.name, new)}")
+    return remove_unused(run.session, outdated)
 
 
 def _first(lock: Lock) -> tuple[tuple[str, str, str], ...]:

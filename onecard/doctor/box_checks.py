@@ -9,7 +9,7 @@ from onecard.settings import Settings
 
 _SYSTEMS = {"ubuntu": (22, 4), "debian": (11,)}
 _SKEW = 300  # s; beyond it TLS and apt's Valid-Until begin to refuse
-_VENV_GIB = {"cpu": 6, "nvidia": 15}
+VENV_GIB = {"cpu": 6, "nvidia": 15}
 _LOADED_GIB = {"cpu": 3, "nvidia": 12}
 
 
@@ -86,7 +86,7 @@ def clock(facts: Facts, settings: Settings) -> Check:
 
 def disk(facts: Facts, settings: Settings) -> Check:
     """Room for the virtual environment; the model's own size is checked before its download."""
-    need = _VENV_GIB[settings.accelerator]
+    need = VENV_GIB[settings.accelerator]
     for path in ("/opt", "/var/lib"):
         room = facts.disk(path)
         if room is None:

@@ -14,7 +14,7 @@ from onecard.fit.overhead import Overhead, overhead
 from onecard.fit.quantization import quantization_named
 from onecard.fit.shape import GIB, LINEAR, SLIDING, ModelShape
 from onecard.fit.weights import Weights, weights
-from onecard.tensor_parallel import divides
+from onecard.tensor_parallel import divides, obstacle
 
 TABLE = (4096, 65536, 131072, 262144)
 _KV_BYTES = {"auto": 0, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1}
@@ -129,6 +129,7 @@ def plan(
     draft_tokens: int = 0,
     vision: bool = True,
     graphs: bool = True,
+    whole_experts: bool = False,
 ) -> Plan:
     """Plans `shape` on `tp` cards of kind `gpu`.
 
@@ -139,13 +140,14 @@ def plan(
         model needs a Mamba cache block for each request once CUDA graphs are on.
     engine: the rules of the vLLM release (engine.py); the default are those of 0.21 to 0.25.
     draft_tokens: num_speculative_tokens of MTP. vision: False for --language-model-only.
-    graphs: False for --enforce-eager.
+    graphs: False for --enforce-eager. whole_experts: True for --enable-expert-parallel.
 
     Raises:
         UsageError: a flag is out of range, or tp doesn't divide the model.
         NotModelledError: these layers, or speculative decoding of this model, are not modelled.
     """
-    _check(shape, ctx, util, tp, draft_tokens)
+    _check(shape, ctx, util, draft_tokens)
+    _check_cards(shape, tp, whole_experts=whole_experts)
     method = shape.quantization if quant is None else quantization_named(quant)
     batched = max_num_batched_tokens or gpu.default_max_num_batched_tokens
     held = weights(shape, method, tp=tp, mtp=draft_tokens > 0, vision=vision)
@@ -281,7 +283,7 @@ def _refusals(
     return found
 
 
-def _check(shape: ModelShape, ctx: int, util: float, tp: int, draft_tokens: int) -> None:
+def _check(shape: ModelShape, ctx: int, util: float, draft_tokens: int) -> None:
     if ctx < 1:
         raise UsageError(f"--ctx {ctx}: give a number of tokens, at least 1")
     if not 0 < util <= 1:
@@ -290,13 +292,18 @@ def _check(shape: ModelShape, ctx: int, util: float, tp: int, draft_tokens: int)
         raise NotModelledError(
             "speculative decoding (MTP) of a model whose config names no layers for it"
         )
-    allowed = [count for count in range(1, shape.attention.heads + 1) if divides(shape, count)]
-    if tp not in allowed:
-        numbers = ", ".join(str(count) for count in allowed)
-        raise UsageError(
-            f"--tp {tp} does not divide the model's {shape.attention.heads} attention heads: "
-            f"use one of {numbers}"
-        )
+
+
+def _check_cards(shape: ModelShape, tp: int, *, whole_experts: bool) -> None:
+    if tp >= 1:
+        found = obstacle(shape, tp, whole_experts=whole_experts)
+        what = f"does not divide the model ({found})" if found else ""
+    else:
+        what = "is no number of cards"
+    if what:
+        counts = range(1, shape.attention.heads + 1)
+        able = (str(n) for n in counts if divides(shape, n, whole_experts=whole_experts))
+        raise UsageError(f"--tp {tp} {what}: use one of {', '.join(able)}")
 
 
 def _kv_bytes(kv_dtype: str, shape: ModelShape) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +48,8 @@ def read_quantization(config: Mapping[str, Any] | None) -> Quantization | None:
         return None
     method = str(config.get("quant_method", ""))
     if method == "fp8":
-        return Quantization("fp8", bits=8, kept=_names(config.get("modules_to_not_convert")))
+        kept = _names(config.get("modules_to_not_convert"))
+        return Quantization("fp8", bits=8, block=_block(config.get("weight_block_size")), kept=kept)
     if method in {"gptq", "awq"}:
         kept = _names(config.get("modules_to_not_convert")) + _dynamic(config.get("dynamic"))
         bits = whole(config, "bits", whole(config, "w_bit", 4))
@@ -78,8 +80,14 @@ def _compressed(config: Mapping[str, Any]) -> Quantization:
         "compressed-tensors",
         bits=whole(weights[0], "num_bits"),
         group=whole(weights[0], "group_size", 0),
+        block=_block(weights[0].get("block_structure")),
         kept=kept,
     )
+
+
+def _block(sizes: Any) -> int:
+    """The number that a width has to be a multiple of, of a `[rows, columns]` block; 0 for none."""
+    return math.lcm(*sizes) if sizes else 0
 
 
 def _names(names: Any) -> tuple[str, ...]:

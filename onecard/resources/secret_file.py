@@ -66,8 +66,8 @@ class SecretFile(Resource):
         value = "set" if self.value is None else "as given"
         return {"mode": "600", "owner": "root", "value": value}
 
-    def uploads(self) -> tuple[Upload, ...]:
-        if self.value is None:
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
+        if self.value is None or "value" not in differences:
             return ()
         return (Upload(self._stage, Secret(f"{self.variable}={self.value.reveal()}\n")),)
 

@@ -8,9 +8,26 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from onecard.errors import UsageError
-from onecard.resources.base import Differences, Resource, State, Upload
+from onecard.errors import PreflightError, UsageError
+from onecard.resources.base import Differences, Resource, State, Upload, Value
 from onecard.script import Answer
+
+_GIB = 2**30
+_SPARE = 256 * 2**20  # bytes that are left free on the disk
+_FREE = "/"
+_NOTE = ".onecard-digests"
+_LOOK = "'%s %T@ %p'"
+# Lines `DIGEST  ./NAME`: from the note where size, time and name are as noted, else anew.
+_LIST = f"""{{
+  note={_NOTE}; [ -f $note ] || note=/dev/null
+  find . -type f ! -name {_NOTE} -printf {_LOOK}'\\n' | awk '
+    noted {{ digest = $1; sub(/^[^ ]+ /, ""); known[$0] = digest; next }}
+    {{ name = $0; sub(/^[^ ]+ [^ ]+ /, "", name)
+      print (($0 in known) ? known[$0] : "?") "  " name }}
+  ' noted=1 $note noted=0 - | while IFS= read -r line; do
+    case "$line" in "?  "*) sha256sum -- "${{line#"?  "}}" ;; *) printf '%s\\n' "$line" ;; esac
+  done
+}}"""
 
 
 def fingerprint(source: Path) -> str:
@@ -21,7 +38,11 @@ def fingerprint(source: Path) -> str:
 
 @dataclass(frozen=True)
 class Tree(Resource):
-    """The files of `source`, each compared by its SHA-256; what else lies in `path` stays there."""
+    """The files of `source`, each compared by its SHA-256; what else lies in `path` stays there.
+
+    What a file's digest was when it was copied is noted beside the files, and holds for as long as
+    its size and time do. What an upload that broke off has brought whole is not sent again.
+    """
 
     path: str
     source: Path
@@ -31,12 +52,27 @@ class Tree(Resource):
         return f"folder {self.path}"
 
     def probe(self) -> str:
-        path = shlex.quote(self.path)
-        return f"[ ! -d {path} ] || (cd {path} && find . -type f -exec sha256sum {{}} +)"
+        path, stage = shlex.quote(self.path), shlex.quote(self._stage)
+        return (
+            f"room={path}\n"
+            'while [ ! -e "$room" ]; do room=$(dirname "$room"); done\n'
+            "df -B1 --output=avail -- \"$room\" | sed -n '2s/^ */free /p'\n"
+            f"[ ! -d {stage} ] || (cd {stage} && "
+            "find . -type f -exec sha256sum {} + | sed 's/^/staged /')\n"
+            f"[ ! -d {path} ] || (cd {path} && {_LIST})"
+        )
 
     def read(self, answer: Answer) -> State:
-        pairs = (line.split("  ./", 1) for line in answer.output.splitlines())
-        return {name: digest for digest, name in pairs}
+        """Return name -> digest; no name begins with the slash of what else is told."""
+        state: dict[str, Value] = {}
+        for line in answer.output.splitlines():
+            if line.startswith("free "):
+                state[_FREE] = int(line.removeprefix("free "))
+            else:
+                digest, name = line.split("  ./", 1)
+                staged = digest.startswith("staged ")
+                state[f"/{name}" if staged else name] = digest.removeprefix("staged ")
+        return state
 
     def desired(self) -> State:
         files = self._files()
@@ -44,20 +80,34 @@ class Tree(Resource):
             raise UsageError(f"model.source: the folder {self.source} is empty or not there")
         return {name: _digest(path, path.stat().st_mtime_ns) for name, path in files.items()}
 
-    def uploads(self) -> tuple[Upload, ...]:
-        return tuple(
-            Upload(f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}", path)
-            for name, path in self._files().items()
-        )
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
+        """Return the files that are not there. Raises PreflightError if the disk is too small."""
+        missing = [
+            name
+            for name, difference in differences.items()
+            if actual.get(f"/{_hashed(name)}") != difference.desired
+        ]
+        files = {name: self.source / name for name in missing}
+        size = sum(path.stat().st_size for path in files.values())
+        free = actual.get(_FREE)
+        if isinstance(free, int) and size + _SPARE > free:
+            raise PreflightError(
+                f"model.source: {self.source} takes {size / _GIB:.1f} GiB more, and {self.path} "
+                f"has {free / _GIB:.1f} GiB free: make room, or rent a larger disk"
+            )
+        return tuple(Upload(self._staged(name), path) for name, path in files.items())
 
     def fix(self, differences: Differences, actual: State) -> str:
         lines = []
         for name in differences:
-            staged = shlex.quote(f"{self._stage}/{hashlib.sha256(name.encode()).hexdigest()}")
-            target = shlex.quote(f"{self.path}/{name}")
+            staged, target = shlex.quote(self._staged(name)), shlex.quote(f"{self.path}/{name}")
+            file = shlex.quote(f"./{name}")
             lines += [
-                f"install -D -m 0644 {staged} {target}.onecard-new",
-                f"mv -fT {target}.onecard-new {target}",
+                f'mkdir -p -- "$(dirname {target})"',
+                f"chmod 0644 {staged}",
+                f"mv -fT -- {staged} {target}",
+                f"(cd {shlex.quote(self.path)} && echo \"$(sha256sum <{file} | cut -d' ' -f1) "
+                f'$(find {file} -printf {_LOOK})" >>{_NOTE})',
             ]
         return "\n".join([*lines, f"rm -rf {shlex.quote(self._stage)}"])
 
@@ -65,9 +115,16 @@ class Tree(Resource):
     def _stage(self) -> str:
         return f"{self.path}.onecard-new"
 
+    def _staged(self, name: str) -> str:
+        return f"{self._stage}/{_hashed(name)}"
+
     def _files(self) -> dict[str, Path]:
         found = (path for path in sorted(self.source.rglob("*")) if path.is_file())
         return {path.relative_to(self.source).as_posix(): path for path in found}
+
+
+def _hashed(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 @cache

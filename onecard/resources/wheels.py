@@ -36,9 +36,8 @@ class Wheels(Resource):
     def desired(self) -> State:
         return {path.name: path.stat().st_size for path in sorted(self.source.glob("*.whl"))}
 
-    def uploads(self) -> tuple[Upload, ...]:
-        files = sorted(self.source.glob("*.whl"))
-        return tuple(Upload(f"{self._stage}/{path.name}", path) for path in files)
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
+        return tuple(Upload(f"{self._stage}/{name}", self.source / name) for name in differences)
 
     def fix(self, differences: Differences, actual: State) -> str:
         path, stage = shlex.quote(self.path), shlex.quote(self._stage)

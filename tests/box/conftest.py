@@ -10,11 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from onecard.inventory import load
 from onecard.sandbox import choose_driver
 
 # Whoever runs the tests in the background has Ctrl-C switched off, and what they start inherits that.
@@ -55,6 +57,12 @@ class Controller:
             "ONECARD_HOST": "",
             "ONECARD_RUNS": str(self.runs),
         }
+
+    @property
+    def address(self) -> str:
+        """This computer's address on the boxes' network."""
+        address = load(self.inventory).hosts["box1"].connection.address
+        return str(IPv4Network(f"{address}/24", strict=False)[1])
 
     def invoke(
         self, *words: str, timeout: float = 900, **environment: str
@@ -122,8 +130,6 @@ class Box:
 
     def __call__(self, script: str) -> str:
         import paramiko
-
-        from onecard.inventory import load
 
         place = load(self.controller.inventory).hosts["box1"].connection
         client = paramiko.SSHClient()

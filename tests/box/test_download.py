@@ -8,14 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from onecard.inventory import load
 from tests.box.conftest import INVOKE, PROJECT, Box, Controller
 from tests.support.hub_server import NOT_GRANTED, TOKEN, HubServer, Model
 
@@ -23,7 +21,9 @@ pytestmark = pytest.mark.box
 
 TINY = PROJECT / "onecard/data/tiny-vqa"
 LARGE = random.Random(11).randbytes(40_000_000)
-FILES = {path.name: path.read_bytes() for path in TINY.iterdir()} | {"original/all.bin": LARGE}
+FILES = {path.name: path.read_bytes() for path in TINY.iterdir()} | {"more/all.dat": LARGE}
+# What vLLM does not load stays where it is.
+STORED = FILES | {"original/all.pth": LARGE, "pytorch_model.bin": LARGE}
 TOTAL = sum(len(content) for content in FILES.values())
 FOLDER = "/opt/onecard/models/acme--tiny"
 
@@ -38,12 +38,10 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> 
 @pytest.fixture
 def hub(controller: Controller, box: Box, provisioned: Any) -> Iterator[HubServer]:
     """A hub that the box reaches, and no model of it on the box, before and after."""
-    address = load(controller.inventory).hosts["box1"].connection.address
-    bridge = str(IPv4Network(f"{address}/24", strict=False)[1])
-    models = {"acme/tiny": Model(FILES), "acme/gated": Model(FILES, access="gated")}
+    models = {"acme/tiny": Model(STORED), "acme/gated": Model(STORED, access="gated")}
     clean = "rm -rf /opt/onecard/models/acme--*"
     box(clean)
-    with HubServer(models).serving(bridge) as server:
+    with HubServer(models).serving(controller.address) as server:
         yield server
     box(clean)
 
@@ -148,7 +146,7 @@ def test_what_the_hub_refuses_is_one_line(
         settings(source, revision)
         code, _, (error,) = provision(controller, token)
         assert code == 1
-        assert error.startswith(f"error: box1: model: model {source}: ")
+        assert error.startswith(f"error: box1: base: {source} at the hub: ")
         assert said in error
     assert hub.total == 0
     assert box("ls -d /opt/onecard/models/acme--* 2>/dev/null || true") == ""

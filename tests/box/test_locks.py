@@ -131,8 +131,16 @@ def test_an_older_lock_is_installed_and_upgrade_moves_it(
     assert controller.json("upgrade", "--host", "box1")["status"] == "ok"
 
 
+def strange(folder: Path) -> Path:
+    """Return a model whose architecture no vLLM knows."""
+    model = folder / "strange"
+    model.mkdir()
+    (model / "config.json").write_text('{"architectures": ["StrangeForConditionalGeneration"]}')
+    return model
+
+
 def test_a_failed_upgrade_leaves_the_old_one_serving(
-    controller: Controller, box: Box, kept: Lock
+    controller: Controller, box: Box, kept: Lock, tmp_path: Path
 ) -> None:
     old = older(kept)
     write_lock(controller, old)
@@ -147,9 +155,15 @@ def test_a_failed_upgrade_leaves_the_old_one_serving(
         failed = controller.invoke("upgrade", "--host", "box1")
     finally:
         box("cd /usr/bin && mv cc.away cc && mv gcc.away gcc")
-    assert failed.returncode == 1
-    assert "no C compiler (cc) on the server's PATH; install the headers" in failed.stderr
-    assert "Traceback" not in failed.stderr
+    with settings(controller, {"model": {"source": str(strange(tmp_path))}}):
+        unknown = controller.invoke("upgrade", "--host", "box1")
+    for done, words in (
+        (failed, "no C compiler (cc) on the server's PATH; install the headers"),
+        (unknown, "this vLLM does not know StrangeForConditionalGeneration; take a newer"),
+    ):
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
     assert (lock_file(controller).read_text(), in_force(box)) == (before, old.key)
     assert old.key in environments(box)
     code = "curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8000/health"
@@ -193,9 +207,7 @@ def test_drift_in_the_environment_is_mended(controller: Controller, box: Box, ke
 def test_an_unknown_architecture_is_found_in_seconds(
     controller: Controller, box: Box, deployed: Any, tmp_path: Path
 ) -> None:
-    model = tmp_path / "strange"
-    model.mkdir()
-    (model / "config.json").write_text('{"architectures": ["StrangeForConditionalGeneration"]}')
+    model = strange(tmp_path)
     pid = box("systemctl show vllm -p MainPID")
     started = time.monotonic()
     done = controller.invoke("deploy", "--host", "box1", "--model", str(model), "--force")
@@ -231,6 +243,9 @@ def test_a_wheelhouse_installs_without_a_network(
     filled = controller.invoke("wheelhouse", "--out", str(wheels), "--host", "box1")
     assert filled.returncode == 0, filled.stderr
     assert len(list(wheels.glob("*.whl"))) == len(old.packages) + 1  # and uv itself
+    newest = controller.invoke("wheelhouse", "--out", str(wheels), "--host", "box1", "--newest")
+    assert newest.returncode == 0, newest.stderr
+    assert read_lock(controller) == old  # `upgrade` moves it
     route = box("ip route show default").strip()
     with settings(controller, {"wheelhouse": str(wheels)}):
         box(
@@ -244,6 +259,9 @@ def test_a_wheelhouse_installs_without_a_network(
             done = controller.invoke("provision", "--host", "box1", "--json")
             assert done.returncode == 0, done.stderr
             assert in_force(box) == old.key
+            moved = controller.json("upgrade", "--host", "box1")["moved"]
+            openai = {"name": "openai", "old": OLDER["openai"], "new": kept.packages["openai"]}
+            assert openai in moved
         finally:
             box(f"mv /etc/pip.conf.away /etc/pip.conf; ip route add {route}")
     box("rm -rf /opt/onecard/wheels")

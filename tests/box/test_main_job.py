@@ -24,6 +24,7 @@ from onecard.override import override
 from onecard.resources.files import File
 from roles import serve
 from tests.box.conftest import INVOKE, PROJECT, Box, Controller
+from tests.support.hub_server import HubServer, Model
 
 pytestmark = pytest.mark.box
 
@@ -40,6 +41,28 @@ def test_check_touches_nothing_on_a_bare_box(controller: Controller, box: Box) -
     assert "python3-dev: absent -> installed" in checked.stderr
     pending = controller.invoke("plan", "--host", "sandbox", "--exit-code")
     assert pending.returncode == 4
+    assert box(FINGERPRINT) == before
+
+
+def test_a_model_that_is_not_to_be_had_is_said_before_anything_is_changed(
+    controller: Controller, box: Box
+) -> None:
+    before = box(FINGERPRINT)
+    file = controller.inventory / "host_vars" / "box1.yml"
+    file.parent.mkdir(exist_ok=True)
+    with HubServer({"acme/gated": Model({"a": b"x"}, access="gated")}).serving(
+        controller.address
+    ) as hub:
+        for source, said in (
+            ("acme/none", "there is no model acme/none at "),
+            ("acme/gated", "acme/gated is gated and there is no token (401)"),
+        ):
+            values = {"model": {"source": source}, "hub": {"endpoint": hub.url}}
+            file.write_text(yaml.safe_dump(values))
+            done = controller.invoke("provision", "--host", "box1")
+            assert done.returncode == 1
+            assert f"error: box1: base: {source} at the hub: {said}" in done.stderr
+    file.unlink()
     assert box(FINGERPRINT) == before
 
 

@@ -50,7 +50,7 @@ class Marker(Resource):
     def fix(self, differences: Differences, actual: State) -> str:
         return self.commands or f"touch {self.path}"
 
-    def uploads(self) -> tuple[Upload, ...]:
+    def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
         return () if self.upload is None else (Upload(f"{self.path}.staged/x", self.upload),)
 
     def advice(self) -> str:

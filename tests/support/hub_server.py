@@ -40,8 +40,9 @@ class HubServer:
     """What is served, what was asked for, and what goes wrong.
 
     rate: bytes a second for each connection, None for no limit. cut_after: bytes after which each
-    answer is broken off. garble: files whose bytes come wrong, and how often. served: bytes that
-    went out, by file. tokens: what came along to the bytes' own host.
+    answer is broken off. garble: files whose bytes come wrong, and how often. busy: codes that are
+    answered to the next questions. served: bytes that went out, by file. bytes_host_saw: tokens
+    that came along to the bytes' own host.
     """
 
     models: dict[str, Model]
@@ -49,6 +50,7 @@ class HubServer:
     cut_after: int | None = None
     garble: dict[str, int] = field(default_factory=dict)
     ignore_range: bool = False
+    busy: list[int] = field(default_factory=list)
     served: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     bytes_host_saw: list[str] = field(default_factory=list)
@@ -103,7 +105,9 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 r"/(?P<model>[^/]+/[^/]+)/resolve/(?P<commit>\w+)/(?P<path>.+)", path
             )
             stored = re.fullmatch(r"/bytes/(?P<model>[^/]+/[^/]+)/(?P<path>.+)", path)
-            if api:
+            if hub.busy:
+                self._refuse(hub.busy.pop(0), "")
+            elif api:
                 self._info(api[1], api[2])
             elif file:
                 self._file(file["model"], file["path"], send=send)

@@ -21,10 +21,17 @@ def differing(resource: Resource) -> set[str]:
     return set(diff(resource.desired(), look(resource)))
 
 
+def sent(resource: Resource) -> list[Path | bytes]:
+    """Return what goes to the box to mend what differs."""
+    actual = look(resource)
+    uploads = resource.uploads(diff(resource.desired(), actual), actual)
+    return [upload.payload for upload in uploads]
+
+
 def mend(resource: Resource) -> str:
     """Mend what differs, see that it is in order, and return what the commands printed."""
     actual = look(resource)
-    for upload in resource.uploads():
+    for upload in resource.uploads(diff(resource.desired(), actual), actual):
         Path(upload.path).parent.mkdir(exist_ok=True)
         payload = upload.payload
         data = payload if isinstance(payload, bytes) else payload.read_bytes()

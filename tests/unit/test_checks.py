@@ -15,7 +15,7 @@ from onecard.resources.base import ABSENT, diff
 from onecard.resources.environment import Environment, Mend, UvPython
 from onecard.resources.wheels import Wheels
 from onecard.script import Answer
-from tests.support.on_shell import differing, mend
+from tests.support.on_shell import differing, mend, sent
 
 FIXTURES = Path(__file__).parent / "fixtures" / "checks"
 HEADER, TOOLS, TORCH, VERSIONS = environment_checks("nvidia")
@@ -203,3 +203,4 @@ def test_wheels_are_compared_by_name_and_size(tmp_path: Path) -> None:
     (target / "a-1-py3-none-any.whl").write_text("cut")
     (target / "b-1-py3-none-any.whl").write_text("cut short")
     assert differing(resource) == {"b-1-py3-none-any.whl"}
+    assert sent(resource) == [source / "b-1-py3-none-any.whl"]

@@ -181,6 +181,7 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
             "serve.tool_call_parser: auto: no preset says what that is for a/b",
         ),
         (["deploy", "--host", "closed", "--model", "./none"], 2, "is empty or not there"),
+        (["deploy", "--host", "closed", "--model", "Qwen//x y"], 2, "neither a repository"),
         (["status", "--host", "closed"], 3, "closed: "),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -6,7 +6,7 @@ import pytest
 
 from onecard.cuda_match import Channel, Match, NoMatch, match
 
-NIGHTLY = "https://wheels.vllm.ai/nightly/"
+NIGHTLY, COMMIT = "https://wheels.vllm.ai/nightly/", "https://wheels.vllm.ai/abc/"
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,14 @@ NIGHTLY = "https://wheels.vllm.ai/nightly/"
         ("580.95.05", "8.0", "3.10.12", "release", "", "cu130", "", "3.12"),
         ("580.95.05", "8.0", "3.12.3", "release", "0.33.0", "cu130", "", "3.12"),
         ("535.247", "8.0", "3.12.3", "release", "0.17.0", "cu128", "", "3.12"),
-        ("580.1", "8.9", "3.15.0", "commit", "abc", "cu130", "https://wheels.vllm.ai/abc", "3.12"),
+        # docs/contributing/ci/nightly_builds.md: /COMMIT alone is whichever variant is the default.
+        ("580.1", "8.9", "3.15.0", "commit", "abc", "cu130", COMMIT + "cu130", "3.12"),
+        ("535.247", "8.0", "3.12.3", "commit", "abc", "cu129", COMMIT + "cu129", "3.12"),
+        # Requires-Python of 0.17.0 and 0.19.1: <3.14; of 0.20.0: <3.15 (Ubuntu 26.04 has 3.14).
+        ("535.247", "8.0", "3.14.2", "release", "0.17.0", "cu128", "", "3.12"),
+        ("580.1", "8.0", "3.14.2", "release", "0.19.1", "cu130", "", "3.12"),
+        ("580.1", "8.0", "3.14.2", "release", "0.20.0", "cu130", "", "3.14"),
+        ("580.1", "8.0", "3.14.2", "nightly", "", "cu130", NIGHTLY + "cu130", "3.14"),
         ("", "", "3.11.2", "nightly", "", "cpu", NIGHTLY + "cpu", "3.11"),
         ("580.1", "", "", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
     ],
@@ -44,7 +51,6 @@ def test_match(
     [
         ("535.247", "8.0", "release", "", "needs driver >= 580; run provision with driver.branch 580 or pin vllm 0.17.0"),
         ("570.1", "8.0", "release", "0.20.2", "needs driver >= 580"),
-        ("535.247", "8.0", "commit", "abc", "needs driver >= 580"),
         ("470.1", "8.0", "nightly", "", "needs driver >= 525"),
         ("580.1", "7.0", "nightly", "", "capability 7.0 is too old"),
         ("580.1", "8.0", "release", "0.16.0", "pin vllm.version 0.17.0"),

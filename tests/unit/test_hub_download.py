@@ -213,6 +213,94 @@ def test_what_the_hub_refuses(
         assert token not in lines[-1]
 
 
+@pytest.mark.parametrize(
+    ("names", "left_out"),
+    [
+        # meta-llama/Llama-3.1-8B-Instruct
+        (
+            ["config.json", "model-1.safetensors", "original/consolidated.00.pth", "original/params.json"],
+            ["original/consolidated.00.pth", "original/params.json"],
+        ),
+        # openai/gpt-oss-20b
+        (
+            ["model-0.safetensors", "original/model.safetensors", "metal/model.bin"],
+            ["original/model.safetensors", "metal/model.bin"],
+        ),
+        # mistralai/Mistral-7B-Instruct-v0.3: vLLM takes Mistral's own form where it is
+        (
+            ["config.json", "consolidated.safetensors", "model-1.safetensors", "model.safetensors.index.json", "params.json"],
+            ["model-1.safetensors"],
+        ),
+        # google-bert/bert-base-uncased
+        (
+            ["flax_model.msgpack", "model.safetensors", "pytorch_model.bin", "tf_model.h5", "vocab.txt"],
+            ["flax_model.msgpack", "pytorch_model.bin", "tf_model.h5"],
+        ),
+        (["config.json", "pytorch_model.bin"], []),
+        (["model-Q4_K_M.gguf", "model-Q8_0.gguf"], []),
+        (["model.safetensors", "model-Q8_0.gguf", "vision/extra.safetensors"], ["model-Q8_0.gguf"]),
+    ],
+)  # fmt: skip
+def test_what_vllm_does_not_load_is_left_out(names: list[str], left_out: list[str]) -> None:
+    files = [hub_download.Wanted(name, 1, "git:0") for name in names]
+    kept = [file.path for file in hub_download.loaded(files)]
+    assert kept == [name for name in names if name not in left_out]
+
+
+def test_asking_changes_nothing(hub: HubServer, folder: Path, tmp_path: Path) -> None:
+    hub.models["acme/tiny"] = Model({**FILES, "original/all.pth": LARGE})
+    ask = ("--ask", str(tmp_path), "--other-size", str(10**15))  # it is there: not counted
+    code, lines = download(hub, folder, "acme/tiny", *ask)
+    commit = hub.models["acme/tiny"].commit
+    assert (code, lines) == (0, [f"4 files, 5.7 MiB, to be had at {commit}"])
+    assert hub.total == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_asking_counts_what_is_installed_besides(hub: HubServer, folder: Path) -> None:
+    ask = ("--ask", str(folder.parent.parent / "venv"), "--other-size", str(10**15))
+    code, (line,) = download(hub, folder, "acme/tiny", *ask)
+    assert code == 1
+    assert line.startswith("error: acme/tiny takes 5.7 MiB, vLLM up to 931322.6 GiB, and ")
+    assert "rent a larger disk" in line
+    code, (line,) = download(hub, folder, "acme/gated", "--ask", str(folder))
+    assert (code, hub.total) == (1, 0)
+    assert line.startswith("error: acme/gated is gated and there is no token (401)")
+
+
+def test_a_busy_hub_is_asked_again(hub: HubServer, folder: Path) -> None:
+    hub.busy = [503, 429]
+    assert download(hub, folder)[0] == 0
+    assert there(folder) == FILES
+
+
+@pytest.mark.parametrize(
+    ("code", "more"), [(429, "--name hf-token"), (503, "run this again later")]
+)
+def test_a_hub_that_stays_busy_is_reached_all_the_same(
+    hub: HubServer,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    code: int,
+    more: str,
+) -> None:
+    class Left(BaseException):
+        pass
+
+    def leave(code: int) -> None:
+        raise Left
+
+    monkeypatch.setattr(hub_download, "_PATIENCE", 0.0)
+    monkeypatch.setattr(hub_download.os, "_exit", leave)
+    hub.busy = [code] * 9
+    with pytest.raises(Left):
+        hub_download.main([hub.url, "acme/tiny", str(folder)])
+    said = capsys.readouterr().out
+    assert said.startswith(f"error: the hub at {hub.url} answers {code} ")
+    assert more in said
+
+
 def test_no_hub_there(hub: HubServer, folder: Path) -> None:
     hub.url = "http://127.0.0.1:9"
     code, (line,) = download(hub, folder)

@@ -104,8 +104,18 @@ AT_BOX = "inventory/hosts.yml: all.children.gpu.hosts.box"
             f"{AT_BOX}.ansible_host: differs from address, which says the same; keep one",
         ),
         (
-            "model: {source: '{{ it }}'}",
-            f"{AT_BOX}.model.source: templates ({{{{ }}}}) are not expanded here; write the value",
+            "model: {name: '{{ it }}'}",
+            f"{AT_BOX}.model.name: templates ({{{{ }}}}) are not expanded here; write the value",
+        ),
+        (
+            "model: {source: ''}",
+            f'{AT_BOX}.model.source: "": is neither a repository of the hub, such as '
+            "Qwen/Qwen3.5-27B, nor a folder beginning with ./ or /",
+        ),
+        (
+            "model: {source: 'Qwen//bad name'}",
+            f'{AT_BOX}.model.source: "Qwen//bad name": is neither a repository of the hub, such as '
+            "Qwen/Qwen3.5-27B, nor a folder beginning with ./ or /",
         ),
         (
             "{serve: {ctx: x}, vllm: {channel: y}}",

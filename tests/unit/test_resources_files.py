@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from onecard.errors import UsageError
+from onecard.errors import PreflightError, UsageError
 from onecard.resources.base import diff
 from onecard.resources.files import Directory, File, Link
 from onecard.resources.secret_file import SecretFile
 from onecard.resources.tree import Tree
 from onecard.script import Answer, compose, parse
 from onecard.secret import Secret
-from tests.support.on_shell import differing, look, mend, shell
+from tests.support.on_shell import differing, look, mend, sent, shell
 
 USER, GROUP = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to root")
@@ -167,12 +167,17 @@ class TestSecretFile:
         given = Secret("0123456789abcdef-given")
         resource = SecretFile(str(path), "KEY", given)
         assert look(resource)["value"] == "another"
-        (upload,) = resource.uploads()
+        actual = look(resource)
+        differences = diff(resource.desired(), actual)
+        (upload,) = resource.uploads(differences, actual)
         assert upload.payload == b"KEY=0123456789abcdef-given\n"
-        commands = resource.fix(resource.desired(), look(resource))  # type: ignore[arg-type]
+        commands = resource.fix(differences, actual)
         assert given.reveal() not in commands + resource.probe() + repr(resource)
         path.write_bytes(upload.payload)
         assert differing(resource) == set()
+        path.chmod(0o644)
+        loose = diff(resource.desired(), look(resource))
+        assert (set(loose), resource.uploads(loose, {})) == ({"mode"}, ())
 
 
 @needs_root
@@ -191,9 +196,43 @@ class TestTree:
         copied.write_bytes(b"torn")
         (tmp_path / "my model" / "extra").write_text("stays")
         assert differing(resource) == {"sub folder/it's $x.bin"}
+        assert sent(resource) == [tmp_path / "source" / "sub folder" / "it's $x.bin"]
         mend(resource)
         assert (tmp_path / "my model" / "extra").exists()
         assert sorted(each.name for each in tmp_path.iterdir()) == ["my model", "source"]
+
+    def test_a_file_is_read_again_only_when_it_changed(self, tmp_path: Path) -> None:
+        resource = Tree(str(tmp_path / "model"), self.source(tmp_path / "source"))
+        mend(resource)
+        config, note = tmp_path / "model" / "config.json", tmp_path / "model" / ".onecard-digests"
+        before = config.stat()
+        config.write_text("[]")
+        os.utime(config, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert differing(resource) == set()  # as with a download: size and time are looked at
+        os.utime(config)
+        assert differing(resource) == {"config.json"}
+        mend(resource)
+        note.unlink()
+        assert differing(resource) == set()
+
+    def test_an_upload_that_broke_off_goes_on(self, tmp_path: Path) -> None:
+        source = self.source(tmp_path / "source")
+        resource = Tree(str(tmp_path / "model"), source)
+        first, second = sorted(diff(resource.desired(), look(resource)))
+        whole, cut = resource.uploads(diff(resource.desired(), {}), {})
+        Path(whole.path).parent.mkdir()
+        Path(whole.path).write_bytes((source / first).read_bytes())
+        Path(cut.path).write_bytes((source / second).read_bytes()[:100])
+        assert sent(resource) == [source / second]
+        mend(resource)
+
+    def test_a_disk_that_is_too_small_is_told_before_anything_is_sent(self, tmp_path: Path) -> None:
+        resource = Tree("/opt/model", self.source(tmp_path / "source"))
+        differences = diff(resource.desired(), {})
+        actual = resource.understand(Answer(f"free {300 * 2**20}\n"))
+        assert len(resource.uploads(differences, actual)) == 2
+        with pytest.raises(PreflightError, match=r"/opt/model has 0\.2 GiB free: make room"):
+            resource.uploads(differences, resource.understand(Answer(f"free {200 * 2**20}\n")))
 
     def test_an_empty_source_is_a_mistake(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="is empty or not there"):

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from onecard.errors import ProbeError
 from onecard.locks.lock import normalised
+from onecard.resources import hub
 from onecard.resources.apt import AptHolds, AptPackages, AptSameVersion
 from onecard.resources.apt_get import update
 from onecard.resources.apt_sources import AptOffers, AptRepository
 from onecard.resources.base import diff
-from onecard.resources.hub import HubModel, resolved_revision
+from onecard.resources.hub import HubAnswer, HubModel, resolved_revision
 from onecard.resources.python import PythonPackages, Venv
 from onecard.script import Answer
 from onecard.secret import Secret
-from tests.support.on_shell import differing, fix, look, shell
+from tests.support.hub_server import TOKEN, HubServer, Model
+from tests.support.on_shell import differing, fix, look, mend, shell
 
 APT = sorted((Path(__file__).parent / "fixtures" / "apt").glob("*.txt"))
 
@@ -339,9 +343,39 @@ class TestHubModel:
 
     def test_the_token_goes_to_a_file_that_the_job_removes(self) -> None:
         resource = self.model("/models/m", "main", Secret("hf_s3cret"))
-        program, token = resource.uploads()
+        program, token = resource.uploads({}, {})
         assert isinstance(program.payload, Path)
         assert program.payload.read_bytes().startswith(b'"""Download a model')
         assert (token.path, token.payload) == ("/run/onecard/secrets/hub-token", b"hf_s3cret")
         assert "s3cret" not in f"{resource!r} {token!r} {resource.fix({}, {})} {resource.desired()}"
-        assert len(self.model("/models/m", "main").uploads()) == 1
+        assert len(self.model("/models/m", "main").uploads({}, {})) == 1
+
+
+class TestHubAnswer:
+    FILES: ClassVar = {"config.json": b"{}", "model.safetensors": b"weights"}
+
+    @pytest.fixture
+    def job(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """The job's folder, which is /run/onecard on a box."""
+        folder = tmp_path / "job"
+        for name, file in (("_PROGRAM", "p.py"), ("_ANSWER", "answer"), ("_ASKING_TOKEN", "t")):
+            monkeypatch.setattr(hub, name, str(folder / file))
+        return folder
+
+    def test_it_is_asked_once_and_changes_nothing(self, tmp_path: Path, job: Path) -> None:
+        models = {"acme/tiny": Model(self.FILES, access="gated")}
+        with HubServer(models).serving("127.0.0.1") as server:
+            folder = str(tmp_path / "models" / "tiny")
+            model = HubModel(folder, "acme/tiny", "", server.url, token=lambda: Secret(TOKEN))
+            answer = HubAnswer(model, str(tmp_path), 15)
+            assert differing(answer) == {"access"}
+            mend(answer)
+            assert differing(HubAnswer(replace(model, revision="v1"), "/", 15)) == {"access"}
+            assert server.total == 0
+        assert sorted(each.name for each in job.iterdir()) == ["answer", "p.py"]
+        assert sorted(each.name for each in tmp_path.iterdir()) == ["job"]
+
+    def test_a_model_that_is_there_is_not_asked_for(self, tmp_path: Path, job: Path) -> None:
+        model = HubModel(str(tmp_path), "acme/tiny", "", "https://hub.example")
+        (tmp_path / ".onecard-revision").write_text(f"commit={'0' * 40}\nasked=\n")
+        assert differing(HubAnswer(model, "/", 15)) == set()

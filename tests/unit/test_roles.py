@@ -18,7 +18,7 @@ from facts_support import CARD, box, working
 import roles
 from onecard import layout
 from onecard.errors import UsageError
-from onecard.facts import Facts
+from onecard.facts import Facts, Python
 from onecard.host import Host
 from onecard.inventory import load
 from onecard.locks.lock import Lock
@@ -29,7 +29,7 @@ from onecard.resources.apt import AptPackages
 from onecard.resources.base import Resource
 from onecard.resources.environment import Environment, Unresolved, UvPython
 from onecard.resources.files import Directory, File, Link
-from onecard.resources.hub import HubModel
+from onecard.resources.hub import HubAnswer, HubModel
 from onecard.resources.python import PythonPackages, Venv
 from onecard.resources.release import Release, Served
 from onecard.resources.service import CONFIGURATION
@@ -131,10 +131,25 @@ def test_a_gpu_host(hosts: Mapping[str, Host]) -> None:
     assert environment.places == (("--index", LOCK.index, "--torch-backend", "cu130"),)
     assert environment.mends == ()
     assert {check.name for check in environment.checks} == {"header", "tools", "torch", "versions"}
-    assert only(Link, found["vllm"]).target == environment.path
-    assert isinstance(found["vllm"][-1], Link)  # it moves when all else has gone well
+    assert [
+        role for role, resources in found.items() for each in resources if isinstance(each, Link)
+    ] == ["model"]
+    assert only(Link, found["model"]).target == environment.path
+    assert isinstance(found["model"][-1], Link)  # it moves when all else has gone well
     assert only(HubModel, found["model"]).repository == "Qwen/Qwen3.5-27B"
     assert only(HubModel, found["model"]).path == f"{layout.MODELS}/Qwen--Qwen3.5-27B"
+
+
+def test_the_hub_is_asked_before_anything_is_changed(hosts: Mapping[str, Host]) -> None:
+    host = hosts["a100-1"]
+    first, second, *_ = wanted(host)["base"]
+    assert isinstance(first, HubAnswer)
+    assert first.model == only(HubModel, wanted(host)["model"])
+    assert isinstance(second, AptPackages)
+    # The question is a Python program.
+    bare = roles.provision(host, replace(FACTS, python=Python()))[0].resources
+    assert [type(each) for each in bare[:2]] == [AptPackages, HubAnswer]
+    assert not any(isinstance(each, HubAnswer) for each in wanted(hosts["box1"])["base"])
 
 
 def test_a_cpu_host(hosts: Mapping[str, Host]) -> None:

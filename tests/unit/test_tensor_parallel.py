@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from facts_support import CARD, box, working
 
 from onecard.errors import PreflightError
-from onecard.fit import find_model
+from onecard.fit import find_model, parse_config
 from onecard.host import Connection, Host
-from onecard.host_fit import settled
+from onecard.host_fit import BoxModel, refuse_what_cannot_start, settled
 from onecard.settings import ModelSettings, ServeSettings, Settings
-from onecard.tensor_parallel import choose, divides
+from onecard.tensor_parallel import choose, divides, obstacle
 
 # 24 heads, 4 KV heads; 28 and 4; 32 and 4 with experts. Heads as in the models' config.json.
 QWEN_27B, QWEN_VL_7B = "Qwen/Qwen3.5-27B", "Qwen/Qwen2.5-VL-7B-Instruct"
 QWEN_30B = "Qwen/Qwen3-VL-30B-A3B-Instruct"
+# 16 heads, experts 512 wide, the shared one too; one scale for each 128 by 128 weights.
+QWEN_35B_FP8 = "Qwen/Qwen3.5-35B-A3B-FP8"
+
+# As in Qwen2.5-14B-Instruct's config.json.
+FORTY_HEADS = {
+    "model_type": "qwen2",
+    "vocab_size": 152064,
+    "hidden_size": 5120,
+    "intermediate_size": 13824,
+    "num_hidden_layers": 48,
+    "num_attention_heads": 40,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 32768,
+}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +47,7 @@ QWEN_30B = "Qwen/Qwen3-VL-30B-A3B-Instruct"
         (QWEN_27B, 1, 8, 1),
         (QWEN_VL_7B, "auto", 8, 4),
         (QWEN_30B, "auto", 8, 8),
+        (QWEN_35B_FP8, "auto", 8, 4),  # 512 wide experts in 8 are half a block of 128
         (None, "auto", 6, 4),
         (None, "auto", 0, 1),
         (None, 3, 4, 3),  # nothing is known of its heads
@@ -45,9 +61,10 @@ def test_chosen(model: str | None, asked: int | str, cards: int, chosen: int) ->
 @pytest.mark.parametrize(
     ("model", "asked", "cards", "said"),
     [
-        (QWEN_27B, 3, 4, "3, which does not divide m (24 attention heads): set auto, or one of 1, 2, 4"),
+        (QWEN_27B, 3, 4, "3 cards do not divide m (4 KV heads): set serve.tensor_parallel to one of 1, 2, 4"),
         (QWEN_27B, 6, 8, "one of 1, 2, 4, 8"),
-        (QWEN_VL_7B, 8, 8, "8, which does not divide m (28 attention heads)"),
+        (QWEN_VL_7B, 8, 8, "8 cards do not divide m (28 attention heads)"),
+        (QWEN_35B_FP8, 8, 8, "8 cards do not divide m (an expert width of 512 in quantisation blocks of 128): set serve.tensor_parallel to one of 1, 2, 4"),
         (QWEN_27B, 8, 1, "is 8, and the box has 1 card for it"),
         (None, 8, 4, "is 8, and the box has 4 cards for it"),
     ],
@@ -62,7 +79,71 @@ def test_refused(model: str | None, asked: int, cards: int, said: str) -> None:
 def test_widths_count_too() -> None:
     shape = find_model(QWEN_27B).shape
     assert divides(shape, 8)
-    assert not divides(replace(shape, intermediate=17_412), 8)
+    assert obstacle(replace(shape, intermediate=17_412), 8) == "a feed-forward width of 17,412"
+
+
+def test_expert_parallelism_cuts_no_expert() -> None:
+    shape = find_model(QWEN_35B_FP8).shape
+    assert shape.experts is not None
+    alone = replace(shape, experts=replace(shape.experts, shared=0))
+    assert obstacle(alone, 8).startswith("an expert width of 512")
+    assert divides(alone, 8, whole_experts=True)
+    assert "a shared expert's width of 512" in obstacle(shape, 8, whole_experts=True)
+
+
+@pytest.mark.parametrize(
+    "quantization",
+    [
+        {"quant_method": "fp8", "weight_block_size": [128, 128]},
+        {
+            "quant_method": "compressed-tensors",
+            "config_groups": {
+                "group_0": {
+                    "weights": {"num_bits": 8, "strategy": "block", "block_structure": [128, 128]}
+                }
+            },
+        },
+    ],
+    ids=lambda given: str(given["quant_method"]),
+)
+def test_blocks_are_read_from_a_config(quantization: dict[str, Any]) -> None:
+    shape = parse_config({**FORTY_HEADS, "quantization_config": quantization})
+    said = "a feed-forward width of 13,824 in quantisation blocks of 128"
+    assert (obstacle(shape, 4), obstacle(shape, 8)) == ("", said)
+    kept = {**quantization, "modules_to_not_convert": ["mlp"], "ignore": ["re:.*mlp.*"]}
+    assert divides(parse_config({**FORTY_HEADS, "quantization_config": kept}), 8)
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        (4, ""),
+        (5, "5 cards do not divide acme/forty (8 KV heads): set serve.tensor_parallel to one of 1, 2, 4, 8"),
+        (6, "6 cards do not divide acme/forty (40 attention heads): set serve.tensor_parallel to one of 1, 2, 4, 8"),
+        ("auto", ""),
+    ],
+)  # fmt: skip
+def test_what_lies_on_the_box_is_asked_before_a_start(asked: int | str, refused: str) -> None:
+    facts = box(driver=working("580.95.05"), gpus=(CARD,) * 8)
+    values = {"serve": {"tensor_parallel": asked}, "model": {"source": "acme/forty"}}
+    host = Host("a100-1", Connection("192.0.2.7"), Settings.model_validate(values))
+    before = settled(host, facts).settings.serve.tensor_parallel
+    assert before == (8 if asked == "auto" else asked)  # the download changes nothing in it
+    found = BoxModel("0.33.0", FORTY_HEADS)
+    if not refused:
+        assert refuse_what_cannot_start(host, facts, found) is not None
+        return
+    with pytest.raises(PreflightError) as caught:
+        refuse_what_cannot_start(host, facts, found)
+    assert caught.value.message == refused
+
+
+def test_auto_of_an_unknown_model_that_does_not_divide_is_refused() -> None:
+    facts = box(driver=working("580.95.05"), gpus=(CARD,) * 8)
+    host = Host("a100-1", Connection("192.0.2.7"), Settings(model=ModelSettings(source="acme/x")))
+    config = {**FORTY_HEADS, "num_attention_heads": 28, "num_key_value_heads": 4}
+    with pytest.raises(PreflightError, match=r"8 cards do not divide acme/x \(28 "):
+        refuse_what_cannot_start(host, facts, BoxModel("0.33.0", config))
 
 
 @pytest.mark.parametrize(
