@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from onecard.report_page import numbers
+from onecard.report_page import load, locks, numbers, scaling, slowdown
 from onecard.report_page.blocks import Section, Warn
-from onecard.report_page.evidence import Event, Evidence, SmokeResult
-from onecard.report_page.noise import ratio_of_means, ratio_of_medians
+from onecard.report_page.evidence import Event, Evidence
 from onecard.report_page.provenance import day_and_time
 from onecard.runs import Run
 
@@ -29,7 +28,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
     """Return what is wrong or in doubt, the gravest first."""
     yield from _pictures(evidence)
     yield from _model(evidence)
-    yield from _slower(evidence)
+    yield from slowdown.findings(evidence)
     yield from _scale(evidence)
     yield from _loads(evidence)
     yield from _mixed(evidence)
@@ -88,39 +87,6 @@ def _served_name(model: Mapping[str, Any]) -> str:
     return PurePosixPath(source).name if source.startswith(("/", "./")) else source
 
 
-def _slower(evidence: Evidence) -> Iterator[str]:
-    """Compare the newest smoke test with the one before it that was like it."""
-    smokes = evidence.smokes
-    if evidence.smoke is None:
-        return
-    like = [
-        smoke
-        for smoke in smokes
-        if _likeness(smoke) == _likeness(evidence.smoke)
-        and str(smoke.summary.get("time")) < str(evidence.smoke.summary.get("time"))
-    ]
-    if not like:
-        return
-    before, after = (smoke.summary.get("steady_s") or () for smoke in (like[-1], evidence.smoke))
-    for name, change in (
-        ("in the median", ratio_of_medians(before, after)),
-        ("on average", ratio_of_means(before, after)),
-    ):
-        if change and change.outside and change.value > 1 and change.low and change.high:
-            yield (
-                f"Picture questions take {numbers.ratio(change.value)} the time {name} that they "
-                f"took on {day_and_time(like[-1].run.time)} with the same model and context, "
-                f"outside the noise (95 % interval {numbers.ratio(change.low)} to "
-                f"{numbers.ratio(change.high)})."
-            )
-            return
-
-
-def _likeness(smoke: SmokeResult) -> tuple[object, ...]:
-    names = tuple(str(case.get("name")) for case in smoke.cases)
-    return smoke.server.get("model"), smoke.ctx, names
-
-
 def _scale(evidence: Evidence) -> Iterator[str]:
     scale = evidence.scale
     if scale is None:
@@ -134,6 +100,7 @@ def _scale(evidence: Evidence) -> Iterator[str]:
         elif asked and not asked.get("answered"):
             why = asked.get("error") or "no answer"
             yield f"Started at {ctx} tokens, the server did not answer a request that long: {why}."
+    yield from scaling.wrong_long_answers(rows)
     before = run.last("before") or {}
     if before.get("active") and not run.all("restored"):
         yield "The server that ran before scale is not known to run again."
@@ -142,7 +109,7 @@ def _scale(evidence: Evidence) -> Iterator[str]:
 def _loads(evidence: Evidence) -> Iterator[str]:
     bench = evidence.latest("bench", "load")
     if bench is not None:
-        failed = sum(int(load.get("failed") or 0) for load in bench.all("load"))
+        failed = sum(int(each.get("failed") or 0) for each in bench.all("load"))
         if failed:
             yield f"{numbers.count(failed)} requests failed under load."
         for agreement in bench.all("agreement"):
@@ -166,6 +133,9 @@ def _mixed(evidence: Evidence) -> Iterator[str]:
         values = dict.fromkeys(str(server[key]) for server in servers if server.get(key))
         if len(values) > 1:
             yield f"The measurements on this page are of different {name}: {', '.join(values)}."
+    builds = {lock.key for run in measured(evidence) if (lock := locks.lock_of(run))}
+    if len(builds) > 1:
+        yield f"The measurements on this page are of {len(builds)} different lists of packages."
 
 
 def _last_run(evidence: Evidence) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onecard.fit import ModelShape
+from onecard.report_page.noise import Times
 from onecard.runs import Run
 
 Event = Mapping[str, Any]
@@ -28,6 +29,48 @@ class SmokeResult:
     def ctx(self) -> int | None:
         """The context length that the server was configured for."""
         return self.summary.get("ctx") or self.server.get("ctx")
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answered."""
+        return str(self.summary.get("model") or self.server.get("model") or "")
+
+    @property
+    def times(self) -> Times:
+        """Each question's times; of records that kept no more, their median."""
+        return {
+            f"{case.get('name')}: {case.get('question')}": times
+            for case in self.cases
+            if (
+                times := case.get("latencies_s")
+                or [case["latency_s"]] * bool(case.get("latency_s"))
+            )
+        }
+
+    @property
+    def first_tokens(self) -> list[float]:
+        """The time to the first token of each request; of older records each case's median."""
+        return [
+            each
+            for case in self.cases
+            for each in case.get("ttfts_s") or [case.get("ttft_s")]
+            if each is not None
+        ]
+
+    @property
+    def repeats(self) -> int:
+        """How often each question was asked: from the second time on, caches may answer too."""
+        return round(len(self.summary.get("steady_s") or ()) / max(len(self.times), 1))
+
+    @property
+    def asked_like(self) -> tuple[object, ...]:
+        """What two smoke tests must share for their times to be compared at all."""
+        return self.run.kind, self.repeats
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """What they must share for a difference to be a change of the same server."""
+        return *self.asked_like, self.model, self.ctx, tuple(sorted(self.times))
 
 
 @dataclass(frozen=True)

@@ -165,10 +165,16 @@ def words(drawn: Sequence[Series], unit: str) -> str:
     """Return lines of a plot as a sentence each."""
     return " ".join(
         f"{line.name}: "
-        + ", ".join(f"{y:,.3g} at {x:,.3g} {unit}" for x, y in zip(line.x, line.y, strict=True))
+        + ", ".join(
+            f"{y} at {x} {unit}" for x, y in zip(_texts(line.x), _texts(line.y), strict=True)
+        )
         + "."
         for line in drawn
     )
+
+
+def _texts(values: Sequence[float]) -> tuple[str, ...]:
+    return numbers.column(Kind.RATE, values).cells
 
 
 def _level(load: Event) -> float | None:
@@ -258,7 +264,7 @@ def _latencies(loads: Sequence[Event]) -> Table:
             Column("offered", "sent"),
             Column("shape", "each request"),
             *(
-                Column(f"{key}_{percentile}", f"{title} {percentile}", Kind.SECONDS)
+                Column(f"{key}_{percentile}", f"{title} {percentile}", Kind.SECONDS, key)
                 for key, title in figures
                 for percentile in PERCENTILES
             ),
@@ -300,16 +306,17 @@ def _agreement(run: Run) -> Iterator[Block]:
             )
         if not rows:
             continue
+        agreed = "no figure differs by more than its noise"
         yield Table(
             f"agreement-{number}",
             f"The same load by both generators: {found.get('load')}",
             (
                 Column("figure", "figure"),
-                Column("vllm", "vllm bench serve", Kind.RATE),
-                Column("onecard", "onecard", Kind.RATE),
-                Column("ratio", "ratio", Kind.RATIO),
-                Column("low", "95 % from", Kind.RATIO),
-                Column("high", "to", Kind.RATIO),
+                Column("vllm", "vllm bench serve", Kind.RATE, "generators"),
+                Column("onecard", "onecard", Kind.RATE, "generators"),
+                Column("ratio", "ratio", Kind.RATIO, "ratio"),
+                Column("low", "95 % from", Kind.RATIO, "ratio"),
+                Column("high", "to", Kind.RATIO, "ratio"),
                 Column("verdict", ""),
             ),
             tuple(rows),
@@ -317,6 +324,16 @@ def _agreement(run: Run) -> Iterator[Block]:
             "whole interval of its ratio lies within 0.8 to 1.25; where it is not shown, the loads "
             "vary too much to tell.",
         )
+
+
+def disagreement(found: Event) -> str:
+    """Return in which figures two generators differ, or were not shown to agree."""
+    rows = found.get("rows") or ()
+    differ = [str(row.get("figure")) for row in rows if row.get("verdict") == "differ"]
+    if differ:
+        return f"they differ in {', '.join(differ)}"
+    open_ = [str(row.get("figure")) for row in rows if row.get("verdict") != "agree"]
+    return f"the repeats do not show that they agree in {', '.join(open_) or 'any figure'}"
 
 
 def _tunnel(run: Run) -> Iterator[Block]:
@@ -328,8 +345,8 @@ def _tunnel(run: Run) -> Iterator[Block]:
         "The same request through the tunnel and on the box",
         (
             Column("way", "way"),
-            Column("latency_p50_s", "latency p50", Kind.SECONDS),
-            Column("ttft_p50_s", "TTFT p50", Kind.SECONDS),
+            Column("latency_p50_s", "latency p50", Kind.SECONDS, "latency"),
+            Column("ttft_p50_s", "TTFT p50", Kind.SECONDS, "latency"),
         ),
         (
             ("through the tunnel", found.get("tunnel_p50_s"), found.get("tunnel_ttft_p50_s")),

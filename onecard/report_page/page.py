@@ -93,18 +93,24 @@ def _summary(evidence: Evidence) -> Iterator[str]:
         if control.get("right_without") is not None:
             words += f"; without their pictures, {control['right_without']} were"
         yield words + "."
-    tokens, ctx = scaling.longest_answered(evidence) or (None, None)
-    if tokens and ctx:
-        yield (
-            f"Configured for {numbers.count(ctx)} tokens, it has answered a request of "
-            f"{numbers.count(tokens)}."
-        )
+    longest = scaling.longest_answered(evidence)
+    if longest and longest.ctx:
+        yield f"Configured for {numbers.count(longest.ctx)} tokens, {_answered(longest)}."
     stress = evidence.latest("stress", "curve")
     verdict = (stress.last("curve") or {}).get("verdict") if stress else None
     if verdict:
         yield str(verdict).rstrip(".") + "."
     if smoke is None and not evidence.runs:
         yield "Nothing has been recorded yet."
+
+
+def _answered(longest: scaling.Longest) -> str:
+    if longest.is_right:
+        return f"it has answered a request of {numbers.count(longest.right)} right"
+    words = f"it answered a request of {numbers.count(longest.tokens)}, {longest.fault}"
+    if longest.right:
+        words += f"; the longest answered right: {numbers.count(longest.right)}"
+    return words
 
 
 def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
@@ -117,7 +123,16 @@ def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
             numbers.seconds(smoke.summary.get("steady_p50_s")), "for a picture question, p50"
         )
     if longest := scaling.longest_answered(evidence):
-        yield KeyFigure(numbers.count(longest[0]), "tokens in the longest request answered")
+        if longest.right:
+            yield KeyFigure(
+                numbers.count(longest.right), "tokens in the longest request answered right"
+            )
+        if not longest.is_right:
+            yield KeyFigure(
+                numbers.count(longest.tokens),
+                f"tokens in the longest answered, {longest.fault}",
+                Tone.BAD,
+            )
     start = evidence.start
     if start is not None:
         at_once = (start.event.get("memory") or {}).get("kv_concurrency")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from onecard.measure.wilson import wilson
 from onecard.report_page.as_json import to_json
 from onecard.report_page.attention import findings
 from onecard.report_page.blocks import Page
@@ -60,7 +61,7 @@ def smoke_run(time: str, **faults: object) -> Run:
 SAID = [
     "Qwen3.5-27B on one NVIDIA A100-SXM4-80GB",
     "All 12 picture questions were answered right",
-    "Configured for 262,144 tokens, it has answered a request of 249,029.",
+    "Configured for 262,144 tokens, it has answered a request of 249,029 right.",
     "580.126.09",
     "--max-model-len 65536",
     "51.10",
@@ -110,9 +111,49 @@ def test_the_three_forms_have_the_same_content() -> None:
     }
     row = tables["scaling-table"]["rows"][3]
     assert (row["ctx"], row["prompt_tokens"], row["answer" if "answer" in row else "answered"]) == (
-        262144, 249029, "wrong",
+        262144, 249029, "right",
     )  # fmt: skip
     assert tables["memory-table"]["rows"][0]["headroom_gib"] == pytest.approx(80 - 75800 / 1024)
+
+
+def scale_page(*wrong: int) -> Page:
+    runs = [run for run in sample.all_runs() if run.kind not in ("scale", "stress")]
+    return page(evidence(*runs, sample.run("scale", LATER, sample.scale(wrong=wrong))))
+
+
+def test_a_long_answer_that_was_wrong_is_no_headline() -> None:
+    made = scale_page(65536, 131072, 262144)
+    assert (
+        "Configured for 262,144 tokens, it answered a request of 249,029, wrongly; the longest "
+        "answered right: 3,884." in made.summary
+    )
+    figures = {figure.note: (figure.value, figure.tone.value) for figure in made.figures}
+    assert figures["tokens in the longest request answered right"] == ("3,884", "quiet")
+    assert figures["tokens in the longest answered, wrongly"] == ("249,029", "bad")
+    text = words(to_html(made))
+    assert "The request of 249,029 tokens was answered wrong: “A blue circle.”." in text
+    nothing_right = scale_page(*sample.CONTEXTS)
+    assert "wrongly; the longest answered right: 301" in nothing_right.summary  # a picture question
+
+
+def test_stress_shows_a_length_only_where_guessing_gets_less() -> None:
+    """Of several questions behind a long text some are right by chance."""
+
+    def longest(right: int) -> str:
+        events = [sample.FACTS, sample.server(65536)]
+        asked = {"prefix": "prose", "position": "image last", "target_tokens": 60000}
+        for number in range(24):
+            outcome = "right" if number < right else "wrong"
+            events.append({"event": "answer", **asked, "outcome": outcome, "prompt_tokens": 60_300})
+        low, _ = wilson(right, 24) or (0, 0)
+        events.append(
+            {"event": "cell", **asked, "right": right, "low": low, "prompt_tokens": 60_300}
+        )
+        events.append({"event": "curve", "points": [], "guessable": 0.25})
+        return page(evidence(sample.run("stress", LATER, events))).summary
+
+    assert "it answered a request of 60,300, no better than guessing." in longest(8)
+    assert "it has answered a request of 60,300 right." in longest(20)
 
 
 def test_configured_is_kept_apart_from_answered() -> None:
@@ -188,7 +229,7 @@ def test_nothing_is_said_of_a_box_in_order() -> None:
 
 def test_a_planted_slow_down_is_said() -> None:
     said = planted(smoke_run(LATER, factor=1.6)).replace("\N{NO-BREAK SPACE}", " ")
-    assert "Picture questions take 1.5" in said
+    assert "Picture questions take 1.60×" in said
     assert "outside the noise" in said
     assert planted(smoke_run(LATER, factor=1.03)) == ""
 
@@ -196,9 +237,8 @@ def test_a_planted_slow_down_is_said() -> None:
 def test_stalls_that_the_median_does_not_see_are_said() -> None:
     """As a real box did that was stopped for 0.4 s again and again: a third of requests stalled."""
     stalled = smoke_run(LATER)
-    steady = stalled.all("smoke")[0]["steady_s"]
-    for place in range(0, len(steady), 3):
-        steady[place] += 1.0
+    for case in stalled.all("case"):
+        case["latencies_s"][0] += 1.0
     said = planted(stalled).replace("\N{NO-BREAK SPACE}", " ")
     assert "the time on average that they took" in said
 
@@ -270,8 +310,8 @@ def test_two_contexts_of_one_run_of_scale_are_compared() -> None:
     assert [row["longest"] for row in tables["context-table"]] == [3892, 62254]
     assert [row["at_once"] for row in tables["context-table"]] == [107.79, 7.91]
     steady = tables["latency-table"][0]
-    assert (steady["a"], steady["b"]) == (0.0337, 0.0549)
-    assert steady["verdict"] == "within noise"  # the cases differ more than the contexts
+    assert (steady["a"], steady["b"]) == (pytest.approx(0.0337, 1e-2), pytest.approx(0.0549, 1e-2))
+    assert steady["verdict"] == "within noise"  # each question was asked once, on a busy box
 
 
 def test_a_report_of_real_sandbox_records_is_whole() -> None:
