@@ -13,7 +13,6 @@ from onecard.report_page import load, locks, numbers, scaling, slowdown
 from onecard.report_page.blocks import Section, Warn
 from onecard.report_page.evidence import Event, Evidence
 from onecard.report_page.provenance import day_and_time
-from onecard.runs import Run
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -55,7 +54,7 @@ def _pictures(evidence: Evidence) -> Iterator[str]:
 def _model(evidence: Evidence) -> Iterator[str]:
     """Compare what answered with what the settings of the same run ask for."""
     told = set()
-    for run in measured(evidence):
+    for run in evidence.measured:
         for server in run.all("server"):
             wanted = _served_name((run.begin.get("settings") or {}).get("model") or {})
             served = str(server.get("model") or "")
@@ -65,18 +64,6 @@ def _model(evidence: Evidence) -> Iterator[str]:
                     f"Another model answered: {served}, where the settings of {evidence.host} ask "
                     f"for {wanted}. {run.kind} of {day_and_time(run.time)} measured {served}."
                 )
-
-
-def measured(evidence: Evidence) -> list[Run]:
-    """Return the runs that the page's figures come from."""
-    runs = [
-        evidence.smoke.run if evidence.smoke else None,
-        evidence.start.run if evidence.start else None,
-        evidence.scale[0] if evidence.scale else None,
-        evidence.latest("stress", "cell"),
-        evidence.latest("bench", "load"),
-    ]
-    return [run for run in runs if run is not None]
 
 
 def _served_name(model: Mapping[str, Any]) -> str:
@@ -128,12 +115,12 @@ def _loads(evidence: Evidence) -> Iterator[str]:
 
 def _mixed(evidence: Evidence) -> Iterator[str]:
     """Say when the measurements of this page are not all of one model or one build."""
-    servers = [server for run in measured(evidence) if (server := run.last("server"))]
+    servers = [server for run in evidence.measured if (server := run.last("server"))]
     for key, name in (("model", "models"), ("vllm", "builds of vLLM")):
         values = dict.fromkeys(str(server[key]) for server in servers if server.get(key))
         if len(values) > 1:
             yield f"The measurements on this page are of different {name}: {', '.join(values)}."
-    builds = {lock.key for run in measured(evidence) if (lock := locks.lock_of(run))}
+    builds = {lock.key for run in evidence.measured if (lock := locks.lock_of(run))}
     if len(builds) > 1:
         yield f"The measurements on this page are of {len(builds)} different lists of packages."
 

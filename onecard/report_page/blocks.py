@@ -180,7 +180,7 @@ class Plot:
         kind = Kind.SHARE if isinstance(self.drawing, Chart) and self.drawing.y_share else Kind.RATE
         columns = (
             Column("x", first, Kind.TEXT if isinstance(self.drawing, Bar) else Kind.RATE),
-            *(Column(f"y{place}", name, kind) for place, name in enumerate(others)),
+            *(Column(f"y{place}", name, kind, "y") for place, name in enumerate(others)),
         )
         return Table(self.key, self.title, columns, rows)
 

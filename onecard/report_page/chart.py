@@ -11,13 +11,17 @@ Numbers: TypeAlias = tuple[tuple[str, ...], tuple[tuple[object, ...], ...]]
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one line. low, high: the ends of each point's interval, or empty."""
+    """Points of one line. low, high: the ends of each point's interval, or empty.
+
+    joined: whether a line joins them in their order.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    joined: bool = True
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def _loads(change: Comparison | None) -> Paragraph | None:
     """Say how the latency of all loads together changed."""
     if change is None or change.outside is None:
         return None
-    interval = f"95 % interval {tables.interval(change)}"
+    interval = f"{numbers.LEVEL} {tables.interval(change)}"
     if not change.outside:
         words = f"Requests under load take the same time on both, within the noise ({interval})."
     else:
@@ -151,10 +151,10 @@ def _what(a: Evidence, b: Evidence) -> Section:
         columns = (Column("what", ""), Column("a", "A"), Column("b", "B"))
         rows = tuple((name, left.get(name), right.get(name)) for name in differing)
         blocks.append(Table("what-table", "What differs", columns, rows))
-    else:
-        blocks.append(Paragraph("Hardware, software and flags are the same on both sides."))
     if packages := locks.moved(a, b):
         blocks.append(packages)
+    if not blocks:
+        blocks.append(Paragraph("Hardware, software and flags are the same on both sides."))
     same = tuple((name, left[name]) for name in names if name not in differing)
     if same:
         one = (Column("what", ""), Column("both", "A and B"))
@@ -167,7 +167,7 @@ def _summary(change: Comparison | None) -> str:
         return "Two sides of recorded runs next to each other."
     if change.outside is None:
         return f"A picture question on B takes {numbers.ratio(change.value)} the time of A."
-    interval = f"95 % interval {tables.interval(change)}"
+    interval = f"{numbers.LEVEL} {tables.interval(change)}"
     if not change.outside:
         return f"Picture questions take the same time on both, within the noise ({interval})."
     word = "slower" if change.value > 1 else "faster"

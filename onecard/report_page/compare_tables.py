@@ -74,7 +74,10 @@ def interval(change: Comparison) -> str:
     if change.low is None or change.high is None:
         return numbers.ABSENT
     if change.neutral == 0:
-        return f"{change.low * 100:+.0f} to {change.high * 100:+.0f}"
+        ends = (
+            f"{end * 100:+.0f}".replace("-", numbers.MINUS) for end in (change.low, change.high)
+        )
+        return " to ".join(ends)
     return f"{change.low:.2f} to {change.high:.2f}"
 
 

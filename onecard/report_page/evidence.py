@@ -177,6 +177,18 @@ class Evidence:
         return None
 
     @property
+    def measured(self) -> tuple[Run, ...]:
+        """The runs that the page's figures come from: of each kind, the newest."""
+        runs = (
+            self.smoke.run if self.smoke else None,
+            self.start.run if self.start else None,
+            self.scale[0] if self.scale else None,
+            self.latest("stress", "cell"),
+            self.latest("bench", "load"),
+        )
+        return tuple(run for run in runs if run is not None)
+
+    @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that failed, newest first."""
         found = [Failure(run, event) for run in self.runs for event in run.all("failure")]

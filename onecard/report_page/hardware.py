@@ -125,11 +125,11 @@ def reproduction(evidence: Evidence) -> Section:
         blocks.append(
             Commands(f"The settings of {evidence.host} that are not the defaults:", different)
         )
-    if lock := locks.listing(evidence):
-        blocks.append(lock)
     words = [str(word) for word in evidence.server.get("words") or ()]
     if words:
         blocks.append(Commands("What that runs on the box:", _wrapped(words)))
+    if lock := locks.listing(evidence):
+        blocks.append(lock)
     if not blocks:
         blocks.append(
             Missing("No deploy has been recorded.", f"invoke deploy --host {evidence.host}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from onecard.report_page import numbers
@@ -84,7 +86,11 @@ def _figure(load: Event, name: str, percentile: str) -> float | None:
 
 
 def lines(loads: Sequence[Event]) -> tuple[Series, ...]:
-    """Return the 95th percentile of latency over throughput, a line for each sweep."""
+    """Return the 95th percentile of latency over throughput, a line for each sweep.
+
+    Its points stand in the order of the load. Where the throughput falls again on the way, a line
+    would run back and forth, so there is none.
+    """
     found = []
     for name, swept in _sweeps(loads).items():
         points = [
@@ -94,7 +100,8 @@ def lines(loads: Sequence[Event]) -> tuple[Series, ...]:
             if (latency := _figure(load, "latency_s", "p95")) is not None
         ]
         if len(points) > 1:
-            found.append(_series(name, points))
+            rising = all(one[0] <= other[0] for one, other in pairwise(points))
+            found.append(replace(_series(name, points), joined=rising))
     return tuple(found)
 
 
@@ -110,7 +117,7 @@ def _curves(loads: Sequence[Event]) -> Iterator[Block]:
         yield Plot(
             "load-curve",
             "Latency against throughput",
-            "Lines of 95th-percentile latency over generated tokens per second. "
+            "The 95th percentile of latency over generated tokens per second. "
             + words(drawn, "tokens/s"),
             Chart("generated tokens per second", "latency p95, seconds", drawn),
         )
@@ -211,7 +218,7 @@ def _throughput(loads: Sequence[Event], run: Run) -> Table:
             Column("requests_per_s", "requests/s", Kind.RATE),
             Column("prompt_tokens_per_s", "prompt tokens/s", Kind.RATE),
             Column("generation_tokens_per_s", "generated tokens/s", Kind.RATE),
-            Column("goodput_per_s", "goodput /s", Kind.RATE),
+            Column("goodput_per_s", "goodput/s", Kind.RATE),
             Column("kv_use_peak", "KV in use", Kind.SHARE),
             Column("preemptions", "pre-empted", Kind.COUNT),
         ),

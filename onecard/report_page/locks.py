@@ -29,8 +29,8 @@ def listing(evidence: Evidence) -> Listing | None:
         return None
     return Listing(
         "lock",
-        f"The lock: {len(lock.packages)} packages. Kept as inventory/locks/{evidence.host}.yml, "
-        "it makes provision install these and nothing newer.",
+        f"The exact build, {len(lock.packages)} packages: as inventory/locks/{evidence.host}.yml "
+        "it makes invoke provision install these and nothing newer.",
         lock.to_plain(),
     )
 

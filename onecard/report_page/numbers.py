@@ -12,6 +12,8 @@ from enum import Enum
 from typing import TypeGuard
 
 ABSENT = "–"
+LEVEL = "95\N{NO-BREAK SPACE}% interval"
+MINUS = "\N{MINUS SIGN}"
 MOST_DECIMALS = 3
 SMALL_RATIO = 0.1  # 0.03 and 0.00 say little: smaller ones keep two significant digits
 
@@ -45,7 +47,8 @@ def column(kind: Kind, values: Sequence[object], compared: Sequence[object] | No
     all_of_them = values if compared is None else compared
     unit, factor, decimals = _scale(kind, [value for value in all_of_them if is_number(value)])
     cells = tuple(
-        f"{value * factor:,.{decimals}f}" if is_number(value) else _word(value) for value in values
+        f"{value * factor:,.{decimals}f}".replace("-", MINUS) if is_number(value) else _word(value)
+        for value in values
     )
     return Texts(unit, cells)
 

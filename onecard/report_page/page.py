@@ -106,11 +106,22 @@ def _summary(evidence: Evidence) -> Iterator[str]:
 
 def _answered(longest: scaling.Longest) -> str:
     if longest.is_right:
-        return f"it has answered a request of {numbers.count(longest.right)} right"
+        return f"it answered a request of {numbers.count(longest.right)} right"
     words = f"it answered a request of {numbers.count(longest.tokens)}, {longest.fault}"
     if longest.right:
         words += f"; the longest answered right: {numbers.count(longest.right)}"
     return words
+
+
+def _longest(longest: scaling.Longest) -> KeyFigure:
+    if not longest.right:
+        note = f"tokens in the longest request, answered {longest.fault}"
+        return KeyFigure(numbers.count(longest.tokens), note, Tone.BAD)
+    note = "tokens in the longest request answered right"
+    if longest.is_right:
+        return KeyFigure(numbers.count(longest.right), note)
+    note += f"; {numbers.count(longest.tokens)}, {longest.fault}"
+    return KeyFigure(numbers.count(longest.right), note, Tone.BAD)
 
 
 def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
@@ -123,16 +134,7 @@ def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
             numbers.seconds(smoke.summary.get("steady_p50_s")), "for a picture question, p50"
         )
     if longest := scaling.longest_answered(evidence):
-        if longest.right:
-            yield KeyFigure(
-                numbers.count(longest.right), "tokens in the longest request answered right"
-            )
-        if not longest.is_right:
-            yield KeyFigure(
-                numbers.count(longest.tokens),
-                f"tokens in the longest answered, {longest.fault}",
-                Tone.BAD,
-            )
+        yield _longest(longest)
     start = evidence.start
     if start is not None:
         at_once = (start.event.get("memory") or {}).get("kv_concurrency")

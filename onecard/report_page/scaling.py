@@ -69,11 +69,11 @@ def section(evidence: Evidence) -> Section:
         ),
     ]
     refused = [
-        f"{numbers.count(row.get('ctx'))} tokens: {row['reason']}"
+        f"{numbers.count(row.get('ctx'))} tokens: {str(row['reason']).rstrip('.')}."
         for row in rows
         if row.get("reason") and row.get("configured") != "yes"
     ]
-    blocks += [Paragraph(f"Not started: {reason}") for reason in refused]
+    blocks += [Paragraph(f"Not started at {reason}") for reason in refused]
     if chart := _chart(rows):
         blocks.append(chart)
     return Section("scaling", "Context scaling", tuple(blocks))
@@ -140,7 +140,7 @@ def longest_answered(evidence: Evidence) -> Longest | None:
             event.get("ctx") or (run.last("server") or {}).get("ctx"),
             event.get("event") != "answer",
         )
-        for run in evidence.runs
+        for run in evidence.measured
         for event in (*run.all("long_request"), *run.all("answer"), *run.all("case"))
         if event.get("prompt_tokens")
         and evidence.wanted(run, event)
@@ -150,7 +150,7 @@ def longest_answered(evidence: Evidence) -> Longest | None:
     ]
     if not answered:
         return None
-    right = (tokens for run in evidence.runs for tokens in _right(evidence, run))
+    right = (tokens for run in evidence.measured for tokens in _right(evidence, run))
     return Longest(*max(answered, key=lambda pair: pair[0]), max(right, default=0))
 
 
@@ -172,7 +172,7 @@ def wrong_long_answers(rows: Sequence[Event]) -> Iterator[str]:
     asked = [row.get("long_request") or {} for row in rows]
     wrong = [each for each in asked if each.get("answered") and not each.get("right")]
     for each in wrong:
-        given = " ".join(str(each.get("given") or "").split())
+        given = " ".join(str(each.get("given") or "").split()).rstrip(".")
         yield (
             f"The request of {numbers.count(each.get('prompt_tokens'))} tokens was answered wrong: "
             f"“{given[:80]}”."

@@ -88,9 +88,9 @@ def _told(what: str, timed: Sequence[Timed]) -> Iterator[str]:
     first = day_and_time(timed[-1 - found.runs].run.time)
     then = f"on {first}" if found.runs == 1 else f"in the middle of {found.runs} runs since {first}"
     yield (
-        f"{what} {numbers.ratio(found.change.value)} the time {found.how} that they took {then} "
-        f"with the same model and context, outside the noise (95 % interval "
-        f"{numbers.ratio(found.change.low)} to {numbers.ratio(found.change.high)})."
+        f"{what} {numbers.ratio(found.change.value)} as long as {then} ({found.how}, with the same "
+        f"model and context), outside the noise: {numbers.LEVEL} "
+        f"{numbers.ratio(found.change.low)} to {numbers.ratio(found.change.high)}."
     )
 
 
