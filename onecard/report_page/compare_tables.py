@@ -102,8 +102,8 @@ def _columns(what: str, kind: Kind) -> tuple[Column, ...]:
         Column("a", "A", kind, "sides"),
         Column("b", "B", kind, "sides"),
         Column("ratio", "B / A", Kind.RATIO),
-        Column("interval", "95 % interval", Kind.COUNT),
         Column("verdict", ""),
+        Column("interval", numbers.LEVEL, Kind.COUNT),
     )
 
 
@@ -115,8 +115,8 @@ def _row(
         a,
         b,
         change.value if change else None,
-        interval(change) if change else None,
         verdict,
+        interval(change) if change else None,
     )
 
 
@@ -268,8 +268,8 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
                     one.get("accuracy"),
                     two.get("accuracy"),
                     change.value,
-                    interval(change),
                     _judged(change, less_is_better=False),
+                    interval(change),
                 )
             )
     columns = (
@@ -277,8 +277,8 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
         Column("a", "A right", Kind.SHARE),
         Column("b", "B right", Kind.SHARE),
         Column("difference", "B − A", Kind.SHARE),
-        Column("interval", "95 % interval", Kind.COUNT),
         Column("verdict", ""),
+        Column("interval", numbers.LEVEL, Kind.COUNT),
     )
     note = "Difference of two shares with Newcombe's interval; “within noise” when it holds 0."
     return Table("grounding-table", "Right by length", columns, tuple(rows), note) if rows else None
@@ -331,11 +331,7 @@ def load_change(a: Evidence, b: Evidence) -> Comparison | None:
 def _loads(side: Evidence) -> dict[str, Event]:
     run = side.latest("bench", "load")
     return {
-        ", ".join(
-            filter(
-                None, (load.offered(each), load.shape(each), each.get("generator"), each.get("via"))
-            )
-        ): each
+        f"{load.offered(each)}, {load.shape(each)}": each
         for each in (load.sweep(run) if run else ())
     }
 

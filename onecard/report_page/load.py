@@ -122,7 +122,8 @@ def _curves(loads: Sequence[Event]) -> Iterator[Block]:
             Chart("generated tokens per second", "latency p95, seconds", drawn),
         )
     by_concurrency = any(load.get("concurrency") is not None for load in loads)
-    for number, (name, found) in enumerate(sweeps.items(), start=1):
+    number = 0
+    for name, found in sweeps.items():
         levels = sorted(
             ((level, load) for load in found if (level := _level(load)) is not None),
             key=lambda pair: pair[0],
@@ -131,6 +132,7 @@ def _curves(loads: Sequence[Event]) -> Iterator[Block]:
             continue  # a load that was repeated is no sweep
         if by_concurrency and levels and levels[0][1].get("concurrency") is None:
             continue  # the tables hold the rates too; a plot for each would say the same again
+        number += 1
         for key, figure, title in (
             ("ttft", "ttft_s", "Time to first token"),
             ("tpot", "tpot_s", "Time per output token"),
@@ -173,15 +175,12 @@ def words(drawn: Sequence[Series], unit: str) -> str:
     return " ".join(
         f"{line.name}: "
         + ", ".join(
-            f"{y} at {x} {unit}" for x, y in zip(_texts(line.x), _texts(line.y), strict=True)
+            f"{numbers.three_digits(y)} at {numbers.three_digits(x)} {unit}"
+            for x, y in zip(line.x, line.y, strict=True)
         )
         + "."
         for line in drawn
     )
-
-
-def _texts(values: Sequence[float]) -> tuple[str, ...]:
-    return numbers.column(Kind.RATE, values).cells
 
 
 def _level(load: Event) -> float | None:

@@ -6,6 +6,7 @@ to the right, in any font with figures of one width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -108,6 +109,13 @@ def one(kind: Kind, value: object) -> str:
         return texts.cells[0]
     gap = "" if texts.unit == "×" else "\N{NO-BREAK SPACE}"
     return f"{texts.cells[0]}{gap}{texts.unit}"
+
+
+def three_digits(value: float) -> str:
+    """Return a number that stands alone with three digits that count: `0.0044`, `61.2`, `1,626`."""
+    decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
+    text = f"{value:,.{max(decimals, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def seconds(value: float | None) -> str:

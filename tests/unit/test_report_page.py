@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from onecard.measure.wilson import wilson
+from onecard.report_page import load
 from onecard.report_page.as_json import to_json
 from onecard.report_page.attention import findings
-from onecard.report_page.blocks import Page
+from onecard.report_page.blocks import Page, Warn
+from onecard.report_page.chart import Series
 from onecard.report_page.compare import compare
 from onecard.report_page.evidence import Evidence
 from onecard.report_page.files import data_urls, model_shape
@@ -22,6 +25,7 @@ from onecard.report_page.markdown import to_markdown
 from onecard.report_page.page import page
 from onecard.report_page.sides import gathered
 from onecard.runs import Run
+from onecard.smoke.report import percentile
 from tests.support import sample_runs as sample
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" | `ticks` [link](javascript:x)"
@@ -345,3 +349,157 @@ def test_only_pictures_of_the_records_are_read(tmp_path: Path) -> None:
     found = data_urls([run], tmp_path)
     assert "pictures/01-colour.png" in found
     assert not {"../secret.png", "secret.png", "pictures/none.png", "/etc/passwd"} & set(found)
+
+
+def tables_of(made: Page) -> dict[str, list[dict[str, object]]]:
+    return {
+        block["key"]: block["rows"]
+        for section in to_json(made)["sections"]
+        for block in section["blocks"]
+        if block["type"] == "table"
+    }
+
+
+def test_the_page_says_which_build_exactly() -> None:
+    values = to_json(everything())
+    rows = {row["component"]: row["value"] for row in tables_of(everything())["hardware-table"]}
+    assert rows["model revision"] == sample.LOCK["model_revision"]
+    assert rows["precision"] == "bfloat16"
+    assert "vLLM commit" not in rows  # a release
+    commands = next(each for each in values["sections"] if each["key"] == "commands")
+    listing = next(block for block in commands["blocks"] if block["type"] == "listing")
+    assert listing["values"]["packages"] == dict(sorted(sample.LOCK["packages"].items()))
+    assert "inventory/locks/a100-1.yml" in listing["caption"]
+    assert '<details id="lock">' in full_html()
+    for text in (words(full_html()), to_markdown(everything())):
+        assert "transformers: 5.2.0" in text
+    commit = {**sample.LOCK, "commit": "c0ffee" * 6 + "abcd"}
+    run = sample.run("smoke", LATER, [sample.FACTS, *sample.smoke()], lock=commit)
+    rows = {
+        row["component"]: row["value"] for row in tables_of(page(evidence(run)))["hardware-table"]
+    }
+    assert rows["vLLM commit"] == commit["commit"]
+
+
+def test_precision_is_what_the_log_or_a_flag_told() -> None:
+    options = {"dtype": "float16", "quantization": "fp8", "kv-cache-dtype": "fp8"}
+    server = {**sample.server(4096), "options": options}
+    run = sample.run("smoke", LATER, [sample.FACTS, server, *sample.smoke()])
+    rows = {
+        row["component"]: row["value"] for row in tables_of(page(evidence(run)))["hardware-table"]
+    }
+    assert rows["precision"] == "float16, weights fp8, KV cache fp8"
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (["invoke", "smoke"], "invoke smoke --host a100-1"),
+        (["invoke", "smoke", "--repeats", "2"], "invoke smoke --host a100-1 --repeats 2"),
+        (["invoke", "-e", "smoke", "--json"], "invoke -e smoke --host a100-1"),
+        (["invoke", "smoke", "--host=a100-1"], "invoke smoke --host=a100-1"),
+        (["invoke", "smoke", "-h", "all"], "invoke smoke -h all"),
+    ],
+)
+def test_a_command_names_its_host(typed: list[str], shown: str) -> None:
+    made = page(evidence(sample.run("smoke", LATER, sample.smoke(), command=typed)))
+    assert f"{shown}\n" in to_markdown(made)
+
+
+def test_the_command_of_a_run_that_is_shown_is_there_though_it_failed() -> None:
+    """As scale fails when a context was refused."""
+    run = sample.run("scale", LATER, sample.scale())
+    run.events[-1]["status"] = "failed"
+    assert "    invoke scale --host a100-1\n" in to_markdown(page(evidence(run)))
+
+
+def test_the_figures_at_the_top_stand_in_the_page_again() -> None:
+    made = everything()
+    top = next(each.value for each in made.figures if each.note == "from start to first answer")
+    last = tables_of(made)["start-table"][-1]
+    assert last == {
+        "phase": "first answer after", "at_4,096": 219.6, "at_65,536": 220.0,
+        "at_131,072": 220.5, "at_262,144": 220.9, "at_deploy, 65,536": 219.6,
+    }  # fmt: skip
+    assert top.startswith("220")
+
+
+def test_the_first_token_is_timed_as_the_whole_answer_is() -> None:
+    """Over all requests, by one definition of a percentile: the one cannot exceed the other."""
+    events = sample.smoke()
+    for place, case in enumerate(events[:-1]):
+        slow = 0.08 if place >= 6 else 0.02
+        case["latencies_s"], case["ttfts_s"] = [slow] * 3, [slow * 0.98] * 3
+    steady = [each for case in events[:-1] for each in case["latencies_s"]]
+    events[-1].update(steady_s=steady, steady_p50_s=percentile(steady, 50))
+    rows = tables_of(page(evidence(sample.run("smoke", LATER, events))))["latency-table"]
+    times = {row["scenario"]: row["latency_s"] for row in rows}
+    assert times["their first token, p50"] == pytest.approx(0.05 * 0.98)
+    assert times["later requests, p50"] == pytest.approx(0.05)
+
+
+def warned(a: Evidence, b: Evidence) -> str:
+    section = compare(a, b).sections[0]
+    return "\n".join(block.text for block in section.blocks if isinstance(block, Warn))
+
+
+def test_a_comparison_of_unlike_things_says_so() -> None:
+    shapes = evidence(smoke_run(LATER))
+    food = smoke_run(LATER, factor=2)
+    for case in food.all("case"):
+        case["name"], case["question"] = f"food {case['name']}", "Which dish is it?"
+    foods = evidence(food)
+    assert "were asked different picture questions" in warned(shapes, foods)
+    assert "slower" not in compare(shapes, foods).summary
+    assert "latency-table" not in tables_of(compare(shapes, foods))
+    other = evidence(smoke_run(LATER, model="Qwen/Qwen3.5-9B"))
+    assert "The models differ: Qwen/Qwen3.5-27B on A, Qwen/Qwen3.5-9B on B." in warned(
+        shapes, other
+    )
+    once = sample.run("smoke", LATER, [sample.server(65536), *sample.smoke(repeats=1)])
+    said = warned(shapes, evidence(once))
+    assert "A was asked each question 3 times by smoke, B each question once by smoke." in said
+    fewer = smoke_run(LATER, factor=2)
+    kept = [e for e in fewer.events if e.get("name") != "12-both"]
+    some = evidence(replace(fewer, events=tuple(kept)))
+    assert "A and B share 11 picture questions, of 12 and 11" in warned(shapes, some)
+    assert compare(shapes, some).summary.startswith("B is slower: a picture question takes 2.00×")
+
+
+def test_a_comparison_shows_flags_and_packages_that_differ() -> None:
+    lock = {**sample.LOCK, "packages": {**sample.LOCK["packages"], "numpy": "2.4.0"}}
+    server = sample.server(65536)
+    server["options"]["enforce-eager"] = ""
+    later = sample.run("smoke", LATER, [sample.FACTS, server, *sample.smoke()], lock=lock)
+    made = tables_of(compare(evidence(smoke_run(LATER)), evidence(later)))
+    assert {"what": "--enforce-eager", "a": None, "b": "set"} in made["what-table"]
+    assert made["lock-table"] == [{"package": "numpy", "a": "2.3.1", "b": "2.4.0"}]
+
+
+def test_a_description_of_a_plot_says_numbers_as_people_do() -> None:
+    found = load.words((Series("p95", (1.0, 1626.0), (0.0044, 1100.0)),), "tokens/s")
+    assert found == "p95: 0.0044 at 1 tokens/s, 1,100 at 1,626 tokens/s."
+
+
+def test_a_line_that_would_run_back_is_not_drawn() -> None:
+    events = [event for event in sample.bench() if event["event"] == "load"][:5]
+    assert [line.joined for line in load.lines(events)] == [True]
+    events[2]["generation_tokens_per_s"] *= 0.5
+    assert [line.joined for line in load.lines(events)] == [False]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (("agree", "differ"), "they differ in TTFT p50."),
+        (("agree", "too noisy"), "the repeats do not show that they agree in TTFT p50."),
+    ],
+)
+def test_generators_that_do_not_agree_are_said(verdicts: tuple[str, str], said: str) -> None:
+    events = sample.bench()
+    agreement = next(event for event in events if event["event"] == "agreement")
+    agreement["agrees"] = False
+    for row, verdict in zip(agreement["rows"], verdicts, strict=True):
+        row["verdict"] = verdict
+    found = "\n".join(findings(evidence(sample.run("bench", LATER, events))))
+    assert f"The load “4 at once” by vllm bench serve and by onecard: {said}" in found
