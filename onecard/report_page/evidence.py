@@ -38,14 +38,12 @@ class SmokeResult:
     @property
     def times(self) -> Times:
         """Each question's times; of records that kept no more, their median."""
-        return {
-            f"{case.get('name')}: {case.get('question')}": times
+        times = {
+            f"{case.get('name')}: {case.get('question')}": case.get("latencies_s")
+            or [case.get("latency_s")]
             for case in self.cases
-            if (
-                times := case.get("latencies_s")
-                or [case["latency_s"]] * bool(case.get("latency_s"))
-            )
         }
+        return {name: each for name, each in times.items() if all(each)}
 
     @property
     def first_tokens(self) -> list[float]:

@@ -96,6 +96,8 @@ def _told(what: str, timed: Sequence[Timed]) -> Iterator[str]:
 
 def slower(runs: Sequence[Times]) -> Slower | None:
     """Return how much slower the last of `runs` is than those before it; None within the noise."""
+    if not runs:
+        return None
     *earlier, now = runs
     few = earlier[-FEW:]
     references = ([1] if few else []) + ([len(few)] if len(few) >= LEAST_RUNS else [])

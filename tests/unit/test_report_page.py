@@ -176,6 +176,27 @@ def test_a_deploy_that_restarts_nothing_is_no_start() -> None:
     assert found.event["answered_s"] == pytest.approx(219.6)
 
 
+@pytest.mark.parametrize("kind", ["deploy", "smoke", "scale", "stress", "bench"])
+def test_a_value_that_a_record_lacks_costs_no_page(kind: str) -> None:
+    """Each key of each kind of event, null and absent: as of an older onecard, or a newer one."""
+    run = next(each for each in reversed(sample.all_runs()) if each.kind == kind)
+    keys = {(event["event"], key) for event in run.events for key in event}
+    for event_name, key in sorted(
+        keys - {("begin", "event"), ("begin", "host"), ("begin", "kind")}
+    ):
+        for without in (lambda _: {}, dict.fromkeys):
+            events = tuple(
+                {**{name: value for name, value in event.items() if name != key}, **without([key])}
+                if event["event"] == event_name and key != "event"
+                else event
+                for event in run.events
+            )
+            changed = evidence(replace(run, events=events))
+            to_markdown(page(changed))
+            if kind != "scale":  # whose many intervals take a second each time
+                to_markdown(compare(changed, evidence(run)))
+
+
 def test_what_was_not_measured_says_which_command_measures_it() -> None:
     text = words(to_html(page(evidence(sample.run("provision", LATER, [])))))
     for command in ("smoke", "deploy", "scale", "stress", "bench"):
