@@ -5,7 +5,7 @@ Text here is plain text, whoever wrote it: a model's answer too. The writers esc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from onecard.report_page.chart import Bar, Chart
-from onecard.report_page.numbers import Kind, Texts, column
+from onecard.report_page.numbers import Kind, Texts, column, is_number
 
 LONGEST_LINE: Final = 22  # letters
 
@@ -175,14 +175,22 @@ class Plot:
 
     def table(self) -> Table:
         """Return the same numbers as a table, for where nothing can be drawn."""
-        heads, rows = self.drawing.numbers()
-        first, *others = heads
-        kind = Kind.SHARE if isinstance(self.drawing, Chart) and self.drawing.y_share else Kind.RATE
+        (first, *others), rows = self.drawing.numbers()
+        share = isinstance(self.drawing, Chart) and self.drawing.y_share
+        kind = Kind.SHARE if share else Kind.RATE
         columns = (
-            Column("x", first, Kind.TEXT if isinstance(self.drawing, Bar) else Kind.RATE),
+            Column("x", first, _kind_of([row[0] for row in rows])),
             *(Column(f"y{place}", name, kind, "y") for place, name in enumerate(others)),
         )
         return Table(self.key, self.title, columns, rows)
+
+
+def _kind_of(values: Sequence[object]) -> Kind:
+    """Return what an axis counts: names, whole numbers or others."""
+    found = [value for value in values if is_number(value)]
+    if len(found) < len(values):
+        return Kind.TEXT
+    return Kind.COUNT if all(float(value).is_integer() for value in found) else Kind.RATE
 
 
 @dataclass(frozen=True)

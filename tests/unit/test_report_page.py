@@ -15,7 +15,7 @@ from onecard.measure.wilson import wilson
 from onecard.report_page import load
 from onecard.report_page.as_json import to_json
 from onecard.report_page.attention import findings
-from onecard.report_page.blocks import Page, Warn
+from onecard.report_page.blocks import Page, Plot, Warn
 from onecard.report_page.chart import Series
 from onecard.report_page.compare import compare
 from onecard.report_page.evidence import Evidence
@@ -524,3 +524,16 @@ def test_generators_that_do_not_agree_are_said(verdicts: tuple[str, str], said: 
         row["verdict"] = verdict
     found = "\n".join(findings(evidence(sample.run("bench", LATER, events))))
     assert f"The load “4 at once” by vllm bench serve and by onecard: {said}" in found
+
+
+def test_markdown_has_the_numbers_of_each_plot_as_a_table() -> None:
+    markdown = to_markdown(everything())
+    for block in (b for s in everything().sections for b in s.blocks if isinstance(b, Plot)):
+        assert f"**{block.title}**" in markdown
+    assert "| 65,536 | 51.10 | 17.21 | 0.92 | 4.88 | 5.89 |" in markdown  # the memory bar
+    assert (
+        "| requests at once | p50, milliseconds | p95, milliseconds | p99, milliseconds |"
+        in markdown
+    )
+    assert "| 2 | 288 | 450 | 630 |" in markdown
+    assert "e+" not in markdown
