@@ -23,8 +23,8 @@ LEAST_SHOWN = 0.005
 SAME = "within noise"
 NOISE_NOTE = (
     "B / A is the median over the questions of what each took on B by what it took on A, with its "
-    "95 % interval. “Within noise”: it holds 1, or the change is below 5 %. What was measured once "
-    "has no interval."
+    "95 % interval. “Within noise”: it holds 1, or the change is below 5 %. A p95, and what was "
+    "measured once, has no interval."
 )
 Row = tuple[object, ...]
 
@@ -85,7 +85,7 @@ def _judged(change: Comparison | None, *, less_is_better: bool | None = None) ->
     if change is None:
         return None
     if change.outside is None:
-        return Verdict("measured once", Tone.QUIET)
+        return Verdict("no interval", Tone.QUIET)
     if not change.outside:
         return Verdict(SAME, Tone.QUIET)
     more = change.value > change.neutral

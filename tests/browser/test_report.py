@@ -237,6 +237,8 @@ def test_the_lock_is_folded_away_and_whole(browser: Chromium, pages: dict[str, P
 
 def test_it_prints(browser: Chromium, pages: dict[str, Path]) -> None:
     browser.visit(pages["full"], width=1280, dark=True)
+    breaks = "[...document.querySelectorAll('.caption')].map(e => getComputedStyle(e).breakAfter)"
+    assert set(browser.evaluate(breaks)) == {"avoid"}  # no caption is left alone at a page's foot
     pdf = browser.pdf()
     assert pdf.startswith(b"%PDF")
     count = pdf.count(b"/Type /Page\n") or pdf.count(b"/Type/Page\n") or pdf.count(b"/Type /Page")
