@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from onecard.report_page import load, locks, numbers, scaling, slowdown
+from onecard.report_page import locks, numbers, scaling, slowdown
 from onecard.report_page.blocks import Section, Warn
 from onecard.report_page.evidence import Event, Evidence
 from onecard.report_page.provenance import day_and_time
@@ -96,7 +96,7 @@ def _scale(evidence: Evidence) -> Iterator[str]:
 def _loads(evidence: Evidence) -> Iterator[str]:
     bench = evidence.latest("bench", "load")
     if bench is not None:
-        failed = sum(int(each.get("failed") or 0) for each in bench.all("load"))
+        failed = sum(int(load.get("failed") or 0) for load in bench.all("load"))
         if failed:
             yield f"{numbers.count(failed)} requests failed under load."
         for agreement in bench.all("agreement"):

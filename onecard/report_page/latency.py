@@ -77,7 +77,7 @@ def _start(evidence: Evidence) -> Iterator[Block]:
     events = [each.event for each in starts]
     drawn = tuple((each.label, _parts(each.event["phases"], events)) for each in starts)
     words = "; ".join(
-        f"{name}: " + ", ".join(f"{part.name} {numbers.seconds(part.size)}" for part in parts)
+        f"{name}: " + ", ".join(f"{part.name} {part.text} s" for part in parts)
         for name, parts in drawn
     )
     yield Plot(

@@ -312,7 +312,6 @@ def _agreement(run: Run) -> Iterator[Block]:
             )
         if not rows:
             continue
-        agreed = "no figure differs by more than its noise"
         yield Table(
             f"agreement-{number}",
             f"The same load by both generators: {found.get('load')}",
@@ -330,16 +329,6 @@ def _agreement(run: Run) -> Iterator[Block]:
             "whole interval of its ratio lies within 0.8 to 1.25; where it is not shown, the loads "
             "vary too much to tell.",
         )
-
-
-def disagreement(found: Event) -> str:
-    """Return in which figures two generators differ, or were not shown to agree."""
-    rows = found.get("rows") or ()
-    differ = [str(row.get("figure")) for row in rows if row.get("verdict") == "differ"]
-    if differ:
-        return f"they differ in {', '.join(differ)}"
-    open_ = [str(row.get("figure")) for row in rows if row.get("verdict") != "agree"]
-    return f"the repeats do not show that they agree in {', '.join(open_) or 'any figure'}"
 
 
 def _tunnel(run: Run) -> Iterator[Block]:
