@@ -140,9 +140,9 @@ def reproduction(evidence: Evidence) -> Section:
 def _typed(evidence: Evidence) -> Iterator[str]:
     """Return the last command of each kind that was done, or is shown here, in working order."""
     last: dict[str, str] = {}
+    shown = {id(run) for run in evidence.measured}
     for run in evidence.runs:
-        shown = run.status == "done" or any(run is each for each in evidence.measured)
-        if shown and run.begin.get("command"):
+        if (run.status == "done" or id(run) in shown) and run.begin.get("command"):
             words = [str(word) for word in run.begin["command"] if word not in ("--json", "-j")]
             last[run.kind] = shlex.join(_with_host(words, run))
     for kind in ("provision", "deploy", "smoke", "scale", "stress", "bench"):
