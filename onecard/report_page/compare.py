@@ -129,13 +129,14 @@ def _loads(change: Comparison | None) -> Paragraph | None:
     if change is None or change.outside is None:
         return None
     interval = f"{numbers.LEVEL} {tables.interval(change)}"
-    if not change.outside:
-        words = f"Requests under load take the same time on both, within the noise ({interval})."
+    ratio = numbers.ratio(change.value)
+    if change.outside:
+        words = f"Requests under the same load take {ratio} the time of A on B, outside the noise"
+    elif change.is_none:
+        words = "Requests under the same load take the same time on both"
     else:
-        words = (
-            f"Requests under the same load take {numbers.ratio(change.value)} the time on B that "
-            f"they take on A ({interval}), outside the noise."
-        )
+        words = f"Requests under the same load took {ratio} the time of A on B, within the noise"
+    words += f" ({interval})."
     return Paragraph(words)
 
 
@@ -168,8 +169,13 @@ def _summary(change: Comparison | None) -> str:
     if change.outside is None:
         return f"A picture question on B takes {numbers.ratio(change.value)} the time of A."
     interval = f"{numbers.LEVEL} {tables.interval(change)}"
+    if change.is_none:
+        return f"Picture questions take the same time on both ({interval})."
     if not change.outside:
-        return f"Picture questions take the same time on both, within the noise ({interval})."
+        return (
+            f"A picture question took {numbers.ratio(change.value)} the time of A on B, which is "
+            f"within the noise ({interval}): no difference is shown, nor that there is none."
+        )
     word = "slower" if change.value > 1 else "faster"
     return (
         f"B is {word}: a picture question takes {numbers.ratio(change.value)} the time of A "

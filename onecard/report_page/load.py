@@ -218,7 +218,7 @@ def _throughput(loads: Sequence[Event], run: Run) -> Table:
             Column("prompt_tokens_per_s", "prompt tokens/s", Kind.RATE),
             Column("generation_tokens_per_s", "generated tokens/s", Kind.RATE),
             Column("goodput_per_s", "goodput/s", Kind.RATE),
-            Column("kv_use_peak", "KV in use", Kind.SHARE),
+            Column("kv_use_peak", "KV used", Kind.SHARE),
             Column("preemptions", "pre-empted", Kind.COUNT),
         ),
         tuple(
@@ -257,7 +257,7 @@ def _completed(load: Event) -> Verdict:
 def _bounds(run: Run) -> str:
     bounds = (run.begin.get("parameters") or {}).get("bounds") or {}
     names = {"ttft_ms": "first token", "tpot_ms": "each output token", "e2el_ms": "whole answer"}
-    words = [f"{name} within {bounds[key]:g} ms" for key, name in names.items() if bounds.get(key)]
+    words = [f"{name} within {bounds[key]:,g} ms" for key, name in names.items() if bounds.get(key)]
     return f"Goodput counts requests with {', '.join(words)}." if words else ""
 
 

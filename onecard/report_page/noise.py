@@ -49,6 +49,12 @@ class Comparison:
         excluded = not self.low <= self.neutral <= self.high
         return excluded and abs(self.value - self.neutral) >= LEAST
 
+    @property
+    def is_none(self) -> bool:
+        """Whether the whole interval is too near to no change to be called one."""
+        ends = (self.low, self.high)
+        return all(end is not None and abs(end - self.neutral) < LEAST for end in ends)
+
 
 def ratio(before: float | None, after: float | None) -> Comparison | None:
     """Return the ratio of two single figures, of whose noise nothing is known."""
