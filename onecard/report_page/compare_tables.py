@@ -255,12 +255,7 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
     rows: list[Row] = []
     for length in (length for length in left if length in right):
         one, two = left[length], right[length]
-        change = difference_of_shares(
-            one.get("right") or 0,
-            one.get("asked") or 0,
-            two.get("right") or 0,
-            two.get("asked") or 0,
-        )
+        change = difference_of_shares(_worth(one), _worth(two))
         if change is not None:
             rows.append(
                 (
@@ -282,6 +277,13 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
     )
     note = "Difference of two shares with Newcombe's interval; “within noise” when it holds 0."
     return Table("grounding-table", "Right by length", columns, tuple(rows), note) if rows else None
+
+
+def _worth(point: Event) -> tuple[float, float]:
+    """Return right and asked, counted as the independent answers that they are worth."""
+    asked, effective = point.get("asked") or 0, point.get("effective")
+    each = effective / asked if effective and asked else 1.0
+    return each * (point.get("right") or 0), each * asked
 
 
 def _points(side: Evidence) -> dict[int, Event]:

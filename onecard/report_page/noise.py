@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from statistics import NormalDist, fmean, median
 from typing import Final, TypeAlias
 
-from onecard.bench_serve.agreement import student_t
-from onecard.measure.wilson import wilson
+from onecard.measure.student import student_t
+from onecard.measure.wilson import difference
 
 LEAST: Final = 0.05  # of a ratio; differences below it are not called differences
 FEWEST: Final = 5  # questions without which no interval is given
@@ -102,21 +102,16 @@ class Way:
 
 
 def difference_of_shares(
-    right_before: int, asked_before: int, right_after: int, asked_after: int
+    before: tuple[float, float], after: tuple[float, float]
 ) -> Comparison | None:
-    """Return the share after minus the share before; None where nothing was asked."""
-    before, after = wilson(right_before, asked_before), wilson(right_after, asked_after)
-    if before is None or after is None:
+    """Return the share after minus the share before, each given as (right, asked).
+
+    None where nothing was asked.
+    """
+    interval = difference(after, before)
+    if interval is None:
         return None
-    p, (p_low, p_high) = right_before / asked_before, before
-    q, (q_low, q_high) = right_after / asked_after, after
-    difference = q - p
-    return Comparison(
-        difference,
-        difference - math.hypot(q - q_low, p_high - p),
-        difference + math.hypot(q_high - q, p - p_low),
-        neutral=0.0,
-    )
+    return Comparison(after[0] / after[1] - before[0] / before[1], *interval, neutral=0.0)
 
 
 def _median_of_ratios(pairs: Sequence[Pair]) -> float:

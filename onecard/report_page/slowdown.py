@@ -14,7 +14,7 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Final
 
-from onecard.bench_serve.agreement import student_t
+from onecard.measure.student import student_t
 from onecard.report_page import numbers
 from onecard.report_page.evidence import Evidence
 from onecard.report_page.noise import AVERAGE, LEAST, TYPICAL, Comparison, Times, Way

@@ -106,12 +106,12 @@ def test_single_figures_have_a_ratio_and_no_interval() -> None:
 
 def test_a_difference_of_shares_is_newcombes() -> None:
     """His paper's example: 56 of 70 against 48 of 80, 0.0524 to 0.3339 (method 10)."""
-    found = difference_of_shares(48, 80, 56, 70)
+    found = difference_of_shares((48, 80), (56, 70))
     assert found is not None
     assert found.low == pytest.approx(0.0524, abs=0.0001)
     assert found.high == pytest.approx(0.3339, abs=0.0001)
     assert found.outside is True
-    same = difference_of_shares(12, 12, 12, 12)
+    same = difference_of_shares((12, 12), (12, 12))
     assert same is not None
     assert same.outside is False
-    assert difference_of_shares(0, 0, 1, 1) is None
+    assert difference_of_shares((0, 0), (1, 1)) is None

@@ -530,3 +530,17 @@ def test_markdown_has_the_numbers_of_each_plot_as_a_table() -> None:
     )
     assert "| 2 | 288 | 450 | 630 |" in markdown
     assert "e+" not in markdown
+
+
+def test_answers_about_the_same_pictures_are_not_compared_as_if_they_were_independent() -> None:
+    def side(right: int, effective: float) -> Evidence:
+        point = {"target_tokens": 512, "asked": 144, "right": right, "effective": effective,
+                 "accuracy": right / 144}  # fmt: skip
+        events = [{"event": "cell"}, {"event": "curve", "points": [point]}]
+        return evidence(
+            sample.run("stress", LATER if right > 100 else "2026-11-23T09:00:00Z", events)
+        )
+
+    for effective, verdict in ((144.0, "worse"), (24.0, "within noise")):
+        rows = tables_of(compare(side(120, effective), side(96, effective)))["grounding-table"]
+        assert [row["verdict"] for row in rows] == [verdict]
