@@ -50,19 +50,23 @@ def findings(evidence: Evidence) -> Iterator[str]:
         like = [each for each in evidence.smokes if each.likeness == smoke.likeness]
         timed = [Timed(each.run, each.times) for each in like[: like.index(smoke) + 1]]
         yield from _told("Picture questions take", timed)
-    if evidence.latest("bench", "load"):
-        yield from _told("Requests under load take", _benches(evidence))
+    bench = evidence.latest("bench", "load")
+    if bench is not None:
+        yield from _told("Requests under load take", _benches(evidence, bench))
 
 
-def _benches(evidence: Evidence) -> list[Timed]:
-    """Return the newest bench and those before it with loads of the same names."""
-    newest = evidence.latest("bench", "load")
-    served = [
+def _benches(evidence: Evidence, newest: Run) -> list[Timed]:
+    """Return the benches of the same server with loads of the names of the newest, which is last.
+
+    Runs after it have no loads at all.
+    """
+    names = load_times(newest).keys()
+    timed = [
         Timed(run, load_times(run))
         for run in evidence.runs
-        if run.kind == "bench" and newest and _served(run) == _served(newest)
+        if run.kind == "bench" and _served(run) == _served(newest)
     ]
-    return [each for each in served if each.times.keys() & served[-1].times.keys()]
+    return [each for each in timed if each.times.keys() & names]
 
 
 def _served(run: Run) -> tuple[object, ...]:
