@@ -18,6 +18,11 @@ class PairArgument(Argument):  # type: ignore[misc]  # Invoke ships no types tha
         super().__init__(*arguments, **options)
         self._words: list[str] = []
 
+    def __repr__(self) -> str:
+        """Return the flag as Invoke's own error names it."""
+        given = f" (given: {self._words[0]})" if self._words else ""
+        return f"--{self.name} A B{given}"
+
     def set_value(self, value: str, cast: bool = True) -> None:
         """Take one word more."""
         self._words.append(value)

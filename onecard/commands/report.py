@@ -39,10 +39,18 @@ def report(requested: str, *, pair: tuple[str, str] | None, out: str, kind: str)
         made = page(gathered(host, mine, runs_folder()))
         name = f"report-{folder_name(host)}"
     else:
+        if requested:
+            raise UsageError("--compare names its sides itself: leave out --host")
         made = compare(*(side(text, runs, runs_folder()) for text in pair))
-        name = "report-" + "-and-".join(folder_name(Path(text).stem) for text in pair)
+        name = "report-" + "-and-".join(map(_side_name, pair))
     _write(_text(made, wanted), out or name + SUFFIXES[wanted])
     return 0
+
+
+def _side_name(text: str) -> str:
+    """Return a side as part of a file's name; of a record's file, without its folder."""
+    record = text.endswith(".jsonl")
+    return folder_name(Path(text).name.removesuffix(".jsonl") if record else text)
 
 
 def _format(kind: str, out: str) -> str:

@@ -3,8 +3,8 @@
     {"title", "subtitle", "summary", "figures": [{"value", "note"}],
      "sections": [{"key", "title", "blocks": [{"type", ...}]}]}
 
-type is paragraph, warning, missing, commands, table, plot or cases. Rows of a table are objects by
-its columns' keys: s, GiB, tokens, shares of 1.
+type is paragraph, warning, missing, commands, listing, table, plot or cases. Rows of a table are
+objects by its columns' keys: s, GiB, tokens, shares of 1.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from onecard.report_page.blocks import (
     Block,
     Commands,
     Gallery,
+    Listing,
     Missing,
     Page,
     Paragraph,
@@ -54,6 +55,9 @@ def _block(block: Block) -> dict[str, Any]:
         return {"type": "missing", "text": block.text, "command": block.command}
     if isinstance(block, Commands):
         return {"type": "commands", "caption": block.caption, "lines": list(block.lines)}
+    if isinstance(block, Listing):
+        return {"type": "listing", "key": block.key, "caption": block.caption,
+                "values": dict(block.values)}  # fmt: skip
     if isinstance(block, Table):
         keys = [column.key for column in block.columns]
         return {

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from onecard.report_page import numbers
+from onecard.report_page import locks, numbers, scaling, slowdown
 from onecard.report_page.blocks import Section, Warn
-from onecard.report_page.evidence import Event, Evidence, SmokeResult
-from onecard.report_page.noise import ratio_of_means, ratio_of_medians
+from onecard.report_page.evidence import Event, Evidence
 from onecard.report_page.provenance import day_and_time
-from onecard.runs import Run
 
 
 def section(evidence: Evidence) -> Section | None:
@@ -29,7 +27,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
     """Return what is wrong or in doubt, the gravest first."""
     yield from _pictures(evidence)
     yield from _model(evidence)
-    yield from _slower(evidence)
+    yield from slowdown.findings(evidence)
     yield from _scale(evidence)
     yield from _loads(evidence)
     yield from _mixed(evidence)
@@ -56,7 +54,7 @@ def _pictures(evidence: Evidence) -> Iterator[str]:
 def _model(evidence: Evidence) -> Iterator[str]:
     """Compare what answered with what the settings of the same run ask for."""
     told = set()
-    for run in measured(evidence):
+    for run in evidence.measured:
         for server in run.all("server"):
             wanted = _served_name((run.begin.get("settings") or {}).get("model") or {})
             served = str(server.get("model") or "")
@@ -68,57 +66,12 @@ def _model(evidence: Evidence) -> Iterator[str]:
                 )
 
 
-def measured(evidence: Evidence) -> list[Run]:
-    """Return the runs that the page's figures come from."""
-    runs = [
-        evidence.smoke.run if evidence.smoke else None,
-        evidence.start.run if evidence.start else None,
-        evidence.scale[0] if evidence.scale else None,
-        evidence.latest("stress", "cell"),
-        evidence.latest("bench", "load"),
-    ]
-    return [run for run in runs if run is not None]
-
-
 def _served_name(model: Mapping[str, Any]) -> str:
     """Return the name that a model's settings give it; roles/serve.py does the same on a host."""
     source = str(model.get("source") or "")
     if model.get("name"):
         return str(model["name"])
     return PurePosixPath(source).name if source.startswith(("/", "./")) else source
-
-
-def _slower(evidence: Evidence) -> Iterator[str]:
-    """Compare the newest smoke test with the one before it that was like it."""
-    smokes = evidence.smokes
-    if evidence.smoke is None:
-        return
-    like = [
-        smoke
-        for smoke in smokes
-        if _likeness(smoke) == _likeness(evidence.smoke)
-        and str(smoke.summary.get("time")) < str(evidence.smoke.summary.get("time"))
-    ]
-    if not like:
-        return
-    before, after = (smoke.summary.get("steady_s") or () for smoke in (like[-1], evidence.smoke))
-    for name, change in (
-        ("in the median", ratio_of_medians(before, after)),
-        ("on average", ratio_of_means(before, after)),
-    ):
-        if change and change.outside and change.value > 1 and change.low and change.high:
-            yield (
-                f"Picture questions take {numbers.ratio(change.value)} the time {name} that they "
-                f"took on {day_and_time(like[-1].run.time)} with the same model and context, "
-                f"outside the noise (95 % interval {numbers.ratio(change.low)} to "
-                f"{numbers.ratio(change.high)})."
-            )
-            return
-
-
-def _likeness(smoke: SmokeResult) -> tuple[object, ...]:
-    names = tuple(str(case.get("name")) for case in smoke.cases)
-    return smoke.server.get("model"), smoke.ctx, names
 
 
 def _scale(evidence: Evidence) -> Iterator[str]:
@@ -134,6 +87,7 @@ def _scale(evidence: Evidence) -> Iterator[str]:
         elif asked and not asked.get("answered"):
             why = asked.get("error") or "no answer"
             yield f"Started at {ctx} tokens, the server did not answer a request that long: {why}."
+    yield from scaling.wrong_long_answers(rows)
     before = run.last("before") or {}
     if before.get("active") and not run.all("restored"):
         yield "The server that ran before scale is not known to run again."
@@ -161,11 +115,14 @@ def _loads(evidence: Evidence) -> Iterator[str]:
 
 def _mixed(evidence: Evidence) -> Iterator[str]:
     """Say when the measurements of this page are not all of one model or one build."""
-    servers = [server for run in measured(evidence) if (server := run.last("server"))]
+    servers = [server for run in evidence.measured if (server := run.last("server"))]
     for key, name in (("model", "models"), ("vllm", "builds of vLLM")):
         values = dict.fromkeys(str(server[key]) for server in servers if server.get(key))
         if len(values) > 1:
             yield f"The measurements on this page are of different {name}: {', '.join(values)}."
+    builds = {lock.key for run in evidence.measured if (lock := locks.lock_of(run))}
+    if len(builds) > 1:
+        yield f"The measurements on this page are of {len(builds)} different lists of packages."
 
 
 def _last_run(evidence: Evidence) -> Iterator[str]:

@@ -5,12 +5,15 @@ Text here is plain text, whoever wrote it: a model's answer too. The writers esc
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import yaml
 
 from onecard.report_page.chart import Bar, Chart
-from onecard.report_page.numbers import Kind, Texts, column
+from onecard.report_page.numbers import Kind, Texts, column, is_number
 
 LONGEST_LINE: Final = 22  # letters
 
@@ -50,11 +53,15 @@ class Code:
 
 @dataclass(frozen=True)
 class Column:
-    """key: its name in JSON. title: its heading, without the unit."""
+    """key: its name in JSON. title: its heading, without the unit.
+
+    group: columns of one group are compared with each other, so they share unit and decimals.
+    """
 
     key: str
     title: str
     kind: Kind = Kind.TEXT
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,9 +110,19 @@ class Table:
 
     def _texts(self) -> list[Texts]:
         return [
-            column(column_.kind, [row[place] for row in self.rows])
+            column(
+                column_.kind,
+                [row[place] for row in self.rows],
+                [row[other] for row in self.rows for other in self._compared(place)],
+            )
             for place, column_ in enumerate(self.columns)
         ]
+
+    def _compared(self, place: int) -> list[int]:
+        """Return the places of the columns that one is compared with, its own among them."""
+        group = self.columns[place].group
+        alike = [other for other, each in enumerate(self.columns) if each.group == group]
+        return alike if group else [place]
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,23 @@ class Commands:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Values that are kept beside the page rather than read, such as a lock: folded away in HTML.
+
+    values: as YAML and JSON hold them.
+    """
+
+    key: str
+    caption: str
+    values: Mapping[str, Any]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The values as YAML."""
+        return tuple(yaml.safe_dump(dict(self.values), sort_keys=False, width=200).splitlines())
+
+
+@dataclass(frozen=True)
 class Plot:
     """A picture of numbers. alt: what it shows, in words, for a reader who does not see it."""
 
@@ -138,6 +172,25 @@ class Plot:
     title: str
     alt: str
     drawing: Chart | Bar
+
+    def table(self) -> Table:
+        """Return the same numbers as a table, for where nothing can be drawn."""
+        (first, *others), rows = self.drawing.numbers()
+        share = isinstance(self.drawing, Chart) and self.drawing.y_share
+        kind = Kind.SHARE if share else Kind.RATE
+        columns = (
+            Column("x", first, _kind_of([row[0] for row in rows])),
+            *(Column(f"y{place}", name, kind, "y") for place, name in enumerate(others)),
+        )
+        return Table(self.key, self.title, columns, rows)
+
+
+def _kind_of(values: Sequence[object]) -> Kind:
+    """Return what an axis counts: names, whole numbers or others."""
+    found = [value for value in values if is_number(value)]
+    if len(found) < len(values):
+        return Kind.TEXT
+    return Kind.COUNT if all(float(value).is_integer() for value in found) else Kind.RATE
 
 
 @dataclass(frozen=True)
@@ -169,7 +222,7 @@ class Missing:
     command: str
 
 
-Block: TypeAlias = Paragraph | Warn | Commands | Plot | Gallery | Missing | Table
+Block: TypeAlias = Paragraph | Warn | Commands | Listing | Plot | Gallery | Missing | Table
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
+
+# The heads of a table and its rows; None where a line has no point, or a bar no such piece.
+Numbers: TypeAlias = tuple[tuple[str, ...], tuple[tuple[object, ...], ...]]
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points of one line. low, high: the ends of each point's interval, or empty."""
+    """Points of one line. low, high: the ends of each point's interval, or empty.
+
+    joined: whether a line joins them in their order.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,15 @@ class Chart:
     y_share: bool = False
     references: tuple[Reference, ...] = ()
 
+    def numbers(self) -> Numbers:
+        """Return the heads of a table of all points, and its rows by x."""
+        named = [dict(zip(series.x, series.y, strict=True)) for series in self.series]
+        places = sorted({x for points in named for x in points})
+        one = len(self.series) == 1
+        names = [self.y_label] if one else [f"{each.name}, {self.y_label}" for each in self.series]
+        rows = tuple((x, *(points.get(x) for points in named)) for x in places)
+        return (self.x_label, *names), rows
+
 
 @dataclass(frozen=True)
 class Part:
@@ -58,3 +75,13 @@ class Bar:
 
     rows: tuple[tuple[str, tuple[Part, ...]], ...]
     unit: str
+
+    def numbers(self) -> Numbers:
+        """Return the heads of a table of all pieces, and its rows."""
+        names = list(dict.fromkeys(part.name for _, parts in self.rows for part in parts))
+        sizes = [{part.name: part.size for part in parts} for _, parts in self.rows]
+        rows = tuple(
+            (name, *(size.get(each) for each in names))
+            for (name, _), size in zip(self.rows, sizes, strict=True)
+        )
+        return ("", *(f"{name}, {self.unit}" for name in names)), rows

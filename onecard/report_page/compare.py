@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from onecard.report_page import attention, hardware, numbers
+from onecard.report_page import attention, hardware, locks, numbers
 from onecard.report_page import compare_tables as tables
 from onecard.report_page.blocks import (
     Block,
@@ -18,15 +18,17 @@ from onecard.report_page.blocks import (
     Warn,
 )
 from onecard.report_page.compare_plots import grounding_plot, load_plot
-from onecard.report_page.evidence import Event, Evidence
+from onecard.report_page.evidence import Event, Evidence, SmokeResult
 from onecard.report_page.noise import Comparison
 from onecard.report_page.page import foot, subtitle, title
 from onecard.runs import Run
+from onecard.smoke.report import percentile
 
 
 def compare(a: Evidence, b: Evidence) -> Page:
     """Return the page of both."""
     smokes = _runs(a, b, lambda side: side.smoke.run if side.smoke else None)
+    loads_changed = tables.load_change(a, b)
     scales = _runs(a, b, lambda side: side.scale[0] if side.scale else None)
     stress = _runs(a, b, lambda side: side.latest("stress", "curve"))
     loads = _runs(a, b, lambda side: side.latest("bench", "load"))
@@ -42,7 +44,12 @@ def compare(a: Evidence, b: Evidence) -> Page:
             stress,
             (grounding_plot(a, b), tables.grounding(a, b)),
         ),
-        _section("load", "Under load", loads, (load_plot(a, b), tables.load_table(a, b))),
+        _section(
+            "load",
+            "Under load",
+            loads,
+            (_loads(loads_changed), load_plot(a, b), tables.load_table(a, b)),
+        ),
         _section("questions", "Picture questions", smokes, (tables.questions(a, b),)),
     )
     change = tables.steady(a, b)
@@ -80,7 +87,8 @@ def _section(
 
 
 def _attention(a: Evidence, b: Evidence) -> Section | None:
-    found = [
+    found = [Warn(text) for text in _unlike(a, b)]
+    found += [
         Warn(f"{letter}: {text}")
         for letter, side in (("A", a), ("B", b))
         for text in attention.findings(side)
@@ -88,11 +96,55 @@ def _attention(a: Evidence, b: Evidence) -> Section | None:
     return Section("attention", "Read this first", tuple(found)) if found else None
 
 
+def _unlike(a: Evidence, b: Evidence) -> Iterator[str]:
+    """Say what makes the sides' figures those of different things."""
+    models = [str(side.server.get("model") or "") for side in (a, b)]
+    if all(models) and models[0] != models[1]:
+        yield f"The models differ: {models[0]} on A, {models[1]} on B."
+    if a.smoke is None or b.smoke is None:
+        return
+    pair = tables.smokes(a, b)
+    asked = [len(side.smoke.times) for side in (a, b) if side.smoke]
+    if a.smoke.times.keys() & b.smoke.times.keys() and pair is None:
+        yield (
+            "The times of picture questions are not compared: A was asked "
+            f"{_asked(a.smoke)}, B {_asked(b.smoke)}."
+        )
+    elif pair is None:
+        yield "A and B were asked different picture questions, so their times are not compared."
+    elif len(pair.a) < max(asked):
+        yield (
+            f"A and B share {len(pair.a)} picture questions, of {asked[0]} and {asked[1]}: the "
+            "times compared are of those alone."
+        )
+
+
+def _asked(smoke: SmokeResult) -> str:
+    times = "once" if smoke.repeats == 1 else f"{smoke.repeats} times"
+    return f"each question {times} by {smoke.run.kind}"
+
+
+def _loads(change: Comparison | None) -> Paragraph | None:
+    """Say how the latency of all loads together changed."""
+    if change is None or change.outside is None:
+        return None
+    interval = f"{numbers.LEVEL} {tables.interval(change)}"
+    ratio = numbers.ratio(change.value)
+    if change.outside:
+        words = f"Requests under the same load take {ratio} the time of A on B, outside the noise"
+    elif change.is_none:
+        words = "Requests under the same load take the same time on both"
+    else:
+        words = f"Requests under the same load took {ratio} the time of A on B, within the noise"
+    words += f" ({interval})."
+    return Paragraph(words)
+
+
 def _what(a: Evidence, b: Evidence) -> Section:
     left, right = dict(hardware.rows_of(a)), dict(hardware.rows_of(b))
     for side, told in ((a, left), (b, right)):
         options: Event = side.server.get("options") or {}
-        told.update({f"--{name}": str(value) for name, value in options.items()})
+        told.update({f"--{name}": str(value) or "set" for name, value in options.items()})
     names = list(dict.fromkeys((*left, *right)))
     differing = [name for name in names if str(left.get(name)) != str(right.get(name))]
     blocks: list[Block] = []
@@ -100,7 +152,9 @@ def _what(a: Evidence, b: Evidence) -> Section:
         columns = (Column("what", ""), Column("a", "A"), Column("b", "B"))
         rows = tuple((name, left.get(name), right.get(name)) for name in differing)
         blocks.append(Table("what-table", "What differs", columns, rows))
-    else:
+    if packages := locks.moved(a, b):
+        blocks.append(packages)
+    if not blocks:
         blocks.append(Paragraph("Hardware, software and flags are the same on both sides."))
     same = tuple((name, left[name]) for name in names if name not in differing)
     if same:
@@ -114,9 +168,14 @@ def _summary(change: Comparison | None) -> str:
         return "Two sides of recorded runs next to each other."
     if change.outside is None:
         return f"A picture question on B takes {numbers.ratio(change.value)} the time of A."
-    interval = f"95 % interval {tables.interval(change)}"
+    interval = f"{numbers.LEVEL} {tables.interval(change)}"
+    if change.is_none:
+        return f"Picture questions take the same time on both ({interval})."
     if not change.outside:
-        return f"Picture questions take the same time on both, within the noise ({interval})."
+        return (
+            f"A picture question took {numbers.ratio(change.value)} the time of A on B, which is "
+            f"within the noise ({interval}): no difference is shown, nor that there is none."
+        )
     word = "slower" if change.value > 1 else "faster"
     return (
         f"B is {word}: a picture question takes {numbers.ratio(change.value)} the time of A "
@@ -125,12 +184,15 @@ def _summary(change: Comparison | None) -> str:
 
 
 def _figures(a: Evidence, b: Evidence, change: Comparison | None) -> Iterator[KeyFigure]:
+    pair = tables.smokes(a, b)
     for letter, side in (("A", a), ("B", b)):
         if side.smoke is not None:
             right = sum(bool(case.get("passed")) for case in side.smoke.cases)
             tone = Tone.GOOD if side.smoke.summary.get("ok") else Tone.BAD
             yield KeyFigure(f"{right} of {len(side.smoke.cases)}", f"right on {letter}", tone)
-            p50 = numbers.seconds(side.smoke.summary.get("steady_p50_s"))
+    if pair is not None:
+        for letter, times in (("A", pair.a), ("B", pair.b)):
+            p50 = numbers.seconds(percentile([each for one in times.values() for each in one], 50))
             yield KeyFigure(p50, f"a picture question on {letter}, p50")
     if change is not None:
         yield KeyFigure(numbers.ratio(change.value), "time on B by time on A")

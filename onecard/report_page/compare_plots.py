@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from onecard.report_page import grounding, load
 from onecard.report_page.blocks import Plot
-from onecard.report_page.chart import Chart, Series
+from onecard.report_page.chart import Chart
 from onecard.report_page.evidence import Evidence
 
 
@@ -45,7 +47,7 @@ def load_plot(a: Evidence, b: Evidence) -> Plot | None:
     if not names:
         return None
     lines = tuple(
-        Series(letter, line.x, line.y)
+        replace(line, name=letter)
         for letter, side in zip(("A", "B"), sides, strict=True)
         for line in side
         if line.name == names[0]
@@ -53,7 +55,7 @@ def load_plot(a: Evidence, b: Evidence) -> Plot | None:
     return Plot(
         "load-curve",
         f"Latency against throughput: {names[0]}",
-        "Lines of 95th-percentile latency over generated tokens per second. "
+        "The 95th percentile of latency over generated tokens per second. "
         + load.words(lines, "tokens/s"),
         Chart("generated tokens per second", "latency p95, seconds", lines),
     )

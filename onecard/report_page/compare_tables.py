@@ -3,29 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from onecard.report_page import load, memory, numbers, scaling
 from onecard.report_page.blocks import Column, Table, Tone, Verdict
-from onecard.report_page.evidence import Event, Evidence
-from onecard.report_page.noise import Comparison, difference_of_shares, ratio, ratio_of_medians
+from onecard.report_page.evidence import Event, Evidence, SmokeResult
+from onecard.report_page.noise import (
+    TYPICAL,
+    Comparison,
+    Times,
+    difference_of_shares,
+    ratio,
+)
 from onecard.report_page.numbers import Kind
+from onecard.report_page.slowdown import load_times
+from onecard.smoke.report import percentile
 
 LEAST_SHOWN = 0.005
 SAME = "within noise"
 NOISE_NOTE = (
-    "B / A with its 95 % interval, from the repeats of both runs. “Within noise”: it holds 1, or "
-    "the change is below 5 %. What was measured once has no interval."
+    "B / A is the median over the questions of what each took on B by what it took on A, with its "
+    "95 % interval. “Within noise”: it holds 1, or the change is below 5 %. A p95, and what was "
+    "measured once, has no interval."
 )
 Row = tuple[object, ...]
 
 
+@dataclass(frozen=True)
+class Smokes:
+    """A smoke test of each side whose questions were asked alike: by themselves or within scale,
+    and equally often.
+
+    a, b: the times of the questions that both were asked.
+    """
+
+    left: SmokeResult
+    right: SmokeResult
+    a: Times
+    b: Times
+
+
+def smokes(a: Evidence, b: Evidence) -> Smokes | None:
+    """Return the newest pair of smoke tests whose times can be compared; None without any."""
+    for left in _newest_first(a):
+        for right in _newest_first(b):
+            both = left.times.keys() & right.times.keys()
+            if left.asked_like == right.asked_like and both:
+                mine, theirs = (
+                    {name: times for name, times in side.times.items() if name in both}
+                    for side in (left, right)
+                )
+                return Smokes(left, right, mine, theirs)
+    return None
+
+
+def _newest_first(side: Evidence) -> list[SmokeResult]:
+    """Return smoke tests of their own before those within scale."""
+    ordered = sorted(side.smokes, key=lambda smoke: smoke.run.kind == "smoke")
+    return ordered[::-1]
+
+
 def steady(a: Evidence, b: Evidence) -> Comparison | None:
-    """Return how the time of a picture question changed."""
-    if a.smoke is None or b.smoke is None:
-        return None
-    return ratio_of_medians(
-        a.smoke.summary.get("steady_s") or (), b.smoke.summary.get("steady_s") or ()
-    )
+    """Return how the time of a picture question changed, each compared with itself."""
+    pair = smokes(a, b)
+    return TYPICAL.compare(pair.a, pair.b) if pair else None
 
 
 def interval(change: Comparison) -> str:
@@ -33,7 +74,10 @@ def interval(change: Comparison) -> str:
     if change.low is None or change.high is None:
         return numbers.ABSENT
     if change.neutral == 0:
-        return f"{change.low * 100:+.0f} to {change.high * 100:+.0f}"
+        ends = (
+            f"{end * 100:+.0f}".replace("-", numbers.MINUS) for end in (change.low, change.high)
+        )
+        return " to ".join(ends)
     return f"{change.low:.2f} to {change.high:.2f}"
 
 
@@ -41,7 +85,7 @@ def _judged(change: Comparison | None, *, less_is_better: bool | None = None) ->
     if change is None:
         return None
     if change.outside is None:
-        return Verdict("measured once", Tone.QUIET)
+        return Verdict("no interval", Tone.QUIET)
     if not change.outside:
         return Verdict(SAME, Tone.QUIET)
     more = change.value > change.neutral
@@ -55,11 +99,11 @@ def _judged(change: Comparison | None, *, less_is_better: bool | None = None) ->
 def _columns(what: str, kind: Kind) -> tuple[Column, ...]:
     return (
         Column("what", what),
-        Column("a", "A", kind),
-        Column("b", "B", kind),
+        Column("a", "A", kind, "sides"),
+        Column("b", "B", kind, "sides"),
         Column("ratio", "B / A", Kind.RATIO),
-        Column("interval", "95 % interval", Kind.COUNT),
         Column("verdict", ""),
+        Column("interval", numbers.LEVEL, Kind.COUNT),
     )
 
 
@@ -71,8 +115,8 @@ def _row(
         a,
         b,
         change.value if change else None,
-        interval(change) if change else None,
         verdict,
+        interval(change) if change else None,
     )
 
 
@@ -82,25 +126,28 @@ def _single(name: str, a: float | None, b: float | None) -> Row:
 
 
 def latency(a: Evidence, b: Evidence) -> Table | None:
-    """Return the times of picture questions and of a start."""
-    rows: list[Row] = []
-    if a.smoke is not None and b.smoke is not None:
-        left, right, change = a.smoke.summary, b.smoke.summary, steady(a, b)
-        rows = [
-            _row(
-                "picture question, p50",
-                left.get("steady_p50_s"),
-                right.get("steady_p50_s"),
-                change,
-                _judged(change, less_is_better=True),
-            ),
-            _single("picture question, p95", left.get("steady_p95_s"), right.get("steady_p95_s")),
-            _single("first request", left.get("warmup_s"), right.get("warmup_s")),
-        ]
-    if not rows:
+    """Return the times of the picture questions that both were asked."""
+    pair = smokes(a, b)
+    if pair is None:
         return None
-    columns = _columns("what", Kind.SECONDS)
-    return Table("latency-table", "Latency of both", columns, tuple(rows), NOISE_NOTE)
+    one, other = ([each for times in side.values() for each in times] for side in (pair.a, pair.b))
+    change = TYPICAL.compare(pair.a, pair.b)
+    rows = (
+        _row(
+            "picture question, p50",
+            percentile(one, 50),
+            percentile(other, 50),
+            change,
+            _judged(change, less_is_better=True),
+        ),
+        _single("picture question, p95", percentile(one, 95), percentile(other, 95)),
+        _single(
+            "first request", pair.left.summary.get("warmup_s"), pair.right.summary.get("warmup_s")
+        ),
+    )
+    times = "once" if pair.left.repeats == 1 else f"{pair.left.repeats} times"
+    note = f"Over {len(pair.a)} questions that both were asked, {times} each. {NOISE_NOTE}"
+    return Table("latency-table", "Latency of both", _columns("what", Kind.SECONDS), rows, note)
 
 
 def memory_table(a: Evidence, b: Evidence) -> Table | None:
@@ -140,9 +187,11 @@ def context(a: Evidence, b: Evidence) -> Table | None:
     def told(side: Evidence) -> tuple[object, ...]:
         start: Event = side.start.event if side.start else {}
         facts: Event = start.get("memory") or {}
+        longest = scaling.longest_answered(side)
         return (
             side.server.get("ctx") or start.get("ctx"),
-            (scaling.longest_answered(side) or (None, None))[0],
+            longest.tokens if longest else None,
+            longest.right if longest else None,
             facts.get("kv_concurrency"),
             start.get("answered_s"),
         )
@@ -157,6 +206,7 @@ def context(a: Evidence, b: Evidence) -> Table | None:
             Column("side", ""),
             Column("ctx", "configured for", Kind.COUNT),
             Column("longest", "longest request answered", Kind.COUNT),
+            Column("longest_right", "longest answered right", Kind.COUNT),
             Column("at_once", "requests at once", Kind.RATIO),
             Column("answered_s", "start to first answer", Kind.TENTHS),
         ),
@@ -180,7 +230,7 @@ def scaling_table(a: Evidence, b: Evidence) -> Table | None:
                 f"{name}: per picture",
                 one.get("steady_p50_s"),
                 two.get("steady_p50_s"),
-                change := ratio_of_medians(_samples(a, ctx), _samples(b, ctx)),
+                change := TYPICAL.compare(_times(a, ctx), _times(b, ctx)),
                 _judged(change, less_is_better=True),
             ),
             _single(f"{name}: long request", asked.get("latency_s"), answered.get("latency_s")),
@@ -192,11 +242,11 @@ def scaling_table(a: Evidence, b: Evidence) -> Table | None:
     )
 
 
-def _samples(side: Evidence, ctx: int | None) -> list[float]:
-    """Return the time of each picture question that scale asked at one context."""
+def _times(side: Evidence, ctx: int | None) -> Times:
+    """Return the times of the picture questions that scale asked at one context."""
     run = side.scale[0] if side.scale else None
     found = [smoke for smoke in side.smokes if smoke.run is run and smoke.ctx == ctx]
-    return list(found[-1].summary.get("steady_s") or ()) if found else []
+    return found[-1].times if found else {}
 
 
 def grounding(a: Evidence, b: Evidence) -> Table | None:
@@ -205,12 +255,7 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
     rows: list[Row] = []
     for length in (length for length in left if length in right):
         one, two = left[length], right[length]
-        change = difference_of_shares(
-            one.get("right") or 0,
-            one.get("asked") or 0,
-            two.get("right") or 0,
-            two.get("asked") or 0,
-        )
+        change = difference_of_shares(_worth(one), _worth(two))
         if change is not None:
             rows.append(
                 (
@@ -218,8 +263,8 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
                     one.get("accuracy"),
                     two.get("accuracy"),
                     change.value,
-                    interval(change),
                     _judged(change, less_is_better=False),
+                    interval(change),
                 )
             )
     columns = (
@@ -227,11 +272,18 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
         Column("a", "A right", Kind.SHARE),
         Column("b", "B right", Kind.SHARE),
         Column("difference", "B − A", Kind.SHARE),
-        Column("interval", "95 % interval", Kind.COUNT),
         Column("verdict", ""),
+        Column("interval", numbers.LEVEL, Kind.COUNT),
     )
     note = "Difference of two shares with Newcombe's interval; “within noise” when it holds 0."
     return Table("grounding-table", "Right by length", columns, tuple(rows), note) if rows else None
+
+
+def _worth(point: Event) -> tuple[float, float]:
+    """Return right and asked, counted as the independent answers that they are worth."""
+    asked, effective = point.get("asked") or 0, point.get("effective")
+    each = effective / asked if effective and asked else 1.0
+    return each * (point.get("right") or 0), each * asked
 
 
 def _points(side: Evidence) -> dict[int, Event]:
@@ -261,38 +313,42 @@ def load_table(a: Evidence, b: Evidence) -> Table | None:
         )
     columns = (
         Column("load", "load"),
-        Column("a_tokens_per_s", "tokens/s A", Kind.RATE),
-        Column("b_tokens_per_s", "tokens/s B", Kind.RATE),
+        Column("a_tokens_per_s", "tokens/s A", Kind.RATE, "tokens"),
+        Column("b_tokens_per_s", "tokens/s B", Kind.RATE, "tokens"),
         Column("tokens_ratio", "B / A", Kind.RATIO),
-        Column("a_p95_s", "latency p95 A", Kind.SECONDS),
-        Column("b_p95_s", "latency p95 B", Kind.SECONDS),
+        Column("a_p95_s", "latency p95 A", Kind.SECONDS, "latency"),
+        Column("b_p95_s", "latency p95 B", Kind.SECONDS, "latency"),
         Column("p95_ratio", "B / A", Kind.RATIO),
     )
     note = "Each load was measured once on each side, so no interval is given."
     return Table("load-table", "The same loads", columns, tuple(rows), note) if rows else None
 
 
+def load_change(a: Evidence, b: Evidence) -> Comparison | None:
+    """Return how the latency under load changed, over the loads of equal name."""
+    left, right = (side.latest("bench", "load") for side in (a, b))
+    return TYPICAL.compare(load_times(left), load_times(right)) if left and right else None
+
+
 def _loads(side: Evidence) -> dict[str, Event]:
     run = side.latest("bench", "load")
     return {
-        ", ".join(
-            filter(
-                None, (load.offered(each), load.shape(each), each.get("generator"), each.get("via"))
-            )
-        ): each
+        f"{load.offered(each)}, {load.shape(each)}": each
         for each in (load.sweep(run) if run else ())
     }
 
 
 def questions(a: Evidence, b: Evidence) -> Table | None:
-    """Return both answers to each question."""
+    """Return both answers to each question that both were asked."""
     if a.smoke is None or b.smoke is None:
         return None
-    left, right = ({case.get("name"): case for case in s.smoke.cases} for s in (a, b) if s.smoke)
+    left, right = (
+        {(case.get("name"), case.get("question")): case for case in side.smoke.cases}
+        for side in (a, b)
+        if side.smoke
+    )
     rows = tuple(
-        (name, left[name].get("question"), _answer(left[name]), _answer(right[name]))
-        for name in left
-        if name in right
+        (*asked, _answer(left[asked]), _answer(right[asked])) for asked in left if asked in right
     )
     columns = (
         Column("case", "case"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onecard.fit import ModelShape
+from onecard.report_page.noise import Times
 from onecard.runs import Run
 
 Event = Mapping[str, Any]
@@ -28,6 +29,46 @@ class SmokeResult:
     def ctx(self) -> int | None:
         """The context length that the server was configured for."""
         return self.summary.get("ctx") or self.server.get("ctx")
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answered."""
+        return str(self.summary.get("model") or self.server.get("model") or "")
+
+    @property
+    def times(self) -> Times:
+        """Each question's times; of records that kept no more, their median."""
+        times = {
+            f"{case.get('name')}: {case.get('question')}": case.get("latencies_s")
+            or [case.get("latency_s")]
+            for case in self.cases
+        }
+        return {name: each for name, each in times.items() if all(each)}
+
+    @property
+    def first_tokens(self) -> list[float]:
+        """The time to the first token of each request; of older records each case's median."""
+        return [
+            each
+            for case in self.cases
+            for each in case.get("ttfts_s") or [case.get("ttft_s")]
+            if each is not None
+        ]
+
+    @property
+    def repeats(self) -> int:
+        """How often each question was asked: from the second time on, caches may answer too."""
+        return round(len(self.summary.get("steady_s") or ()) / max(len(self.times), 1))
+
+    @property
+    def asked_like(self) -> tuple[object, ...]:
+        """What two smoke tests must share for their times to be compared at all."""
+        return self.run.kind, self.repeats
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """What they must share for a difference to be a change of the same server."""
+        return *self.asked_like, self.model, self.ctx, tuple(sorted(self.times))
 
 
 @dataclass(frozen=True)
@@ -132,6 +173,18 @@ class Evidence:
             if run.kind == kind and run.all(event) and self.wanted(run, run.last("server") or {}):
                 return run
         return None
+
+    @property
+    def measured(self) -> tuple[Run, ...]:
+        """The runs that the page's figures come from: of each kind, the newest."""
+        runs = (
+            self.smoke.run if self.smoke else None,
+            self.start.run if self.start else None,
+            self.scale[0] if self.scale else None,
+            self.latest("stress", "cell"),
+            self.latest("bench", "load"),
+        )
+        return tuple(run for run in runs if run is not None)
 
     @property
     def failures(self) -> tuple[Failure, ...]:

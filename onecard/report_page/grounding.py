@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 from typing import Any
 
 from onecard.report_page import numbers
@@ -216,11 +217,11 @@ def _table(cells: Sequence[Event], run: Run) -> Table:
             Column("position", "picture"),
             Column("prefix_tokens", "tokens of text", Kind.COUNT),
             Column("prompt_tokens", "in the request", Kind.COUNT),
-            Column("outcome", "outcome"),
             Column("accuracy", "right", Kind.SHARE),
             Column("interval", "95 % interval", Kind.COUNT),
-            Column("latency_p50_s", "latency p50", Kind.SECONDS),
-            Column("ttft_p50_s", "TTFT p50", Kind.SECONDS),
+            Column("outcome", "outcome"),
+            Column("latency_p50_s", "latency p50", Kind.SECONDS, "latency"),
+            Column("ttft_p50_s", "TTFT p50", Kind.SECONDS, "latency"),
         ),
         tuple(
             (
@@ -228,9 +229,9 @@ def _table(cells: Sequence[Event], run: Run) -> Table:
                 cell.get("position"),
                 _or(cell.get("prefix_tokens"), cell.get("target_tokens")),
                 cell.get("prompt_tokens"),
-                outcome(cell),
                 cell.get("accuracy"),
                 numbers.interval(cell.get("low"), cell.get("high")),
+                outcome(cell),
                 cell.get("latency_p50_s"),
                 cell.get("ttft_p50_s"),
             )
@@ -265,14 +266,13 @@ def _latency(cells: Sequence[Event]) -> Iterator[Block]:
     lengths: dict[float, list[Event]] = {}
     for cell in timed:
         lengths.setdefault(_length_aimed(cell), []).append(cell)
-    middles = [sorted(group, key=lambda cell: float(cell["latency_p50_s"]))[len(group) // 2]
-               for group in lengths.values()]  # fmt: skip
-    x = tuple(_length(cell) for cell in middles)
-    series = [Series("whole answer", x, tuple(float(cell["latency_p50_s"]) for cell in middles))]
-    if all(cell.get("ttft_p50_s") for cell in middles):
-        series.append(
-            Series("first token", x, tuple(float(cell["ttft_p50_s"]) for cell in middles))
-        )
+    groups = list(lengths.values())
+    x = tuple(median(_length(cell) for cell in group) for group in groups)
+    series = [
+        Series(name, x, tuple(median(float(cell[key]) for cell in group) for group in groups))
+        for name, key in (("whole answer", "latency_p50_s"), ("first token", "ttft_p50_s"))
+        if all(cell.get(key) for cell in timed)
+    ]
     words = ", ".join(
         f"{length:,.0f} tokens {numbers.seconds(y)}"
         for length, y in zip(x, series[0].y, strict=True)
@@ -281,5 +281,11 @@ def _latency(cells: Sequence[Event]) -> Iterator[Block]:
         "stress-latency",
         "Latency by length of the request",
         f"Lines; whole answer, median: {words}.",
-        Chart(X_LABEL, "seconds, median", tuple(series), ticks(middles), x_log=True),
+        Chart(
+            X_LABEL,
+            "seconds, median",
+            tuple(series),
+            tuple((length, f"{length:,.0f}") for length in x),
+            x_log=True,
+        ),
     )

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from onecard.report_page import numbers
+from onecard.report_page import locks, numbers
 from onecard.report_page.blocks import Block, Code, Column, Commands, Missing, Section, Table
 from onecard.report_page.evidence import Event, Evidence
+from onecard.runs import Run
 from onecard.settings import Settings
 
 
@@ -36,6 +37,8 @@ def rows_of(evidence: Evidence) -> Iterator[tuple[str, object]]:
     facts, server = evidence.facts, evidence.server
     software: Mapping[str, str] = facts.get("software") or {}
     memory = facts.get("memory_gib")
+    lock = locks.newest(evidence)
+    asked = _asked_model(evidence)
     cores = f"{facts['cpus']} × " if facts.get("cpus") else ""
     candidates: tuple[tuple[str, object], ...] = (
         ("GPU", gpu_words(facts)),
@@ -48,9 +51,12 @@ def rows_of(evidence: Evidence) -> Iterator[tuple[str, object]]:
         ("kernel", facts.get("kernel")),
         ("Python", facts.get("python")),
         ("vLLM", server.get("vllm") or software.get("vllm")),
+        ("vLLM commit", lock.commit if lock else None),
         *((name, software.get(key)) for name, key in _LIBRARIES),
         ("attention backend", _attention(evidence)),
         ("model", server.get("model")),
+        ("model revision", (lock.model_revision if lock else "") or asked.get("revision")),
+        ("precision", _precision(evidence)),
         ("context", f"{server['ctx']:,} tokens" if server.get("ctx") else None),
     )
     for name, value in candidates:
@@ -63,7 +69,10 @@ _LIBRARIES = (
     ("torchvision", "torchvision"),
     ("Transformers", "transformers"),
 )
-_EXACT = {"driver", "kernel", "vLLM", "model", "Python", *(name for name, _ in _LIBRARIES)}
+_EXACT = {
+    "driver", "kernel", "vLLM", "vLLM commit", "model", "model revision", "Python",
+    *(name for name, _ in _LIBRARIES),
+}  # fmt: skip
 
 
 def gpu_words(facts: Event) -> str:
@@ -79,8 +88,30 @@ def gpu_words(facts: Event) -> str:
 
 
 def _attention(evidence: Evidence) -> str:
-    start = evidence.start
-    return str((start.event.get("memory") or {}).get("attention_backend") or "") if start else ""
+    return str(_told(evidence).get("attention_backend") or "")
+
+
+def _told(evidence: Evidence) -> Event:
+    """Return what the log of the newest start told."""
+    return (evidence.start.event.get("memory") or {}) if evidence.start else {}
+
+
+def _asked_model(evidence: Evidence) -> Event:
+    noted = evidence.newest("begin")
+    return ((noted[1].get("settings") or {}).get("model") or {}) if noted else {}
+
+
+def _precision(evidence: Evidence) -> str:
+    """Return the numbers that are computed with and kept: `bfloat16, weights fp8, KV cache fp8`."""
+    told, options = _told(evidence), evidence.server.get("options") or {}
+    computed, weights, cache = (
+        str(told.get(key) or options.get(key) or "")
+        for key in ("dtype", "quantization", "kv-cache-dtype")
+    )
+    words = [computed if computed != "auto" else ""]
+    words.append(f"weights {weights}" if weights else "")
+    words.append(f"KV cache {cache}" if cache not in ("", "auto") else "")
+    return ", ".join(filter(None, words))
 
 
 def reproduction(evidence: Evidence) -> Section:
@@ -97,6 +128,8 @@ def reproduction(evidence: Evidence) -> Section:
     words = [str(word) for word in evidence.server.get("words") or ()]
     if words:
         blocks.append(Commands("What that runs on the box:", _wrapped(words)))
+    if lock := locks.listing(evidence):
+        blocks.append(lock)
     if not blocks:
         blocks.append(
             Missing("No deploy has been recorded.", f"invoke deploy --host {evidence.host}")
@@ -105,15 +138,24 @@ def reproduction(evidence: Evidence) -> Section:
 
 
 def _typed(evidence: Evidence) -> Iterator[str]:
-    """Return the last command of each kind that was done, in the order of the work."""
+    """Return the last command of each kind that was done, or is shown here, in working order."""
     last: dict[str, str] = {}
+    shown = {id(run) for run in evidence.measured}
     for run in evidence.runs:
-        if run.status == "done" and run.begin.get("command"):
-            words = [str(word) for word in run.begin["command"] if word != "--json"]
-            last[run.kind] = shlex.join(words)
+        if (run.status == "done" or id(run) in shown) and run.begin.get("command"):
+            words = [str(word) for word in run.begin["command"] if word not in ("--json", "-j")]
+            last[run.kind] = shlex.join(_with_host(words, run))
     for kind in ("provision", "deploy", "smoke", "scale", "stress", "bench"):
         if kind in last:
             yield last[kind]
+
+
+def _with_host(words: list[str], run: Run) -> list[str]:
+    """Name the host where it was pinned, or said by ONECARD_HOST."""
+    if any(word.partition("=")[0] == "--host" or word.startswith("-h") for word in words):
+        return words
+    place = words.index(run.kind) + 1 if run.kind in words else len(words)
+    return [*words[:place], "--host", run.host, *words[place:]]
 
 
 def _wrapped(words: list[str]) -> tuple[str, ...]:

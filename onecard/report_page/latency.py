@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from onecard.report_page import numbers
 from onecard.report_page.blocks import Block, Column, Missing, Plot, Section, Table
@@ -10,6 +11,8 @@ from onecard.report_page.chart import Bar, Part
 from onecard.report_page.evidence import Event, Evidence
 from onecard.report_page.numbers import Kind
 from onecard.report_page.provenance import source
+from onecard.runs import Run
+from onecard.smoke.report import percentile
 
 MOST_PARTS = 5
 
@@ -27,15 +30,14 @@ def _requests(evidence: Evidence) -> Iterator[Block]:
         return
     summary = smoke.summary
     requests = len(summary.get("steady_s") or ())
-    first_tokens = sorted(case["ttft_s"] for case in smoke.cases if case.get("ttft_s") is not None)
+    first_tokens = smoke.first_tokens
     rows: list[tuple[object, ...]] = [
         ("first request (warm-up)", 1, summary.get("warmup_s")),
         ("later requests, p50", requests, summary.get("steady_p50_s")),
         ("later requests, p95", requests, summary.get("steady_p95_s")),
     ]
     if first_tokens:
-        middle = first_tokens[len(first_tokens) // 2]
-        rows.append(("first token, p50 of the cases", len(first_tokens), middle))
+        rows.append(("their first token, p50", len(first_tokens), percentile(first_tokens, 50)))
     yield Table(
         "latency-table",
         "One picture question at a time",
@@ -55,25 +57,27 @@ def _start(evidence: Evidence) -> Iterator[Block]:
         yield Missing("No start has been followed.", f"invoke deploy --host {evidence.host}")
         return
     starts = _starts(evidence)
-    names = dict.fromkeys(str(phase["phase"]) for _, event in starts for phase in event["phases"])
+    names = dict.fromkeys(str(phase["phase"]) for each in starts for phase in each.event["phases"])
     took = [
-        {str(phase["phase"]): phase.get("seconds") for phase in event["phases"]}
-        for _, event in starts
+        {str(phase["phase"]): phase.get("seconds") for phase in each.event["phases"]}
+        for each in starts
     ]
-    total = ("first answer after", *(event.get("answered_s") for _, event in starts))
+    total = ("first answer after", *(each.event.get("answered_s") for each in starts))
+    runs = {str(each.run.path): each.run for each in starts}
     yield Table(
         "start-table",
         "A start by phase",
         (
             Column("phase", "phase"),
-            *(Column(f"at_{name}", f"at {name} tokens", Kind.TENTHS) for name, _ in starts),
+            *(Column(f"at_{each.label}", each.heading, Kind.TENTHS) for each in starts),
         ),
         (*((name, *(each.get(name) for each in took)) for name in names), total),
-        source(evidence.scale[0] if len(starts) > 1 and evidence.scale else start.run),
+        " ".join(source(run) for run in runs.values()),
     )
-    drawn = tuple((name, _parts(event["phases"], starts)) for name, event in starts)
+    events = [each.event for each in starts]
+    drawn = tuple((each.label, _parts(each.event["phases"], events)) for each in starts)
     words = "; ".join(
-        f"{name}: " + ", ".join(f"{part.name} {numbers.seconds(part.size)}" for part in parts)
+        f"{name}: " + ", ".join(f"{part.name} {part.text} s" for part in parts)
         for name, parts in drawn
     )
     yield Plot(
@@ -84,20 +88,37 @@ def _start(evidence: Evidence) -> Iterator[Block]:
     )
 
 
-def _starts(evidence: Evidence) -> list[tuple[str, Event]]:
-    scale = evidence.scale
-    rows = [row for row in scale[1] if row.get("phases")] if scale else []
-    named = [(numbers.count(row.get("ctx")), row) for row in rows]
+@dataclass(frozen=True)
+class _Shown:
+    """One start. label: beside its bar. heading: above its column."""
+
+    label: str
+    heading: str
+    run: Run
+    event: Event
+
+
+def _starts(evidence: Evidence) -> list[_Shown]:
+    """Return scale's starts by context length, then the newest deploy's."""
+    shown = []
+    if evidence.scale:
+        run, rows = evidence.scale
+        for row in rows:
+            ctx = numbers.count(row.get("ctx"))
+            if row.get("phases"):
+                shown.append(_Shown(ctx, f"at {ctx} tokens", run, row))
     start = evidence.start
-    if len(named) > 1:
-        return named
-    return [(numbers.count(start.event.get("ctx")), start.event)] if start else named
+    if start is not None and (start.run.kind != "scale" or not shown):
+        ctx = numbers.count(start.event.get("ctx"))
+        kind = f"{start.run.kind}, " if shown else ""
+        shown.append(_Shown(f"{kind}{ctx}", f"{kind}at {ctx} tokens", start.run, start.event))
+    return shown
 
 
-def _parts(phases: list[Event], starts: list[tuple[str, Event]]) -> tuple[Part, ...]:
+def _parts(phases: list[Event], starts: list[Event]) -> tuple[Part, ...]:
     """Return the phases that are long anywhere, and the rest as one part."""
     longest: dict[str, float] = {}
-    for _, event in starts:
+    for event in starts:
         for phase in event["phases"]:
             name = str(phase.get("phase"))
             longest[name] = max(longest.get(name, 0.0), phase.get("seconds") or 0.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from onecard.report_page import numbers
@@ -84,7 +86,11 @@ def _figure(load: Event, name: str, percentile: str) -> float | None:
 
 
 def lines(loads: Sequence[Event]) -> tuple[Series, ...]:
-    """Return the 95th percentile of latency over throughput, a line for each sweep."""
+    """Return the 95th percentile of latency over throughput, a line for each sweep.
+
+    Its points stand in the order of the load. Where the throughput falls again on the way, a line
+    would run back and forth, so there is none.
+    """
     found = []
     for name, swept in _sweeps(loads).items():
         points = [
@@ -94,7 +100,8 @@ def lines(loads: Sequence[Event]) -> tuple[Series, ...]:
             if (latency := _figure(load, "latency_s", "p95")) is not None
         ]
         if len(points) > 1:
-            found.append(_series(name, points))
+            rising = all(one[0] <= other[0] for one, other in pairwise(points))
+            found.append(replace(_series(name, points), joined=rising))
     return tuple(found)
 
 
@@ -110,12 +117,13 @@ def _curves(loads: Sequence[Event]) -> Iterator[Block]:
         yield Plot(
             "load-curve",
             "Latency against throughput",
-            "Lines of 95th-percentile latency over generated tokens per second. "
+            "The 95th percentile of latency over generated tokens per second. "
             + words(drawn, "tokens/s"),
             Chart("generated tokens per second", "latency p95, seconds", drawn),
         )
     by_concurrency = any(load.get("concurrency") is not None for load in loads)
-    for number, (name, found) in enumerate(sweeps.items(), start=1):
+    number = 0
+    for name, found in sweeps.items():
         levels = sorted(
             ((level, load) for load in found if (level := _level(load)) is not None),
             key=lambda pair: pair[0],
@@ -124,6 +132,7 @@ def _curves(loads: Sequence[Event]) -> Iterator[Block]:
             continue  # a load that was repeated is no sweep
         if by_concurrency and levels and levels[0][1].get("concurrency") is None:
             continue  # the tables hold the rates too; a plot for each would say the same again
+        number += 1
         for key, figure, title in (
             ("ttft", "ttft_s", "Time to first token"),
             ("tpot", "tpot_s", "Time per output token"),
@@ -165,7 +174,10 @@ def words(drawn: Sequence[Series], unit: str) -> str:
     """Return lines of a plot as a sentence each."""
     return " ".join(
         f"{line.name}: "
-        + ", ".join(f"{y:,.3g} at {x:,.3g} {unit}" for x, y in zip(line.x, line.y, strict=True))
+        + ", ".join(
+            f"{numbers.three_digits(y)} at {numbers.three_digits(x)} {unit}"
+            for x, y in zip(line.x, line.y, strict=True)
+        )
         + "."
         for line in drawn
     )
@@ -205,8 +217,8 @@ def _throughput(loads: Sequence[Event], run: Run) -> Table:
             Column("requests_per_s", "requests/s", Kind.RATE),
             Column("prompt_tokens_per_s", "prompt tokens/s", Kind.RATE),
             Column("generation_tokens_per_s", "generated tokens/s", Kind.RATE),
-            Column("goodput_per_s", "goodput /s", Kind.RATE),
-            Column("kv_use_peak", "KV in use", Kind.SHARE),
+            Column("goodput_per_s", "goodput/s", Kind.RATE),
+            Column("kv_use_peak", "KV used", Kind.SHARE),
             Column("preemptions", "pre-empted", Kind.COUNT),
         ),
         tuple(
@@ -245,7 +257,7 @@ def _completed(load: Event) -> Verdict:
 def _bounds(run: Run) -> str:
     bounds = (run.begin.get("parameters") or {}).get("bounds") or {}
     names = {"ttft_ms": "first token", "tpot_ms": "each output token", "e2el_ms": "whole answer"}
-    words = [f"{name} within {bounds[key]:g} ms" for key, name in names.items() if bounds.get(key)]
+    words = [f"{name} within {bounds[key]:,g} ms" for key, name in names.items() if bounds.get(key)]
     return f"Goodput counts requests with {', '.join(words)}." if words else ""
 
 
@@ -258,7 +270,7 @@ def _latencies(loads: Sequence[Event]) -> Table:
             Column("offered", "sent"),
             Column("shape", "each request"),
             *(
-                Column(f"{key}_{percentile}", f"{title} {percentile}", Kind.SECONDS)
+                Column(f"{key}_{percentile}", f"{title} {percentile}", Kind.SECONDS, key)
                 for key, title in figures
                 for percentile in PERCENTILES
             ),
@@ -305,11 +317,11 @@ def _agreement(run: Run) -> Iterator[Block]:
             f"The same load by both generators: {found.get('load')}",
             (
                 Column("figure", "figure"),
-                Column("vllm", "vllm bench serve", Kind.RATE),
-                Column("onecard", "onecard", Kind.RATE),
-                Column("ratio", "ratio", Kind.RATIO),
-                Column("low", "95 % from", Kind.RATIO),
-                Column("high", "to", Kind.RATIO),
+                Column("vllm", "vllm bench serve", Kind.RATE, "generators"),
+                Column("onecard", "onecard", Kind.RATE, "generators"),
+                Column("ratio", "ratio", Kind.RATIO, "ratio"),
+                Column("low", "95 % from", Kind.RATIO, "ratio"),
+                Column("high", "to", Kind.RATIO, "ratio"),
                 Column("verdict", ""),
             ),
             tuple(rows),
@@ -328,8 +340,8 @@ def _tunnel(run: Run) -> Iterator[Block]:
         "The same request through the tunnel and on the box",
         (
             Column("way", "way"),
-            Column("latency_p50_s", "latency p50", Kind.SECONDS),
-            Column("ttft_p50_s", "TTFT p50", Kind.SECONDS),
+            Column("latency_p50_s", "latency p50", Kind.SECONDS, "latency"),
+            Column("ttft_p50_s", "TTFT p50", Kind.SECONDS, "latency"),
         ),
         (
             ("through the tunnel", found.get("tunnel_p50_s"), found.get("tunnel_ttft_p50_s")),

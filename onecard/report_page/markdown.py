@@ -1,4 +1,4 @@
-"""A page as Markdown: the same sentences and tables, plots as their text alternatives."""
+"""A page as Markdown: the same sentences and tables, plots as tables of their numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from onecard.report_page.blocks import (
     Code,
     Commands,
     Gallery,
+    Listing,
     Missing,
     Page,
     Paragraph,
@@ -68,8 +69,15 @@ def _block(block: Block) -> Iterator[str]:
         yield plain(block.caption)
         yield ""
         yield from (f"    {line}" for line in block.lines)
+    elif isinstance(block, Listing):
+        yield "<details>"
+        yield f"<summary>{escape(block.caption)}</summary>"
+        yield ""
+        yield from (f"    {line}" for line in block.lines)
+        yield ""
+        yield "</details>"
     elif isinstance(block, Plot):
-        yield f"*{plain(block.title)}.* {plain(block.alt)}"
+        yield from _table(block.table())
     elif isinstance(block, Table):
         yield from _table(block)
     elif isinstance(block, Gallery):

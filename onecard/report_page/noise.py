@@ -1,7 +1,8 @@
 """Whether two measurements differ by more than their noise.
 
-ratio_of_medians, ratio_of_means: percentile bootstrap (Efron and Tibshirani, An Introduction to the
-Bootstrap, 1993, chapter 13), with a fixed seed: the same records always give the same page.
+TYPICAL, AVERAGE: bootstrap over the questions, with the percentiles moved outwards for
+their small number (T. Hesterberg, What Teachers Should Know About the Bootstrap, The American
+Statistician 69, 2015, section 5.3) and a fixed seed: the same records always give the same page.
 difference_of_shares: Newcombe's hybrid score interval (Statistics in Medicine 17, 1998,
 method 10).
 
@@ -13,16 +14,19 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
-from typing import Final
+from statistics import NormalDist, fmean, median
+from typing import Final, TypeAlias
 
-from onecard.measure.wilson import wilson
+from onecard.measure.student import student_t
+from onecard.measure.wilson import difference
 
 LEAST: Final = 0.05  # of a ratio; differences below it are not called differences
-FEWEST: Final = 5  # repeats without which no interval is given
+FEWEST: Final = 5  # questions without which no interval is given
 DRAWS: Final = 2000
+Times: TypeAlias = Mapping[str, Sequence[float]]  # question or load -> its times, seconds
+Pair: TypeAlias = tuple[float, float]  # a question before and after, seconds
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ class Comparison:
         excluded = not self.low <= self.neutral <= self.high
         return excluded and abs(self.value - self.neutral) >= LEAST
 
+    @property
+    def is_none(self) -> bool:
+        """Whether the whole interval is too near to no change to be called one."""
+        ends = (self.low, self.high)
+        return all(end is not None and abs(end - self.neutral) < LEAST for end in ends)
+
 
 def ratio(before: float | None, after: float | None) -> Comparison | None:
     """Return the ratio of two single figures, of whose noise nothing is known."""
@@ -53,45 +63,70 @@ def ratio(before: float | None, after: float | None) -> Comparison | None:
     return Comparison(after / before, None, None)
 
 
-def ratio_of_medians(before: Sequence[float], after: Sequence[float]) -> Comparison | None:
-    """Return the ratio after / before of two samples' medians; None where there is none."""
-    return _ratio(median, before, after)
+@dataclass(frozen=True)
+class Way:
+    """A way to compare two runs, question by question, however long each question takes.
 
+    middle: of a question's times. ratio_of: what pairs of such middles say of all questions.
+    """
 
-def ratio_of_means(before: Sequence[float], after: Sequence[float]) -> Comparison | None:
-    """Return the ratio of the means, which some stalled requests move and the median does not."""
-    return _ratio(fmean, before, after)
+    name: str
+    middle: Callable[[Sequence[float]], float]
+    ratio_of: Callable[[Sequence[Pair]], float]
 
+    def value(self, before: Times, after: Times) -> float | None:
+        """Return the ratio after / before; None where no question was timed in both."""
+        pairs = self._pairs(before, after)
+        return self.ratio_of(pairs) if pairs else None
 
-def _ratio(
-    middle: Callable[[Sequence[float]], float], before: Sequence[float], after: Sequence[float]
-) -> Comparison | None:
-    if not before or not after or not middle(before):
-        return None
-    value = middle(after) / middle(before)
-    if min(len(before), len(after)) < FEWEST:
-        return Comparison(value, None, None)
-    chance = random.Random(1)  # noqa: S311  # resampling, no secret
-    drawn = sorted(
-        middle(chance.choices(after, k=len(after))) / middle(chance.choices(before, k=len(before)))
-        for _ in range(DRAWS)
-    )
-    return Comparison(value, drawn[int(0.025 * DRAWS)], drawn[int(0.975 * DRAWS) - 1])
+    def compare(self, before: Times, after: Times) -> Comparison | None:
+        """Return the ratio with its interval, which few questions have not."""
+        pairs = self._pairs(before, after)
+        if not pairs:
+            return None
+        value = self.ratio_of(pairs)
+        if len(pairs) < FEWEST:
+            return Comparison(value, None, None)
+        chance = random.Random(1)  # noqa: S311  # resampling, no secret
+        drawn = sorted(self.ratio_of(chance.choices(pairs, k=len(pairs))) for _ in range(DRAWS))
+        left_out = int(_tail(len(pairs)) * DRAWS)
+        return Comparison(value, drawn[left_out], drawn[DRAWS - 1 - left_out])
+
+    def _pairs(self, before: Times, after: Times) -> list[Pair]:
+        pairs = [
+            (self.middle(before[name]), self.middle(after[name]))
+            for name in before
+            if before[name] and after.get(name)
+        ]
+        return [pair for pair in pairs if min(pair) > 0]
 
 
 def difference_of_shares(
-    right_before: int, asked_before: int, right_after: int, asked_after: int
+    before: tuple[float, float], after: tuple[float, float]
 ) -> Comparison | None:
-    """Return the share after minus the share before; None where nothing was asked."""
-    before, after = wilson(right_before, asked_before), wilson(right_after, asked_after)
-    if before is None or after is None:
+    """Return the share after minus the share before, each given as (right, asked).
+
+    None where nothing was asked.
+    """
+    interval = difference(after, before)
+    if interval is None:
         return None
-    p, (p_low, p_high) = right_before / asked_before, before
-    q, (q_low, q_high) = right_after / asked_after, after
-    difference = q - p
-    return Comparison(
-        difference,
-        difference - math.hypot(q - q_low, p_high - p),
-        difference + math.hypot(q_high - q, p - p_low),
-        neutral=0.0,
-    )
+    return Comparison(after[0] / after[1] - before[0] / before[1], *interval, neutral=0.0)
+
+
+def _median_of_ratios(pairs: Sequence[Pair]) -> float:
+    return median(after / before for before, after in pairs)
+
+
+def _ratio_of_sums(pairs: Sequence[Pair]) -> float:
+    return sum(after for _, after in pairs) / sum(before for before, _ in pairs)
+
+
+def _tail(count: int) -> float:
+    """Return the share of draws beyond each end: less than 2.5 %, as few vary too little."""
+    return NormalDist().cdf(-math.sqrt(count / (count - 1)) * student_t(count - 1))
+
+
+TYPICAL: Final = Way("in the median", median, _median_of_ratios)
+# Some stalled requests move the average, and not the median.
+AVERAGE: Final = Way("on average", fmean, _ratio_of_sums)

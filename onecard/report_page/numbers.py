@@ -6,13 +6,17 @@ to the right, in any font with figures of one width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeGuard
 
 ABSENT = "–"
+LEVEL = "95\N{NO-BREAK SPACE}% interval"
+MINUS = "\N{MINUS SIGN}"
 MOST_DECIMALS = 3
+SMALL_RATIO = 0.1  # 0.03 and 0.00 say little: smaller ones keep two significant digits
 
 
 class Kind(Enum):
@@ -36,11 +40,16 @@ class Texts:
     cells: tuple[str, ...]
 
 
-def column(kind: Kind, values: Sequence[object]) -> Texts:
-    """Return the texts of a column. A value that is not a number keeps its own words."""
-    unit, factor, decimals = _scale(kind, [value for value in values if is_number(value)])
+def column(kind: Kind, values: Sequence[object], compared: Sequence[object] | None = None) -> Texts:
+    """Return the texts of a column. A value that is not a number keeps its own words.
+
+    compared: the values that unit and decimals have to suit; those of the column alone if None.
+    """
+    all_of_them = values if compared is None else compared
+    unit, factor, decimals = _scale(kind, [value for value in all_of_them if is_number(value)])
     cells = tuple(
-        f"{value * factor:,.{decimals}f}" if is_number(value) else _word(value) for value in values
+        f"{value * factor:,.{decimals}f}".replace("-", MINUS) if is_number(value) else _word(value)
+        for value in values
     )
     return Texts(unit, cells)
 
@@ -65,7 +74,8 @@ def _scale(kind: Kind, numbers: Sequence[float]) -> tuple[str, float, int]:
     if kind is Kind.SHARE:
         return "%", 100, 0
     if kind is Kind.RATIO:
-        return "×", 1, 2
+        small = [abs(number) for number in numbers if 0 < abs(number) < SMALL_RATIO]
+        return "×", 1, max(2, _decimals(small, 4))
     if kind is Kind.SECONDS:
         if numbers and max(map(abs, numbers)) < 1:
             return "ms", 1000, _decimals(number * 1000 for number in numbers)
@@ -77,7 +87,7 @@ def _scale(kind: Kind, numbers: Sequence[float]) -> tuple[str, float, int]:
     return "", 1, 0
 
 
-def _decimals(numbers: Iterable[float]) -> int:
+def _decimals(numbers: Iterable[float], most: int = MOST_DECIMALS) -> int:
     """Return the decimals that show the smallest number but 0 with two significant digits.
 
     No more than the largest needs for three of its own plus two: 44.8 beside 0.045 keeps 0.045.
@@ -86,10 +96,10 @@ def _decimals(numbers: Iterable[float]) -> int:
     if not sizes:
         return 0
     smallest = min(sizes)
-    for decimals in range(MOST_DECIMALS):
+    for decimals in range(most):
         if smallest >= 10 ** (1 - decimals):
             return decimals
-    return MOST_DECIMALS
+    return most
 
 
 def one(kind: Kind, value: object) -> str:
@@ -99,6 +109,13 @@ def one(kind: Kind, value: object) -> str:
         return texts.cells[0]
     gap = "" if texts.unit == "×" else "\N{NO-BREAK SPACE}"
     return f"{texts.cells[0]}{gap}{texts.unit}"
+
+
+def three_digits(value: float) -> str:
+    """Return a number that stands alone with three digits that count: `0.0044`, `61.2`, `1,626`."""
+    decimals = 2 - math.floor(math.log10(abs(value))) if value else 0
+    text = f"{value:,.{max(decimals, 0)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def seconds(value: float | None) -> str:

@@ -93,18 +93,35 @@ def _summary(evidence: Evidence) -> Iterator[str]:
         if control.get("right_without") is not None:
             words += f"; without their pictures, {control['right_without']} were"
         yield words + "."
-    tokens, ctx = scaling.longest_answered(evidence) or (None, None)
-    if tokens and ctx:
-        yield (
-            f"Configured for {numbers.count(ctx)} tokens, it has answered a request of "
-            f"{numbers.count(tokens)}."
-        )
+    longest = scaling.longest_answered(evidence)
+    if longest and longest.ctx:
+        yield f"Configured for {numbers.count(longest.ctx)} tokens, {_answered(longest)}."
     stress = evidence.latest("stress", "curve")
     verdict = (stress.last("curve") or {}).get("verdict") if stress else None
     if verdict:
         yield str(verdict).rstrip(".") + "."
     if smoke is None and not evidence.runs:
         yield "Nothing has been recorded yet."
+
+
+def _answered(longest: scaling.Longest) -> str:
+    if longest.is_right:
+        return f"it answered a request of {numbers.count(longest.right)} right"
+    words = f"it answered a request of {numbers.count(longest.tokens)}, {longest.fault}"
+    if longest.right:
+        words += f"; the longest answered right: {numbers.count(longest.right)}"
+    return words
+
+
+def _longest(longest: scaling.Longest) -> KeyFigure:
+    if not longest.right:
+        note = f"tokens in the longest request, answered {longest.fault}"
+        return KeyFigure(numbers.count(longest.tokens), note, Tone.BAD)
+    note = "tokens in the longest request answered right"
+    if longest.is_right:
+        return KeyFigure(numbers.count(longest.right), note)
+    note += f"; {numbers.count(longest.tokens)}, {longest.fault}"
+    return KeyFigure(numbers.count(longest.right), note, Tone.BAD)
 
 
 def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
@@ -117,7 +134,7 @@ def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
             numbers.seconds(smoke.summary.get("steady_p50_s")), "for a picture question, p50"
         )
     if longest := scaling.longest_answered(evidence):
-        yield KeyFigure(numbers.count(longest[0]), "tokens in the longest request answered")
+        yield _longest(longest)
     start = evidence.start
     if start is not None:
         at_once = (start.event.get("memory") or {}).get("kv_concurrency")

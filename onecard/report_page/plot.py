@@ -22,6 +22,7 @@ from matplotlib.transforms import ScaledTranslation
 from onecard.report_page.chart import Bar, Chart, Part, Series
 
 POINTS_PER_INCH: Final = 72
+BAR: Final = 0.5  # of the distance between two bars: a label is nearer to its own
 SHORT: Final = 16  # letters of a name of which two fit beside each other on a phone
 # Colours that nothing else uses, put in for the page's variables and replaced in the SVG.
 INK: Final = "#010203"
@@ -137,7 +138,7 @@ def _line(axes: Any, series: Series, number: int) -> None:
         yerr=errors,
         label=series.name,
         color=colour,
-        linestyle=LINES[number % len(LINES)],
+        linestyle=LINES[number % len(LINES)] if series.joined else "",
         marker=MARKERS[number % len(MARKERS)],
         markersize=6,
         linewidth=1.8,
@@ -230,7 +231,7 @@ def _name_beside(axes: Any, series: Sequence[Series], font: float) -> None:
 
 def _bar(bar: Bar, width: Width) -> Figure:
     names = list(dict.fromkeys(part.name for _, parts in bar.rows for part in parts))
-    figure, axes = _figure(width, 80 + 54 * len(bar.rows) + (0 if width.labels_beside else 18))
+    figure, axes = _figure(width, 80 + 58 * len(bar.rows) + (0 if width.labels_beside else 18))
     total = max(sum(part.size for part in parts) for _, parts in bar.rows)
     named: set[str] = set()
     for place, (_, parts) in enumerate(bar.rows):
@@ -247,11 +248,11 @@ def _bar(bar: Bar, width: Width) -> Figure:
             named.add(part.name)
             if part.size / total * width.width > len(part.text) * width.font * 0.6 + 12:
                 axes.text(
-                    left + part.size / 2, place - 0.37, part.text,
+                    left + part.size / 2, place - BAR / 2 - 0.04, part.text,
                     horizontalalignment="center", verticalalignment="bottom",
                 )  # fmt: skip
             left += part.size
-    axes.set_ylim(len(bar.rows) - 0.6, -0.75)
+    axes.set_ylim(len(bar.rows) - 0.65, -0.7)
     axes.set_yticks(range(len(bar.rows)), labels=[name for name, _ in bar.rows])
     axes.set_xlim(0, total)
     axes.set_xlabel(bar.unit)
@@ -267,7 +268,7 @@ def _piece(axes: Any, part: Part, *, place: int, left: float, number: int, first
         place,
         part.size,
         left=left,
-        height=0.62,
+        height=BAR,
         facecolor=FREE if part.free else SERIES[number % len(SERIES)],
         hatch="" if part.free else HATCHES[number % len(HATCHES)],
         edgecolor=PAPER,

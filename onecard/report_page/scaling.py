@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
 from onecard.report_page import numbers
 from onecard.report_page.blocks import (
     Block,
@@ -18,6 +22,9 @@ from onecard.report_page.chart import Chart, Series
 from onecard.report_page.evidence import Event, Evidence
 from onecard.report_page.numbers import Kind
 from onecard.report_page.provenance import source
+from onecard.runs import Run
+
+ABOUT: Final = 0.95  # of a length; a request so long counts as one of that length
 
 _CONFIGURED = {
     "yes": Verdict("started", Tone.GOOD),
@@ -62,11 +69,11 @@ def section(evidence: Evidence) -> Section:
         ),
     ]
     refused = [
-        f"{numbers.count(row.get('ctx'))} tokens: {row['reason']}"
+        f"{numbers.count(row.get('ctx'))} tokens: {str(row['reason']).rstrip('.')}."
         for row in rows
         if row.get("reason") and row.get("configured") != "yes"
     ]
-    blocks += [Paragraph(f"Not started: {reason}") for reason in refused]
+    blocks += [Paragraph(f"Not started at {reason}") for reason in refused]
     if chart := _chart(rows):
         blocks.append(chart)
     return Section("scaling", "Context scaling", tuple(blocks))
@@ -101,11 +108,39 @@ def _answered(asked: Event) -> Verdict | None:
     return Verdict("wrong", Tone.BAD)
 
 
-def longest_answered(evidence: Evidence) -> tuple[int, int | None] | None:
-    """Return the prompt tokens of the longest request that was answered, and at which ctx."""
-    lengths = [
-        (int(event["prompt_tokens"]), event.get("ctx") or (run.last("server") or {}).get("ctx"))
-        for run in evidence.runs
+@dataclass(frozen=True)
+class Longest:
+    """The longest request that was answered, and the longest that was answered right.
+
+    ctx: what the server was configured for then. alone: whether it was a single request, not one
+    of stress' many. right: tokens of the longest answered right; 0 where none was.
+    """
+
+    tokens: int
+    ctx: int | None
+    alone: bool
+    right: int
+
+    @property
+    def is_right(self) -> bool:
+        """Whether requests of about that length (5 %) are answered right."""
+        return self.right >= ABOUT * self.tokens
+
+    @property
+    def fault(self) -> str:
+        """How it was answered where it was not answered right."""
+        return "wrongly" if self.alone else "no better than guessing"
+
+
+def longest_answered(evidence: Evidence) -> Longest | None:
+    """Return the longest request, in tokens as the server counted them; None without any."""
+    answered = [
+        (
+            int(event["prompt_tokens"]),
+            event.get("ctx") or (run.last("server") or {}).get("ctx"),
+            event.get("event") != "answer",
+        )
+        for run in evidence.measured
         for event in (*run.all("long_request"), *run.all("answer"), *run.all("case"))
         if event.get("prompt_tokens")
         and evidence.wanted(run, event)
@@ -113,7 +148,35 @@ def longest_answered(evidence: Evidence) -> tuple[int, int | None] | None:
         and event.get("outcome") not in ("failed", "exceeds limit")
         and not event.get("error")
     ]
-    return max(lengths, key=lambda pair: pair[0], default=None)
+    if not answered:
+        return None
+    right = (tokens for run in evidence.measured for tokens in _right(evidence, run))
+    return Longest(*max(answered, key=lambda pair: pair[0]), max(right, default=0))
+
+
+def _right(evidence: Evidence, run: Run) -> Iterator[int]:
+    """Yield the tokens of what was answered right; of stress, only where guessing gets less."""
+    for event in (*run.all("long_request"), *run.all("case")):
+        fine = event.get("right") or event.get("passed")
+        if fine and event.get("prompt_tokens") and evidence.wanted(run, event):
+            yield int(event["prompt_tokens"])
+    guessable = (run.last("curve") or {}).get("guessable") or 0.0
+    for cell in run.all("cell"):
+        seen = (cell.get("low") or 0.0) > guessable and cell.get("position") != "no image"
+        if seen and cell.get("prompt_tokens") and evidence.wanted(run, cell):
+            yield int(cell["prompt_tokens"])
+
+
+def wrong_long_answers(rows: Sequence[Event]) -> Iterator[str]:
+    """Say which of scale's long requests were answered, but wrong."""
+    asked = [row.get("long_request") or {} for row in rows]
+    wrong = [each for each in asked if each.get("answered") and not each.get("right")]
+    for each in wrong:
+        given = " ".join(str(each.get("given") or "").split()).rstrip(".")
+        yield (
+            f"The request of {numbers.count(each.get('prompt_tokens'))} tokens was answered wrong: "
+            f"“{given[:80]}”."
+        )
 
 
 def _chart(rows: tuple[Event, ...]) -> Plot | None:

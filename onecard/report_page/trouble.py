@@ -70,7 +70,7 @@ def runs_section(evidence: Evidence) -> Section:
             Column("time", "begun"),
             Column("kind", "run"),
             Column("status", "ended"),
-            Column("seconds", "took", Kind.SECONDS),
+            Column("seconds", "seconds", Kind.COUNT),
             Column("onecard", "onecard"),
             Column("command", "command"),
         ),

@@ -30,6 +30,7 @@ class CaseResult:
 
     given: the first wrong answer, else the first answer; `error` instead where none could be had.
     latency_s, ttft_s: medians over the repeats, seconds; None where no repeat was answered.
+    latencies_s, ttfts_s: of each repeat that was answered, seconds.
     """
 
     name: str
@@ -42,6 +43,8 @@ class CaseResult:
     prompt_tokens: int | None
     completion_tokens: int | None
     error: str = ""
+    latencies_s: tuple[float, ...] = ()
+    ttfts_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,8 @@ class SmokeReport:
                     "expected": list(case.expected),
                     "latency_s": _rounded(case.latency_s),
                     "ttft_s": _rounded(case.ttft_s),
+                    "latencies_s": [_rounded(each) for each in case.latencies_s],
+                    "ttfts_s": [_rounded(each) for each in case.ttfts_s],
                 }
                 for case in self.cases
             ],

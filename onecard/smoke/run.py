@@ -43,8 +43,8 @@ def run_smoke(
     results: list[CaseResult] = []
     steady: list[float] = []
     for case in case_file.cases:
-        result, latencies = _try_case(client, case, repeats)
-        steady += latencies
+        result = _try_case(client, case, repeats)
+        steady += result.latencies_s
         results.append(result)
         on_result(result)
     return SmokeReport(
@@ -62,7 +62,7 @@ def is_answered(case: Case, reply: Reply) -> bool:
     return is_right(reply.text, case.expect, case.forbid)
 
 
-def _try_case(client: Asks, case: Case, repeats: int) -> tuple[CaseResult, list[float]]:
+def _try_case(client: Asks, case: Case, repeats: int) -> CaseResult:
     replies: list[Reply] = []
     error = ""
     try:
@@ -76,7 +76,7 @@ def _try_case(client: Asks, case: Case, repeats: int) -> tuple[CaseResult, list[
     shown = next(iter(wrong or replies), None)
     first_tokens = [reply.ttft_s for reply in replies if reply.ttft_s is not None]
     latencies = [reply.total_s for reply in replies]
-    result = CaseResult(
+    return CaseResult(
         name=case.name,
         question=case.question,
         expected=case.expect,
@@ -87,8 +87,9 @@ def _try_case(client: Asks, case: Case, repeats: int) -> tuple[CaseResult, list[
         prompt_tokens=shown.prompt_tokens if shown else None,
         completion_tokens=shown.completion_tokens if shown else None,
         error=error or (shown.trouble if shown else ""),
+        latencies_s=tuple(latencies),
+        ttfts_s=tuple(first_tokens),
     )
-    return result, latencies
 
 
 def _control(

@@ -32,6 +32,7 @@ class MemoryFacts:
     load_s, compile_s, profile_s, graphs_s, engine_s: seconds for loading the weights, for
         torch.compile, for the profiling run, for capturing the graphs, and for the engine's
         initialisation as a whole.
+    dtype: the computation's numbers, such as bfloat16. quantization: the weights', where another.
     eager: whether compilation and CUDA graphs are switched off.
     """
 
@@ -39,6 +40,8 @@ class MemoryFacts:
     model: str = ""
     architecture: str = ""
     attention_backend: str = ""
+    dtype: str = ""
+    quantization: str = ""
     max_model_len: int | None = None
     eager: bool | None = None
     weights_gib: float | None = None
@@ -78,6 +81,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("version ", r"(?:█|▄|API server) +version (?P<vllm_version>\d[\w.+-]*)"),
         ("  model   ", r"█ +model   (?P<model>\S+)"),
         ("LLM engine (v", r"LLM engine \(v(?P<vllm_version>[\w.+-]+)\)"),
+        ("LLM engine (v", r"\bdtype=torch\.(?P<dtype>\w+)"),
+        ("LLM engine (v", r"\bquantization=(?!None\b)(?P<quantization>[\w-]+)"),
         ("enforce_eager", r"enforce_eager'?[=:] ?(?P<eager>True|False)"),
         ("Resolved architecture", r"Resolved architectures?: \W*(?P<architecture>\w+)"),
         ("max model len", r"[Uu]sing max model len (?P<max_model_len>\d+)"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,12 +62,25 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             folder / "slow", folder / "compared.html",
             "--compare", f"{sample.HOST}@2026-11-20", sample.HOST,
         ),
-        "sandbox": written(SANDBOX_RUNS, folder / "sandbox.html", "--host", "box1"),
+        "sandbox": written(with_peaks(folder / "box"), folder / "sandbox.html", "--host", "box1"),
+        "docs": PROJECT / "docs" / "report-sandbox.html",
     }  # fmt: skip
 
 
+def with_peaks(folder: Path) -> Path:
+    """Return a copy of the sandbox's records with the memory that they were made too early for."""
+    shutil.copytree(SANDBOX_RUNS, folder)
+    for path in folder.glob("box1/*-scale.jsonl"):
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        for event in events:
+            if event["event"] == "row" and event["configured"] == "yes":
+                event["process_peak_gib"] = 1.9
+        path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    return folder
+
+
 @pytest.mark.parametrize("width", [1280, 390, 320])
-@pytest.mark.parametrize("name", ["full", "faulty", "compared", "sandbox"])
+@pytest.mark.parametrize("name", ["full", "faulty", "compared", "sandbox", "docs"])
 def test_a_page_is_whole_and_alone(
     browser: Chromium, pages: dict[str, Path], name: str, width: int
 ) -> None:
@@ -79,11 +94,13 @@ def test_a_page_is_whole_and_alone(
     assert browser.evaluate(broken) == []
 
 
+# Without the numbers of those that come once for each place of the picture, or kind of load.
 PLOTS = {
-    "memory-bar", "scaling-chart", "start-bar", "grounding-curve", "grounding-kinds-1",
-    "grounding-kinds-2", "stress-latency", "load-curve", "load-ttft-1", "load-tpot-1",
-    "load-ttft-2", "load-tpot-2",
+    "memory-bar", "scaling-chart", "start-bar", "grounding-curve", "grounding-kinds",
+    "stress-latency", "load-curve", "load-ttft", "load-tpot",
 }  # fmt: skip
+# Measured before the most memory in use was: to be taken away when docs/ is measured anew.
+LACKING = {"docs": {"memory-bar"}}
 SHOWN = """Object.fromEntries([...document.querySelectorAll('figure.plot')].map(figure => {
     const shown = [...figure.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width);
     const box = shown[0].getBoundingClientRect();
@@ -113,14 +130,16 @@ SHOWN = """Object.fromEntries([...document.querySelectorAll('figure.plot')].map(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", ["full", "sandbox"])
+@pytest.mark.parametrize("name", ["full", "sandbox", "docs"])
 def test_every_plot_is_drawn_readable_and_described(
     browser: Chromium, pages: dict[str, Path], name: str, width: int
 ) -> None:
     browser.visit(pages[name], width=width)
     plots = browser.evaluate(SHOWN)
+    kinds = {key.rstrip("-0123456789") for key in plots}
+    assert kinds | LACKING.get(name, set()) == PLOTS
     if name == "full":
-        assert set(plots) == PLOTS
+        assert len(plots) == 12
     for key, plot in plots.items():
         assert plot["count"] == 1, key
         assert plot["height"] > 90, key
@@ -184,8 +203,42 @@ def test_numbers_stand_in_line(browser: Chromium, pages: dict[str, Path]) -> Non
     assert [column for column in columns if len(column["decimals"]) > 1] == []
 
 
+HIDDEN = """[...document.querySelectorAll('.table')]
+    .filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => ({
+        shade: getComputedStyle(box).backgroundImage.split('gradient').length,
+        caption: box.querySelector('caption span').getBoundingClientRect().right,
+    }))"""
+
+
+def test_a_table_that_is_wider_than_a_phone_shows_it(
+    browser: Chromium, pages: dict[str, Path]
+) -> None:
+    browser.visit(pages["compared"], width=390)
+    tables = browser.evaluate(HIDDEN)
+    assert tables
+    assert all(table["shade"] > 2 and table["caption"] <= 390 for table in tables)
+    browser.visit(pages["full"], width=390)
+    seen = browser.evaluate("""[...document.querySelectorAll('#stress-table thead th')]
+        .filter(head => head.getBoundingClientRect().right <= 390).map(head => head.textContent)""")
+    assert any(head.startswith("right") for head in seen), seen
+
+
+def test_the_lock_is_folded_away_and_whole(browser: Chromium, pages: dict[str, Path]) -> None:
+    browser.visit(pages["full"], width=390)
+    height = "document.querySelector('#lock').getBoundingClientRect().height"
+    folded = browser.evaluate(height)
+    browser.evaluate("document.querySelector('#lock').open = true")
+    assert browser.evaluate(height) > folded + 200
+    text = browser.evaluate("document.querySelector('#lock pre').textContent")
+    assert "transformers: 5.2.0" in text
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_it_prints(browser: Chromium, pages: dict[str, Path]) -> None:
     browser.visit(pages["full"], width=1280, dark=True)
+    breaks = "[...document.querySelectorAll('.caption')].map(e => getComputedStyle(e).breakAfter)"
+    assert set(browser.evaluate(breaks)) == {"avoid"}  # no caption is left alone at a page's foot
     pdf = browser.pdf()
     assert pdf.startswith(b"%PDF")
     count = pdf.count(b"/Type /Page\n") or pdf.count(b"/Type/Page\n") or pdf.count(b"/Type /Page")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from onecard.bench_serve.agreement import Agreement, Row
 from onecard.measure.wilson import wilson
 from onecard.runs import Run
 from onecard.settings import Settings
+from onecard.smoke.report import percentile
 
 SHAPES = Path(__file__).resolve().parents[2] / "onecard" / "data" / "smoke" / "shapes"
 HOST = "a100-1"
@@ -47,6 +48,18 @@ FACTS = {
 }  # fmt: skip
 
 
+LOCK = {
+    "asked": {"accelerator": "nvidia", "channel": "release", "version": "0.25.1", "packages": []},
+    "vllm": "0.25.1", "commit": "", "torch": "2.13.0", "torchvision": "0.28.0", "cuda": "cu130",
+    "python": "3.12", "python_from": "system", "driver": "580.126.09",
+    "model": f"{MODEL}@main", "model_revision": "9f1c4e7ab8d2305566778899aabbccddeeff0011",
+    "packages": {
+        "vllm": "0.25.1", "torch": "2.13.0", "torchvision": "0.28.0", "transformers": "5.2.0",
+        "numpy": "2.3.1", "pillow": "12.0.0", "triton": "3.7.0",
+    },
+}  # fmt: skip
+
+
 def server(ctx: int, model: str = MODEL) -> dict[str, Any]:
     words = [
         "/opt/onecard/venv/bin/vllm",
@@ -74,7 +87,7 @@ def run(kind: str, time: str, events: Events, host: str = HOST, **begin: Any) ->
     first = {
         "event": "begin", "version": 1, "kind": kind, "host": host, "onecard": "0.1.0",
         "command": ["invoke", kind, "--host", host], "parameters": {},
-        "settings": Settings().model_dump(mode="json", by_alias=True), **begin,
+        "settings": Settings().model_dump(mode="json", by_alias=True), "lock": LOCK, **begin,
     }  # fmt: skip
     failed = any(event["event"] == "failure" for event in events)
     last = {"event": "end", "status": "failed" if failed else "done", "exit_code": int(failed)}
@@ -107,7 +120,7 @@ def start(ctx: int, seconds: float = 214.0) -> dict[str, Any]:
         "memory": {
             "weights_gib": 51.1, "kv_available_gib": 17.21, "kv_tokens": tokens,
             "kv_concurrency": at_once, "kv_request_tokens": ctx, "graphs_gib": 0.92,
-            "block_tokens": 784, "attention_backend": "FLASH_ATTN", "vllm_version": "0.25.1",
+            "block_tokens": 784, "attention_backend": "FLASH_ATTN", "dtype": "bfloat16", "vllm_version": "0.25.1",
         },
     }  # fmt: skip
 
@@ -118,6 +131,7 @@ def smoke(
     factor: float = 1.0,
     wrong: Mapping[str, str] = {},
     blind: bool = False,
+    repeats: int = 3,
 ) -> Events:
     """Twelve cases. factor: how much slower. wrong: case -> the answer given instead of the right
     one. blind: the server dropped the pictures."""
@@ -129,13 +143,15 @@ def smoke(
     steady = []
     for place, case in enumerate(cases):
         latency = factor * (0.44 + 0.02 * math.sin(place))
-        steady += [latency, latency * 1.01, latency * 0.99]
+        latencies = [round(latency * share, 4) for share in (1, 1.01, 0.99)[:repeats]]
+        steady += latencies
         events.append(
             {
                 "event": "case", "name": case["name"], "question": case["question"],
                 "expected": case["expect"], "latency_s": round(latency, 4), "error": "",
                 "given": wrong.get(case["name"], case["expect"][0].capitalize() + "."),
                 "passed": case["name"] not in wrong, "ttft_s": round(latency * 0.6, 4),
+                "latencies_s": latencies, "ttfts_s": [round(each * 0.6, 4) for each in latencies],
                 "prompt_tokens": 290 + place, "completion_tokens": 4,
                 "picture": {"file": f"pictures/{case['name']}.png", "sha256": ""}, **also,
             }
@@ -149,25 +165,27 @@ def smoke(
         {
             "event": "smoke", "model": MODEL, "passed": 12 - len(wrong),
             "failed": len(wrong) + blind, "ok": not wrong and not blind,
-            "warmup_s": 19.6, "steady_p50_s": round(sorted(steady)[18], 4),
-            "steady_p95_s": round(sorted(steady)[34], 4), "steady_s": steady,
+            "warmup_s": 19.6, "steady_p50_s": percentile(steady, 50),
+            "steady_p95_s": percentile(steady, 95), "steady_s": steady,
             "picture_control": control, **also,
         }
     )  # fmt: skip
     return events
 
 
-def scale() -> Events:
+def scale(*, wrong: Sequence[int] = ()) -> Events:
+    """wrong: context lengths whose long request is answered wrong."""
     events: Events = [FACTS, {"event": "before", "active": True, "ctx": 65536, "model": MODEL}]
     for place, ctx in enumerate(CONTEXTS):
         begun = start(ctx, 214.0 + place)
         tokens = int(ctx * 0.95)
         asked = {
             "ctx": ctx, "aimed_tokens": tokens, "prompt_tokens": tokens - 7, "completion_tokens": 6,
-            "answered": True, "right": ctx < 262144, "given": "A red square.", "error": "",
+            "answered": True, "right": ctx not in wrong,
+            "given": "A blue circle." if ctx in wrong else "A red square.", "error": "",
             "latency_s": round(0.5 + tokens / 5600, 2), "ttft_s": round(0.3 + tokens / 5650, 2),
         }  # fmt: skip
-        cases = smoke(ctx, factor=1 + 0.01 * place)
+        cases = smoke(ctx, factor=1 + 0.01 * place, repeats=1)
         events += [
             {"event": "context", "ctx": ctx}, begun, server(ctx), *cases,
             {"event": "long_request", **asked},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from onecard.commands.report import report as write_report
 from onecard.errors import UsageError
 from onecard.report_page.sides import side
 from tests.support import sample_runs as sample
@@ -77,6 +78,23 @@ def test_two_sides_are_two_words(runs: Path, tmp_path: Path) -> None:
     assert "a100-1:4096 and a100-1:65536" in text
 
 
+def test_a_file_is_named_after_the_whole_of_both_sides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = ("root@203.0.113.10", "root@203.0.113.11")
+    for host in hosts:
+        sample.write([sample.run("smoke", "2026-11-20T12:00:00Z", sample.smoke(), host)], tmp_path)
+    record = next((tmp_path / hosts[0]).glob("*.jsonl"))
+    monkeypatch.setenv("ONECARD_RUNS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    write_report("", pair=hosts, out="", kind="json")
+    write_report("", pair=(str(record), hosts[1]), out="", kind="json")
+    assert sorted(path.name for path in tmp_path.glob("report-*")) == [
+        "report-20261120T120000Z-smoke-and-root@203.0.113.11.json",
+        "report-root@203.0.113.10-and-root@203.0.113.11.json",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -84,7 +102,12 @@ def test_two_sides_are_two_words(runs: Path, tmp_path: Path) -> None:
         (["--host", sample.HOST, "--format", "pdf"], '--format: "pdf" is none of html, md, json'),
         (["--compare", sample.HOST, "nowhere"], "hosts with records: a100-1, root@192.0.2.7:22"),
         (["--compare", sample.HOST, f"{sample.HOST}@2020-01-01"], "nothing of a100-1 is recorded"),
-        (["--compare", sample.HOST], "needed value and was not given one"),
+        (["--compare", sample.HOST], f"--compare A B (given: {sample.HOST}) needed value"),
+        (["--compare"], "Flag --compare A B needed value and was not given one"),
+        (
+            ["--host", sample.HOST, "--compare", sample.HOST, "root@192.0.2.7:22"],
+            "--compare names its sides itself: leave out --host",
+        ),
         (["--compare", sample.HOST, "--out", "x.html"], "needed value and was not given one"),
     ],
 )

@@ -51,6 +51,7 @@ def test_a_gpu_start_from_the_first_line_to_the_first_answer() -> None:
         model="Qwen/Qwen3.5-27B",
         architecture="Qwen3_5ForConditionalGeneration",
         attention_backend="FLASH_ATTN",
+        dtype="bfloat16",
         max_model_len=4096,
         eager=False,
         weights_gib=51.1,
@@ -170,6 +171,12 @@ FACTS = [
         "Initializing a V1 LLM engine (v0.17.0) with config: enforce_eager=True",
         {"vllm_version": "0.17.0", "eager": True},
     ),
+    (
+        "Initializing a V1 LLM engine (v0.32.0) with config: model='/m', dtype=torch.bfloat16, "
+        "quantization=fp8, device_config=cuda",
+        {"vllm_version": "0.32.0", "dtype": "bfloat16", "quantization": "fp8"},
+    ),
+    ("LLM engine (v0.32.0) with config: quantization=None,", {"vllm_version": "0.32.0"}),
     ("vLLM API server version 0.9.0.1", {"vllm_version": "0.9.0.1"}),
     ("Using Flash Attention backend on V1 engine.", {"attention_backend": "Flash"}),
     ("Using AttentionBackendEnum.FLASHINFER backend.", {"attention_backend": "FLASHINFER"}),
