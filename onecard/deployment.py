@@ -96,8 +96,7 @@ def deploy_host(
     found = read_box_model(box.session, host)
     if host.lock is None or not found.vllm:
         raise PreflightError(
-            f"{host.name}: what this host's lock says is not installed here yet; run: "
-            f"invoke provision --host {host.name}"
+            f"{host.name}: {_missing(host)}; run: invoke provision --host {host.name}"
         )
     box_facts: list[Facts] = []
 
@@ -112,6 +111,12 @@ def deploy_host(
         shown.look(box.session, host.settings.serve.ready_timeout)
     planned, known = _plans(host, box_facts[0], found, shown.trial)
     return Deployment(host, changes, shown.trial, planned, known)
+
+
+def _missing(host: Host) -> str:
+    if host.lock is None:
+        return "this box is not provisioned yet"
+    return "what this host's lock says is not installed here yet"
 
 
 def bring_into_force(

@@ -21,16 +21,26 @@ FIXTURES = Path(__file__).parent / "fixtures" / "checks"
 HEADER, TOOLS, TORCH, VERSIONS = environment_checks("nvidia")
 
 
-def test_a_real_card_is_seen_and_named() -> None:
-    """What `python3 -m onecard.checks --json` said on a machine with an H200 and driver 580."""
-    told = json.loads((FIXTURES / "h200.json").read_text())
-    checks = {check.name: check for check in (HEADER, TORCH)}
-    for row in told:
+@pytest.mark.parametrize(
+    ("file", "cards"),
+    [("h200.json", ["NVIDIA H200 (9.0)"]), ("h100x2.json", ["NVIDIA H100 80GB HBM3 (9.0)"] * 2)],
+)
+def test_real_cards_are_seen_and_named(file: str, cards: list[str]) -> None:
+    """What `python3 -m onecard.checks --json` said on machines with driver 580 and PyTorch 2.11.
+
+    The second one had no vLLM, which is told as a failed check.
+    """
+    checks = {check.name: check for check in (HEADER, TOOLS, TORCH, VERSIONS)}
+    rows = json.loads((FIXTURES / file).read_text())
+    for row in rows:
         output = "".join(f"{key}={value}\n" for key, value in row["told"])
-        outcome = read(checks[row["name"]], f"{output}passed=yes\n")
-        assert (outcome.trouble, row["passed"]) == ("", True)
+        end = "passed=yes" if row["passed"] else f"trouble={row['trouble']}"
+        outcome = read(checks[row["name"]], f"{output}{end}\n")
+        assert (outcome.trouble, not outcome.trouble) == (row["trouble"], row["passed"])
         assert [list(pair) for pair in outcome.told] == row["told"]
-    assert ["gpu", "NVIDIA H200 (9.0)"] in next(r for r in told if r["name"] == "torch")["told"]
+        assert row["fix"] == (checks[row["name"]].fix if row["trouble"] else "")
+    (torch,) = [row for row in rows if row["name"] == "torch"]
+    assert [value for key, value in torch["told"] if key == "gpu"] == cards
 
 
 @pytest.mark.parametrize(
