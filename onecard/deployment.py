@@ -16,6 +16,7 @@ from onecard.fit import NotModelledError, Plan
 from onecard.host import Host
 from onecard.host_fit import (
     BoxModel,
+    doubt,
     plan_for,
     read_box_model,
     refuse_old_vllm,
@@ -104,7 +105,9 @@ def deploy_host(
         box_facts.append(facts)
         if not force:
             refuse_old_vllm(host, found)
-            refuse_what_cannot_start(host, facts, found)
+            planned = refuse_what_cannot_start(host, facts, found)
+            if why := doubt(planned):
+                shown.say(f"ctx {host.settings.serve.ctx:,} may not start: {why}", "yellow")
 
     changes = bring_into_force(box, host, roles.deploy, command, shown, check=check, guard=guard)
     if not check and shown.trial is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from onecard.commands.fit import fit
 from onecard.errors import UsageError
 from onecard.fit import NotModelledError, find_gpu, seen_gpu
 from onecard.host import Connection, Host
-from onecard.host_fit import BoxModel, plan_for, settled
+from onecard.host_fit import (
+    BoxModel,
+    doubt,
+    plan_for,
+    refuse_what_cannot_start,
+    settled,
+)
 from onecard.settings import ModelSettings, ServeSettings, Settings
 from tests.support.hub_server import NOT_GRANTED, TOKEN, HubServer, Model
 
@@ -145,3 +152,28 @@ def test_the_kernel_of_a_quantised_checkpoint_is_no_other_method() -> None:
         Host("a100-1", Connection("192.0.2.7"), settings), FACTS, BoxModel("0.25.1", config)
     )
     assert found.fits
+
+
+@pytest.mark.parametrize(
+    ("ctx", "card", "says"),
+    [
+        (65_536, "NVIDIA A100-SXM4-80GB", ""),
+        (262_144, "NVIDIA H100 80GB HBM3", "close: at the low end of the estimate"),
+    ],
+)
+def test_a_start_that_only_the_estimate_allows_is_told(ctx: int, card: str, says: str) -> None:
+    facts = box(
+        driver=working("580.95.05"),
+        gpus=(replace(CARD, name=card, memory_total_mib=find_gpu(card).memory_mib),),
+    )
+    told = doubt(refuse_what_cannot_start(host(ctx=ctx), facts, BoxModel("0.25.1", None)))
+    assert told.startswith(says)
+    assert bool(told) == bool(says)
+    assert doubt(None) == ""
+
+
+def test_only_the_cards_that_the_server_sees_share_the_model() -> None:
+    facts = box(driver=working("580.95.05"), gpus=(CARD,) * 4)
+    for environment, cards in (({}, 4), ({"CUDA_VISIBLE_DEVICES": "0,1"}, 2)):
+        found = settled(host(environment=environment), facts).settings.serve.tensor_parallel
+        assert found == cards
