@@ -24,7 +24,7 @@ class PhaseConsole:
         self._console = console
         self._host = host
         self._live = LiveLine(console)
-        self._live.begin("waiting for the first line of the journal")
+        self._live.begin("waiting for the journal")
         self._live.expect(usual_s)
         if usual_s is not None and not self._live.shown:
             self._print(0.0, f"starting, usually {rough(usual_s)}")

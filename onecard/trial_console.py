@@ -14,9 +14,11 @@ from onecard.job import StepResult
 from onecard.phases import PhaseConsole
 from onecard.plan import Item, Plan
 from onecard.resources.release import Served, program
+from onecard.resources.service import Service
 from onecard.session import Session
 from onecard.trial import Trial
 
+_ROLE = "serve"  # that starts it
 _REPLAYED_S = 1.0  # a server that has long been up: its journal comes at once, and is no news
 _SPARE_S = 60.0  # for what the box does around the wait
 
@@ -50,7 +52,7 @@ class TrialConsole(HostConsole):
 
     def begin(self, item: Item) -> None:
         if isinstance(item.resource, Served):
-            self._begin_trial(starts=True)
+            self._begin_trial(usual_s=self._usual(_ROLE, item.resource.name))
         else:
             super().begin(item)
 
@@ -69,7 +71,8 @@ class TrialConsole(HostConsole):
 
         starts: it was started just now, so that its usual time is what to expect.
         """
-        trial = self._begin_trial(from_s=_REPLAYED_S, starts=starts)
+        usual = self._usual(_ROLE, Service(layout.UNIT).name) if starts else None
+        trial = self._begin_trial(from_s=_REPLAYED_S, usual_s=usual)
         try:
             session.run(
                 f"{program('check')} --deadline {deadline_s}",
@@ -82,9 +85,8 @@ class TrialConsole(HostConsole):
             trial.first.reason = "the box could not say whether its server answers"
         return trial
 
-    def _begin_trial(self, from_s: float = 0.0, *, starts: bool) -> Trial:
-        usual = self._usual("serve", layout.UNIT) if starts else None
-        phases = self._phases = PhaseConsole(self._console, self._host, from_s, usual)
+    def _begin_trial(self, from_s: float = 0.0, *, usual_s: float | None) -> Trial:
+        phases = self._phases = PhaseConsole(self._console, self._host, from_s, usual_s)
         self.trial = Trial(phases.event, self._back, self.given)
         return self.trial
 

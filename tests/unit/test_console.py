@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
 
+from onecard import layout
 from onecard.console import HostConsole
 from onecard.job import StepResult
 from onecard.plan import Item, Plan
 from onecard.resources.base import Difference
 from onecard.resources.files import File
+from onecard.resources.release import Served
+from onecard.resources.service import Service
+from onecard.session import Session
+from onecard.trial_console import TrialConsole
 
 TIMES = {"/etc/a": 30.0, "/etc/b": 8.0}
 
@@ -57,3 +64,23 @@ def test_a_change_that_takes_long_is_told_now_and_then(monkeypatch: pytest.Monke
 def test_a_terminal_shows_the_time_left_of_a_change() -> None:
     shown = told(usual, "/etc/a", "/etc/c", terminal=True)
     assert "30 s left" in shown
+
+
+def test_a_start_is_expected_to_take_what_the_last_ones_took() -> None:
+    """As the record of a deploy names it, also where no plan does: in a restart."""
+    server = Served(Service(layout.UNIT), deadline_s=10, back=True)
+    times = {("serve", server.name): 31.4}
+
+    def usual(role: str, resource: str) -> float | None:
+        return times.get((role, resource))
+
+    silent = cast(Session, SimpleNamespace(run=lambda script, **others: None))
+    for starts in (True, False):
+        console = Console(file=io.StringIO(), width=120)
+        shown = TrialConsole(console, "box1", usual=usual)
+        shown.look(silent, 10, starts=starts)
+        assert ("starting, usually 31 s" in console.file.getvalue()) is starts  # type: ignore[attr-defined]
+    console = Console(file=io.StringIO(), width=120)
+    shown = TrialConsole(console, "box1", usual=usual)
+    shown.begin(Item("serve", server, {}, {}))
+    assert "starting, usually 31 s" in console.file.getvalue()  # type: ignore[attr-defined]
