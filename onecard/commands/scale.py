@@ -18,7 +18,6 @@ from onecard.errors import OnecardError, PreflightError
 from onecard.facts import Facts
 from onecard.host import Host
 from onecard.host_fit import read_box_model
-from onecard.live import rough
 from onecard.runs import Record, recorded
 from onecard.runs.facts import ask_software
 from onecard.runs.usual import Usual
@@ -114,9 +113,8 @@ class Scale:
         said = {ctx: verdict(self._box.host, self._facts, self._found, ctx) for ctx in left}
         for number, ctx in enumerate(left):
             rest = [each for each in left[number:] if self._tries(said[each])]
-            seconds = self._pace.contexts(rest)
-            eta = "" if seconds is None else f", about {rough(seconds)} left"
-            self._say(f"context {ctx:,} ({len(rows) + 1} of {len(contexts)}{eta})")
+            how_far = filter(None, (f"{len(rows) + 1} of {len(contexts)}", self._pace.left(rest)))
+            self._say(f"context {ctx:,} ({', '.join(how_far)})")
             row = plain(self._one(ctx, said[ctx]))
             self._record.add("row", **row)
             rows.append(row)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
+from typing import Final
 
 from onecard.host import Host
+from onecard.live import rough
 from onecard.runs import Run, find_runs
 from onecard.runs.read import seconds_between
 from onecard.runs.record import settings_of
 from onecard.runs.write import plain
+
+_REACH: Final = 4  # times the longest known request
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,30 @@ class Pace:
         """Note one more, in place of what was known of its length."""
         self._known[took.ctx] = took
 
-    def contexts(self, lengths: Sequence[int]) -> float | None:
-        """Return the seconds of contexts of these lengths together; None while nothing is known."""
+    def left(self, lengths: Sequence[int]) -> str:
+        """Return `about 4 min left` for contexts of these lengths; empty while nothing is known.
+
+        `at least` where a request is so much longer than any known one that its square counts.
+        """
         if not self._known:
-            return None
+            return ""
         common = mean(took.seconds - took.long_s for took in self._known.values())
-        return sum(common + (self.long_request(ctx) or 0.0) for ctx in lengths)
+        seconds = sum(common + self._reckoned(ctx) for ctx in lengths)
+        told = all(self.long_request(ctx) is not None for ctx in lengths)
+        return f"{'about' if told else 'at least'} {rough(seconds)} left"
 
     def long_request(self, ctx: int) -> float | None:
-        """Return the seconds of the long request; None while no long request is known."""
-        if ctx in self._known:
-            return self._known[ctx].long_s or None
+        """Return the seconds of the long request; None where none that is near is known."""
+        longest = max((took.ctx for took in self._known.values() if took.long_s), default=0)
+        return self._reckoned(ctx) if ctx <= _REACH * longest else None
+
+    def _reckoned(self, ctx: int) -> float:
+        """Return the seconds by the two longest known requests, or in proportion to one."""
+        if ctx in self._known and self._known[ctx].long_s:
+            return self._known[ctx].long_s
         points = sorted((took.ctx, took.long_s) for took in self._known.values() if took.long_s)
         if not points:
-            return None
+            return 0.0
         (near, spent), (far, most) = points[-2:] if len(points) > 1 else points * 2
         squared = max(0.0, (most / far - spent / near) / (far - near)) if far > near else 0.0
         return (most / far - squared * far) * ctx + squared * ctx**2

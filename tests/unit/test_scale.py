@@ -176,15 +176,26 @@ def test_a_note_of_what_ran_holds_while_scale_alone_has_been_at_work(
 
 
 def test_the_time_left_follows_from_contexts_that_were_measured() -> None:
-    assert Pace().contexts([4096]) is None
+    assert Pace().left([4096]) == ""
     assert Pace().long_request(4096) is None
     pace = Pace([Took(4096, 31.0, 1.0)])
-    assert pace.contexts([4096, 8192]) == 31.0 + 32.0  # 30 s for a start, 1 s for 4,096 tokens
+    assert pace.left([4096, 8192]) == "about 63 s left"  # 30 s for a start, 1 s for 4,096 tokens
     pace.add(Took(8192, 33.0, 3.0))
     # a n + b n^2 through both: 1 = a + b, 3 = 2a + 4b
     assert pace.long_request(16384) == pytest.approx(0.5 * 4 + 0.5 * 16)
     pace = Pace([Took(4096, 30.0, 0.0)])  # not answered: nothing is known of long requests
-    assert pace.contexts([65536]) == 30.0
+    assert pace.left([65536]) == "at least 30 s left"
+    assert pace.long_request(4096) is None
+
+
+def test_a_short_request_says_little_of_a_long_one() -> None:
+    """62,254 tokens take 7 s where 3,892 take 0.14 s: more than sixteen times as long."""
+    pace = Pace([Took(4096, 25.0, 0.14)])
+    assert pace.long_request(65536) is None
+    assert pace.left([65536]) == "at least 27 s left"
+    pace.add(Took(65536, 40.0, 7.1))
+    assert pace.long_request(262144) == pytest.approx(90, rel=0.01)
+    assert pace.long_request(1010000) is None
 
 
 def test_the_time_left_is_known_from_an_earlier_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,9 +205,9 @@ def test_the_time_left_is_known_from_an_earlier_run(monkeypatch: pytest.MonkeyPa
         record.add("context", ctx=4096)
         record.add("row", **row(ctx=4096))
         record.add("row", ctx=65536, configured="no", reason="no memory")
-    assert pace_of(SMALL).contexts([4096]) == pytest.approx(45.0)
+    assert pace_of(SMALL).left([4096]) == "about 45 s left"
     assert pace_of(SMALL).long_request(4096) == pytest.approx(6.77)
-    assert pace_of(replace(SMALL, settings=Settings())).contexts([4096]) is None
+    assert pace_of(replace(SMALL, settings=Settings())).left([4096]) == ""
 
 
 def test_a_row_that_is_gone_on_with_is_the_row_that_was_noted() -> None:
