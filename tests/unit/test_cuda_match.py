@@ -12,11 +12,17 @@ NIGHTLY, COMMIT = "https://wheels.vllm.ai/nightly/", "https://wheels.vllm.ai/abc
 @pytest.mark.parametrize(
     ("driver", "capability", "python", "channel", "version", "backend", "first", "made_with"),
     [
+        # driver, card and Python of the H200 in fixtures/facts; vLLM's installation page: cu130
         ("580.159.04", "9.0", "3.12.3", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
+        # made up: a later driver, card and Python
         ("590.1", "12.0", "3.13.1", "nightly", "", "cu130", NIGHTLY + "cu130", "3.13"),
+        # CUDA Compatibility: 12.x from driver 525 on; vLLM's installation page: cu129
         ("535.247", "8.0", "3.12.3", "nightly", "", "cu129", NIGHTLY + "cu129", "3.12"),
+        # Ubuntu 22.04's Python; vLLM 0.33.0's metadata: >= 3.11
         ("580.95.05", "8.0", "3.10.12", "release", "", "cu130", "", "3.12"),
+        # vLLM 0.33.0 links libcudart.so.13
         ("580.95.05", "8.0", "3.12.3", "release", "0.33.0", "cu130", "", "3.12"),
+        # vLLM 0.17.0 is on CUDA 12
         ("535.247", "8.0", "3.12.3", "release", "0.17.0", "cu128", "", "3.12"),
         # docs/contributing/ci/nightly_builds.md: /COMMIT alone is whichever variant is the default.
         ("580.1", "8.9", "3.15.0", "commit", "abc", "cu130", COMMIT + "cu130", "3.12"),
@@ -25,8 +31,11 @@ NIGHTLY, COMMIT = "https://wheels.vllm.ai/nightly/", "https://wheels.vllm.ai/abc
         ("535.247", "8.0", "3.14.2", "release", "0.17.0", "cu128", "", "3.12"),
         ("580.1", "8.0", "3.14.2", "release", "0.19.1", "cu130", "", "3.12"),
         ("580.1", "8.0", "3.14.2", "release", "0.20.0", "cu130", "", "3.14"),
+        # made up: as above, on a nightly
         ("580.1", "8.0", "3.14.2", "nightly", "", "cu130", NIGHTLY + "cu130", "3.14"),
+        # Debian 12's Python, no card; vLLM's installation page: cpu
         ("", "", "3.11.2", "nightly", "", "cpu", NIGHTLY + "cpu", "3.11"),
+        # made up: a box that does not tell
         ("580.1", "", "", "nightly", "", "cu130", NIGHTLY + "cu130", "3.12"),
     ],
 )
@@ -49,10 +58,15 @@ def test_match(
 @pytest.mark.parametrize(
     ("driver", "capability", "channel", "version", "words"),
     [
+        # CUDA Compatibility: 13.x from driver 580 on
         ("535.247", "8.0", "release", "", "needs driver >= 580; run provision with driver.branch 580 or pin vllm 0.17.0"),
+        # vLLM 0.20.2 is on CUDA 13
         ("570.1", "8.0", "release", "0.20.2", "needs driver >= 580"),
+        # CUDA Compatibility: 12.x from driver 525 on
         ("470.1", "8.0", "nightly", "", "needs driver >= 525"),
+        # CUDA 13's release notes: Volta (7.0) is no longer supported
         ("580.1", "7.0", "nightly", "", "capability 7.0 is too old"),
+        # vLLM 0.17.0 is the first with Qwen3.5
         ("580.1", "8.0", "release", "0.16.0", "pin vllm.version 0.17.0"),
     ],
 )  # fmt: skip
