@@ -122,7 +122,10 @@ def test_a_spoilt_file_is_seen_and_fetched_anew(
 ) -> None:
     assert provision(controller)[0] == 0
     hub.served.clear()
-    box(f"printf X | dd of={FOLDER}/model.safetensors bs=1 seek=1000 conv=notrunc 2>/dev/null")
+    box(
+        f"cd {FOLDER} && printf X | dd of=model.safetensors bs=1 seek=1000 conv=notrunc 2>/dev/null\n"
+        "touch -d '1 minute' model.safetensors  # the note knows seconds: this is not the same one"
+    )
     planned = controller.invoke("plan", "--host", "sandbox")
     assert f"files: 1 of {len(FILES)} changed -> as verified" in planned.stderr
     assert provision(controller)[0] == 0
