@@ -164,7 +164,7 @@ def test_a_killed_worker(controller: Controller, box: Box, good: dict[str, Any])
     box("systemctl stop vllm")  # or its engine would be the first that is found
     box(KILL_THE_ENGINE)
     told = controller.json("deploy", "--host", "sandbox", "--ctx", "8192", code=1)
-    assert told["diagnosis"]["rule"] in ("killed", "worker-died", "engine-dead"), told
+    assert told["diagnosis"]["rule"] in ("engine-vanished", "worker-died"), told
     assert told["back_to"] == good["number"]
 
 

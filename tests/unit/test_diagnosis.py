@@ -40,6 +40,7 @@ FAILING = [
     ),
     ("cpu-0.32.0-no-model.log", "model-folder-missing", "invoke deploy --model PATH_OR_NAME", 52),
     ("cpu-0.32.0-port-in-use.log", "port-taken", "invoke deploy --port 8012", 38),
+    ("cpu-0.32.0-engine-killed.log", "engine-vanished", "invoke logs", 90),
     ("h200-0.25.1-max-num-seqs-fail.log", "max-num-seqs", "invoke deploy --max-num-seqs 313", 1000),
 ]
 GOOD = [
