@@ -48,8 +48,8 @@ def render_agreement(found: Agreement, console: Console) -> None:
         scale, unit = (1000, " ms") if "p" in row.figure and "/" not in row.figure else (1, "")
         table.add_row(
             row.figure,
-            f"{scale * row.vllm:.3g}{unit}",
-            f"{scale * row.onecard:.3g}{unit}",
+            f"{_number(scale * row.vllm)}{unit}",
+            f"{_number(scale * row.onecard)}{unit}",
             f"{row.ratio:.2f}",
             f"{row.low:.2f} to {row.high:.2f}",
             row.verdict,

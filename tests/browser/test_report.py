@@ -99,8 +99,6 @@ PLOTS = {
     "memory-bar", "scaling-chart", "start-bar", "grounding-curve", "grounding-kinds",
     "stress-latency", "load-curve", "load-ttft", "load-tpot",
 }  # fmt: skip
-# Measured before the most memory in use was: to be taken away when docs/ is measured anew.
-LACKING = {"docs": {"memory-bar"}}
 SHOWN = """Object.fromEntries([...document.querySelectorAll('figure.plot')].map(figure => {
     const shown = [...figure.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width);
     const box = shown[0].getBoundingClientRect();
@@ -137,7 +135,7 @@ def test_every_plot_is_drawn_readable_and_described(
     browser.visit(pages[name], width=width)
     plots = browser.evaluate(SHOWN)
     kinds = {key.rstrip("-0123456789") for key in plots}
-    assert kinds | LACKING.get(name, set()) == PLOTS
+    assert kinds == PLOTS
     if name == "full":
         assert len(plots) == 12
     for key, plot in plots.items():
