@@ -21,6 +21,10 @@ from onecard.sandbox import choose_driver
 
 # Whoever runs the tests in the background has Ctrl-C switched off, and what they start inherits that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The same of a closed terminal under nohup. A handler that does nothing keeps it from these tests,
+# and is no handler of what they start.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 PROJECT = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).parent / "invoke"
