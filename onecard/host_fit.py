@@ -107,7 +107,9 @@ def cards(host: Host, facts: Facts, box: BoxModel = NOTHING_KNOWN) -> int:
     serve = host.settings.serve
     if host.settings.accelerator == "cpu":
         return 1 if serve.tensor_parallel == AUTO else serve.tensor_parallel
-    there = max(_seen_cards(host, facts) // serve.pipeline_parallel, 1)
+    seen, box_has = serve.visible_cards, len(facts.gpus)
+    seen_count = box_has if seen is None else min(len(seen), box_has)
+    there = max(seen_count // serve.pipeline_parallel, 1)
     name = host.settings.model.source
     whole_experts = _whole_experts(host)
     known = _known_shape(host, NOTHING_KNOWN)
@@ -116,13 +118,6 @@ def cards(host: Host, facts: Facts, box: BoxModel = NOTHING_KNOWN) -> int:
     if found is not None:
         refuse_split(count, there, found, name, whole_experts=whole_experts)
     return count
-
-
-def _seen_cards(host: Host, facts: Facts) -> int:
-    """Return how many of the box's cards the server sees."""
-    named = host.settings.serve.environment.get("CUDA_VISIBLE_DEVICES")
-    chosen = len(facts.gpus) if named is None else len([one for one in named.split(",") if one])
-    return min(chosen, len(facts.gpus))
 
 
 def settled(host: Host, facts: Facts) -> Host:
@@ -170,10 +165,7 @@ def refuse_what_cannot_start(host: Host, facts: Facts, box: BoxModel) -> Plan | 
 
 def doubt(planned: Plan | None) -> str:
     """Return why a start that is let through may fail all the same; empty where it surely fits."""
-    if planned is None:
-        return ""
-    told = (one for one in planned.reasons if not planned.fits or one.startswith("close:"))
-    return next(told, "")
+    return "" if planned is None or planned.surely_fits else planned.reasons[0]
 
 
 def refuse_old_vllm(host: Host, box: BoxModel) -> None:

@@ -233,6 +233,14 @@ class ServeSettings(Model):
     ready_timeout: AtLeastOne = 1800
     rollback: bool = True
 
+    @property
+    def visible_cards(self) -> tuple[str, ...] | None:
+        """Return the cards that the server sees, as CUDA names them; None for all of the box's."""
+        named = self.environment.get("CUDA_VISIBLE_DEVICES")
+        if named is None:
+            return None
+        return tuple(name for name in named.replace(" ", "").split(",") if name)
+
 
 def _public_name(value: str) -> str:
     """Return a host name or an address as it is; it goes into a proxy's configuration."""

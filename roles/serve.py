@@ -113,9 +113,8 @@ def cards(host: Host) -> str:
     serve = host.settings.serve
     assert serve.tensor_parallel != AUTO
     count = serve.tensor_parallel * serve.pipeline_parallel
-    chosen = serve.environment.get("CUDA_VISIBLE_DEVICES", "").replace(" ", "")
-    there = chosen.split(",") if chosen else [str(index) for index in range(count)]
-    return ",".join(there[:count])
+    there = serve.visible_cards
+    return ",".join(map(str, range(count)) if there is None else there[:count])
 
 
 def engine_timeout(serve: ServeSettings) -> int:

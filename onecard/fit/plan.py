@@ -31,7 +31,8 @@ class Plan:
     concurrency: requests of ctx tokens at once.
     max_num_seqs: requests at work at once, at most; `fewer` tells that vLLM's default does not
         start and that this is what deploy sets in its place.
-    reasons: why it does not fit, and what else to know, one sentence each.
+    surely_fits: it does at the low end of the estimate too.
+    reasons: why it does not (surely) fit, and what else to know, one sentence each.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Plan:
     max_ctx: int
     concurrency: float
     fits: bool
+    surely_fits: bool
     reasons: tuple[str, ...]
 
     @property
@@ -201,7 +203,8 @@ def plan(
         seqs=seqs,
         starts=starts,
     )
-    if fits and surely_held < ctx:
+    surely_fits = fits and ctx <= surely_held
+    if fits and not surely_fits:
         reasons.append(
             f"close: at the low end of the estimate ({low:.1f} GiB for the KV cache) "
             f"only {surely_held:,} tokens start"
@@ -229,6 +232,7 @@ def plan(
         max_ctx=max_ctx,
         concurrency=blocks / pages.request_blocks(ctx),
         fits=fits,
+        surely_fits=surely_fits,
         reasons=(*reasons, *shape.assumptions),
     )
 
