@@ -175,12 +175,13 @@ def network(facts: Facts, settings: Settings) -> Check:
 def port(facts: Facts, settings: Settings) -> Check:
     """The server's port is free, or its own."""
     number = settings.serve.port
-    for one in facts.network.listeners:
-        if one.port == number and not one.process.lower().startswith(("vllm", "onecard")):
+    there = [one for one in facts.network.listeners if one.port == number]
+    for one in there:
+        if not one.process.lower().startswith(("vllm", "onecard")):
             return Check(
                 "port",
                 "warning",
                 f"{number} is taken by {one.process or 'another process'} ({one.pid or '?'})",
                 "set serve.port to another, or stop it",
             )
-    return Check("port", "ok", f"{number} is free")
+    return Check("port", "ok", f"{number} is the server's own" if there else f"{number} is free")

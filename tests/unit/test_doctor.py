@@ -288,3 +288,13 @@ def test_the_facts_name_what_is_asked_about() -> None:
         assert part in told, part
     bare = " ".join(" ".join(screen(partial(render_facts, box()), 120)).split())
     assert "GPU A100 SXM4 80GB at 0000:00:06.0, no driver" in bare
+
+
+def test_the_servers_own_port_is_not_called_free() -> None:
+    for listeners, said in (
+        ((), "8000 is free"),
+        ((Listener("127.0.0.1", 8000, "vllm", 7),), "8000 is the server's own"),
+    ):
+        facts = box(network={"listeners": listeners})
+        (check,) = [one for one in preflight(facts, Settings()) if one.name == "port"]
+        assert (check.status, check.message) == ("ok", said)
