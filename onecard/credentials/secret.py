@@ -59,11 +59,11 @@ class Secret:
 
 
 def masked(text: str) -> str:
-    """Return `text` with asterisks for every secret in it, for what is kept in files.
+    """Return `text` with asterisks for every secret in it, for text that is stored in files.
 
     Secrets are the values of this process's Secrets and of environment variables named like one,
-    and whatever is shaped like an API key or a hub's token, the login in an address or a header, or
-    what is assigned to a variable named like a secret.
+    and text in the form of an API key or a hub's token, the login in an address or a header, or the
+    value of a variable named like a secret.
     """
     values = _made | {value for name, value in os.environ.items() if SECRET_NAMES.search(name)}
     for value in sorted(values, key=len, reverse=True):

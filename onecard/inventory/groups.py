@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from onecard.errors import UsageError
-from onecard.host_ranges import expand
-from onecard.layers import Layer, layer
+from onecard.inventory.host_ranges import expand
+from onecard.settings.layers import Layer, layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ SECTIONS = ("hosts", "children", "vars")
 class Group:
     """A group while its files are read.
 
-    depth: the longest way down from `all`, which is 0; deeper groups win over higher ones.
+    depth: length of the longest path from `all`, which is 0; deeper groups win over higher ones.
     priority: `ansible_group_priority`; of groups at one depth, the higher wins.
     """
 
@@ -35,7 +35,7 @@ class Group:
 
 
 @dataclass
-class Tree:
+class GroupTree:
     """Every group, and every host with its own blocks of variables, in the files' order."""
 
     groups: dict[str, Group] = field(default_factory=dict)
@@ -73,29 +73,35 @@ class _Place:
     def below(self, key: str) -> _Place:
         return _Place(self.file, f"{self.path}.{key}")
 
-    def error(self, words: str) -> UsageError:
-        return UsageError(f"{self.file}: {self.path}: {words}")
+    def error(self, message: str) -> UsageError:
+        return UsageError(f"{self.file}: {self.path}: {message}")
 
 
-def parse(files: Sequence[tuple[str, Mapping[str, Any]]]) -> Tree:
+def parse(files: Sequence[tuple[str, Mapping[str, Any]]]) -> GroupTree:
     """Build the tree from files given as (name shown, content), as Ansible builds it from sources.
 
-    Any number of groups stands at the top, at any depth; a group and a host may appear again, and
-    what is said later wins. Raises UsageError with file and path for a wrong shape.
+    Any number of groups may be at the top level. A group or a host may appear several times; the
+    last value wins. Raises UsageError with file and path for a wrong shape.
     """
-    tree = Tree({ALL: Group(ALL), UNGROUPED: Group(UNGROUPED)})
+    tree = GroupTree({ALL: Group(ALL), UNGROUPED: Group(UNGROUPED)})
     for file, content in files:
         for name, body in content.items():
+            if getattr(name, "shared", False) and not _is_group(body):
+                continue  # what other places refer to, such as `common: &common {...}`
             _group(tree, _Place(file, name), name, body)
     _complete(tree)
-    _measure(tree, ALL, 0, ())
+    _set_depth(tree, ALL, 0, ())
     for group in tree.groups.values():
-        if group.depth == 0 and group.name != ALL:  # only a circle has no way down from `all`
-            _measure(tree, group.name, 0, ())
+        if group.depth == 0 and group.name != ALL:  # only a cycle has no path from `all`
+            _set_depth(tree, group.name, 0, ())
     return tree
 
 
-def _group(tree: Tree, place: _Place, name: str, body: object) -> None:
+def _is_group(body: object) -> bool:
+    return body is None or (isinstance(body, dict) and not body.keys().isdisjoint(SECTIONS))
+
+
+def _group(tree: GroupTree, place: _Place, name: str, body: object) -> None:
     group = tree.groups.setdefault(name, Group(name))
     for section, content in _mapping(body, place).items():
         here = place.below(section)
@@ -126,7 +132,7 @@ def _variables(group: Group, place: _Place, values: Mapping[str, Any]) -> None:
     group.layers.append(layer(values, place.file, place.path))
 
 
-def _hosts(tree: Tree, group: Group, place: _Place, pattern: str, body: object) -> None:
+def _hosts(tree: GroupTree, group: Group, place: _Place, pattern: str, body: object) -> None:
     try:
         names, port = expand(pattern)
     except ValueError as error:
@@ -141,7 +147,7 @@ def _hosts(tree: Tree, group: Group, place: _Place, pattern: str, body: object) 
             group.hosts.append(name)
 
 
-def _complete(tree: Tree) -> None:
+def _complete(tree: GroupTree) -> None:
     """Put every top group below `all`, and every host that is in no other group in `ungrouped`."""
     below = {child for group in tree.groups.values() for child in group.children}
     everything = tree.groups[ALL]
@@ -157,16 +163,16 @@ def _complete(tree: Tree) -> None:
     tree.groups[UNGROUPED].hosts = [host for host in tree.hosts if host not in grouped]
 
 
-def _measure(tree: Tree, name: str, depth: int, above: tuple[str, ...]) -> None:
+def _set_depth(tree: GroupTree, name: str, depth: int, above: tuple[str, ...]) -> None:
     if name in above:
         loop = " -> ".join((*above[above.index(name) :], name))
-        raise UsageError(f"the inventory's groups go round in a circle: {loop}")
+        raise UsageError(f"the inventory's groups form a cycle: {loop}")
     group = tree.groups[name]
     if 0 < depth <= group.depth:
         return
     group.depth = depth
     for child in group.children:
-        _measure(tree, child, depth + 1, (*above, name))
+        _set_depth(tree, child, depth + 1, (*above, name))
 
 
 def _mapping(value: object, place: _Place) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What this computer keeps for one host in inventory/kept/HOST: its API key, its certificate."""
+"""Copies for clients in inventory/kept/HOST on this computer: a host's API key and certificate."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from onecard.places import inventory_folder
-from onecard.secret import Secret
-from onecard.whole_file import write_whole
+from onecard.box.atomic_write import write_whole
+from onecard.credentials.secret import Secret
+from onecard.project import inventory_folder
 
 KEY = "api-key"
 CERTIFICATE = "certificate.pem"
 
 
 def folder(host: str) -> Path:
-    """Return the host's folder, whether or not it is there."""
+    """Return the host's folder, whether or not it exists."""
     return inventory_folder() / "kept" / quote(host, safe="@:[]")
 
 
-def keep_key(host: str, key: Secret) -> Path:
+def save_key(host: str, key: Secret) -> Path:
     """Write the API key to a file that only its owner may read; return the file."""
     return _write(folder(host) / KEY, key.reveal() + "\n")
 
 
 def key(host: str) -> Secret | None:
-    """Return the API key that is kept for a host, None when there is none."""
+    """Return the stored API key of a host, None if there is none."""
     try:
         return Secret((folder(host) / KEY).read_text().strip())
     except FileNotFoundError:
         return None
 
 
-def keep_certificate(host: str, pem: str) -> Path:
-    """Write the certificate that clients check the host's own against; return the file."""
+def save_certificate(host: str, pem: str) -> Path:
+    """Write the certificate that clients verify the host against; return the file."""
     return _write(folder(host) / CERTIFICATE, pem)
 
 
-def forget_certificate(host: str) -> None:
-    """Remove the host's certificate, if it is kept."""
+def remove_certificate(host: str) -> None:
+    """Remove the host's certificate, if it is stored."""
     (folder(host) / CERTIFICATE).unlink(missing_ok=True)
 
 
-def forget(host: str) -> bool:
-    """Remove everything kept for a host; return whether there was something."""
+def remove(host: str) -> bool:
+    """Remove all copies of a host; return whether there were any."""
     if not folder(host).exists():
         return False
     shutil.rmtree(folder(host))

@@ -1,4 +1,4 @@
-"""What only a person can answer: passwords, passphrases, and whether a host key is right."""
+"""Prompts for a person: passwords, passphrases, and confirmation of a host key."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
-from onecard.secret import Secret
+from onecard.credentials.secret import Secret
 
-_ONE_AT_A_TIME = threading.Lock()  # several hosts are worked on at once; questions are not
-# By question. A run may open several connections, the last of them when its terminal is gone.
+_ONE_AT_A_TIME = threading.Lock()  # several hosts run in parallel; prompts do not
+# By prompt. A run may open several connections, the last of them after its terminal was closed.
 _typed: dict[str, Secret] = {}
 
 
@@ -28,16 +29,20 @@ class Prompts:
         """Return the password of `user@address`."""
         return self._hidden("ONECARD_SSH_PASSWORD", f"Password of {login}: ")
 
-    def passphrase(self, login: str) -> Secret | None:
-        """Return the passphrase of the private key that is offered to `user@address`."""
-        return self._hidden("ONECARD_KEY_PASSPHRASE", f"Passphrase of the key for {login}: ")
+    def passphrase(self, key_file: Path) -> Secret | None:
+        """Return the passphrase of a private key file."""
+        return self._hidden("ONECARD_KEY_PASSPHRASE", f"Passphrase of {key_file}: ")
+
+    def pin(self) -> Secret | None:
+        """Return the PIN of a security key."""
+        return self._hidden("ONECARD_KEY_PASSPHRASE", "PIN of the security key: ")
 
     def sudo_password(self, login: str) -> Secret | None:
-        """Return the password that sudo on the box wants."""
+        """Return the password of sudo on the box."""
         return self._hidden("ONECARD_SUDO_PASSWORD", f"sudo password on {login}: ")
 
-    def accepts(self, question: str) -> bool:
-        """Ask a yes-or-no question; no terminal means no."""
+    def confirm(self, question: str) -> bool:
+        """Prompt for yes or no; no terminal means no."""
         if not sys.stdin.isatty():
             return False
         with _ONE_AT_A_TIME:
@@ -45,8 +50,8 @@ class Prompts:
             sys.stderr.flush()
             return sys.stdin.readline().strip().lower() == "yes"
 
-    def types(self, question: str, expected: str) -> bool:
-        """Have a person type `expected` to go on; no terminal means no."""
+    def confirm_by_typing(self, question: str, expected: str) -> bool:
+        """Prompt for the text `expected` as confirmation; no terminal means no."""
         if not sys.stdin.isatty():
             return False
         with _ONE_AT_A_TIME:

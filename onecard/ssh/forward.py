@@ -1,7 +1,7 @@
-"""Forwards a port of this computer to one on the box, over the connection that is already open.
+"""Port forwarding: from a port of this computer to one on the box, over the open connection.
 
 Fabric's own forwarding ends for good at the first connection that the box refuses, which is what
-a server does until it is up; here such a connection is closed and the next one tried anew.
+a server does until it is up; here such a connection is closed, and the next one is tried.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ class Channel(Protocol):
         """Send all of `data`."""
 
     def shutdown_write(self) -> None:
-        """Say that nothing more will be sent."""
+        """Signal the end of the data."""
 
     def close(self) -> None:
         """Close the stream."""
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True  # connections of a tunnel that was closed just now linger
+    allow_reuse_address = True  # connections of a tunnel that was just closed linger
     daemon_threads = True
     block_on_close = False
 
 
 @contextmanager
 def forwarded(open_channel: Callable[[], Channel], port: int = 0) -> Iterator[int]:
-    """Listen on a port of 127.0.0.1; yield it. Everything is closed at the end.
+    """Listen on a port of 127.0.0.1 and yield its number; close everything at the end.
 
     open_channel: opens a stream to the box's port; raises UnreachableError when it is refused.
     port: the one to listen on, 0 for any that is free. Raises OSError when it is taken.
@@ -67,7 +67,7 @@ def forwarded(open_channel: Callable[[], Channel], port: int = 0) -> Iterator[in
 
 
 def _join(near: socket.socket, far: Channel) -> None:
-    """Carry bytes both ways, each way until its own end."""
+    """Copy bytes in both directions, each until its own end."""
     near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def outwards() -> None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_HOSTS = 10_000
+MAXIMUM_HOSTS = 10_000
 
 _BRACKETED_PORT = re.compile(r"^\[(.+)\]:([0-9]+)$")
 _PORT = re.compile(r"^((?:[^:\[\]]|\[[^\]]*\])*):([0-9]+)$")
-_NAME = re.compile(r"^[\w:][\w.:-]*$")
+_NAME = re.compile(r"[\w:][\w.:-]*")
 
 
 def expand(pattern: str) -> tuple[tuple[str, ...], int | None]:
@@ -22,7 +22,7 @@ def expand(pattern: str) -> tuple[tuple[str, ...], int | None]:
     `node[01:03]` is node01, node02, node03; `[a:c]`, a step (`[1:9:2]`) and several ranges work;
     `name:2222` and `[address]:2222` set the port. The rules are those of Ansible's YAML inventory
     plugin (ansible-core, plugins/inventory/__init__.py and parsing/utils/addresses.py).
-    Raises ValueError, in words, for a range or a name that cannot be.
+    Raises ValueError with a message for an invalid range or name.
     """
     port: int | None = None
     match = _BRACKETED_PORT.match(pattern) or _PORT.match(pattern)
@@ -30,7 +30,7 @@ def expand(pattern: str) -> tuple[tuple[str, ...], int | None]:
         pattern, port = match.group(1), int(match.group(2))
     names = _expand(pattern)
     for name in names:
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             raise ValueError(f'"{name}" is no host name (letters, digits, and . _ - : inside)')
     return names, port
 
@@ -45,8 +45,8 @@ def _expand(pattern: str) -> tuple[str, ...]:
     names: list[str] = []
     for element in _elements(inside):
         names.extend(_expand(f"{head}{element}{tail}"))
-        if len(names) > MOST_HOSTS:
-            raise ValueError(f'"{pattern}" stands for more than {MOST_HOSTS} hosts')
+        if len(names) > MAXIMUM_HOSTS:
+            raise ValueError(f'"{pattern}" stands for more than {MAXIMUM_HOSTS} hosts')
     return tuple(names)
 
 
@@ -65,8 +65,8 @@ def _elements(inside: str) -> Sequence[str]:
         if width and width != len(end):
             raise ValueError(f'begin and end of the range "[{inside}]" differ in length')
         numbers = range(int(begin), int(end) + 1, step)
-        if len(numbers) > MOST_HOSTS:
-            raise ValueError(f'the range "[{inside}]" stands for more than {MOST_HOSTS} hosts')
+        if len(numbers) > MAXIMUM_HOSTS:
+            raise ValueError(f'the range "[{inside}]" stands for more than {MAXIMUM_HOSTS} hosts')
         elements = [str(number).zfill(width) for number in numbers]
     if not elements:
         raise ValueError(f'the range "[{inside}]" ends before it begins')

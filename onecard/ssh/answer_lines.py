@@ -1,10 +1,10 @@
-"""Reading a probe's `key=value` lines, and numbers that may not be numbers."""
+"""Parse a probe's `key=value` lines, and numbers that may not be numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onecard.script import Answer
+from onecard.ssh.probe_batch import Answer
 
 
 class Lines:
@@ -26,16 +26,16 @@ class Lines:
         return next(iter(self._values.get(key, ())), "")
 
     def yes(self, key: str) -> bool:
-        """Return whether the key was said to be `yes`."""
+        """Return whether the key's value is `yes`."""
         return self.one(key) == "yes"
 
     def number(self, key: str) -> int:
-        """Return a key's value as a whole number, 0 where it is none."""
+        """Return a key's value as a whole number, 0 if it is not a number."""
         return whole(self.one(key)) or 0
 
 
 def lines(answers: Mapping[str, Answer], name: str) -> Lines:
-    """Return the lines of one probe's answer; none when it was not asked."""
+    """Return the lines of one probe's answer; none when the probe was not run."""
     answer = answers.get(name)
     return Lines(answer.output if answer else "")
 
@@ -51,15 +51,3 @@ def whole(text: str) -> int | None:
 def gib(kib: int) -> float:
     """Return KiB as GiB, rounded to hundredths."""
     return round(kib / (1 << 20), 2)
-
-
-def upstream(version: str) -> str:
-    """Return a Debian version without its epoch and revision: `1:580.95.05-0ubuntu1`."""
-    return version.rpartition(":")[2].rsplit("-", 1)[0]
-
-
-def version_key(text: str) -> tuple[int, ...]:
-    """Return the numbers in a version, for comparing: `580.159.04` -> (580, 159, 4)."""
-    return tuple(
-        int(part) for part in text.replace("-", ".").replace("~", ".").split(".") if part.isdigit()
-    )

@@ -1,4 +1,4 @@
-"""The lock files, inventory/locks/HOST.yml, and the copy that each environment on a box carries."""
+"""Lock files: inventory/locks/HOST.yml, and the copy in each environment on a box."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from onecard.box.atomic_write import write_whole
 from onecard.errors import UsageError
-from onecard.host import Host
-from onecard.locks.lock import Lock, asked
-from onecard.setting_errors import dotted, explain
-from onecard.whole_file import write_whole
-from onecard.yaml_file import read
+from onecard.inventory.host import Host
+from onecard.inventory.lock import Lock, build_request
+from onecard.settings.setting_errors import dotted, explain
+from onecard.settings.yaml_file import read
 
 FOLDER = "locks"
 
@@ -26,7 +26,7 @@ _HEAD = """\
 
 
 def path_of(inventory: Path, name: str) -> Path:
-    """Return where a host's lock is kept."""
+    """Return the path of a host's lock file."""
     return inventory / FOLDER / f"{name.replace('/', '_')}.yml"
 
 
@@ -44,24 +44,25 @@ def parse(values: Mapping[str, Any], shown: str, name: str) -> Lock:
     try:
         return Lock.model_validate(values)
     except ValidationError as error:
-        location, words = explain(error)[0]
+        location, message = explain(error)[0]
         # The settings' own hints do not fit here.
-        words = words.partition("; see ")[0].partition("; did you mean")[0]
-        words = "is missing" if words == "Field required" or words.endswith("required") else words
+        message = message.partition("; see ")[0].partition("; did you mean")[0]
+        missing = message == "Field required" or message.endswith("required")
+        message = "is missing" if missing else message
         where = ": ".join(part for part in (shown, dotted(location)) if part)
         raise UsageError(
-            f"{where}: {words}; put the file back as it was, or delete it and run: "
+            f"{where}: {message}; restore the file, or delete it and run: "
             f"invoke upgrade --host {name}"
         ) from error
 
 
 def refuse_other_settings(host: Host, inventory: Path) -> None:
-    """Raise UsageError when the settings ask for another build than the lock holds."""
-    if host.lock is not None and host.lock.asked != asked(host.settings):
+    """Raise UsageError when the settings request another build than the lock's."""
+    if host.lock is not None and host.lock.asked != build_request(host.settings):
         shown = path_of(inventory, host.name).relative_to(inventory.parent).as_posix()
         raise UsageError(
-            f"{host.name}: {shown} was made for {host.lock.asked}, the settings now ask for "
-            f"{asked(host.settings)}; run: invoke upgrade --host {host.name}"
+            f"{host.name}: {shown} was made for {host.lock.asked}, the settings now require "
+            f"{build_request(host.settings)}; run: invoke upgrade --host {host.name}"
         )
 
 

@@ -1,0 +1,1 @@
+"""Secrets: their type, where this computer stores them, the copies for clients."""

@@ -1,0 +1,1 @@
+"""The inventory's files in, hosts with their settings and locks out; which of them are meant."""

@@ -1,0 +1,40 @@
+"""A host: where it is, how to log in, and what it should become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from onecard.box import paths
+from onecard.credentials.secret import Secret
+from onecard.inventory.lock import Lock
+from onecard.settings.connection import Connection
+from onecard.settings.layers import Layer
+from onecard.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host of the inventory, or one named by address on the command line.
+
+    groups: every group that it belongs to, `all` left out, outermost first.
+    lock: the exact build that it runs; None before the first provision.
+    index_login: `name:password` for the indexes of the settings.
+    layers: the blocks of variables that it is made of, the weakest first (origins.py).
+    refusal: why it cannot be used, such as a connection that is not SSH; "" where it can.
+    api_key: the key that its server must have, None for one generated on the box.
+    """
+
+    name: str
+    connection: Connection
+    settings: Settings
+    groups: tuple[str, ...] = ()
+    api_key: Secret | None = None
+    lock: Lock | None = None
+    index_login: Secret | None = None
+    layers: tuple[Layer, ...] = field(default=(), compare=False, repr=False)
+    refusal: str = ""
+
+    @property
+    def venv(self) -> str:
+        """Return its environment's folder on the box: the lock's own, or the one in force."""
+        return f"{paths.VENVS}/{self.lock.key}" if self.lock else paths.VENV

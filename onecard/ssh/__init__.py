@@ -1,0 +1,1 @@
+"""SSH: the connection, host keys, forwarded ports, and the shell that runs scripts."""

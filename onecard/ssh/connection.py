@@ -1,0 +1,293 @@
+"""Paramiko's door: one login to a host, its host key verified, that carries commands and streams.
+
+It turns every exception of fabric and paramiko into the project's own errors. Nothing outside
+onecard/ssh imports these two libraries.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from onecard.errors import RUN_AGAIN, AuthenticationError, OnecardError, UnreachableError
+from onecard.inventory.host import Host
+from onecard.ssh import fabric_connection
+from onecard.ssh.door import Door
+from onecard.ssh.errors import refusal_named, translated
+from onecard.ssh.fabric_connection import (
+    hops,
+    is_refused,
+    new_connection,
+    offer_key_file,
+    verify_host_key,
+)
+from onecard.ssh.host_keys import UnknownHostKey
+from onecard.ssh.openssh import private_key
+from onecard.ssh.openssh.proxy import described, failure
+from onecard.ssh.openssh.route import Route, resolve
+from onecard.ssh.prompts import Prompts
+from onecard.ssh.transport.pipelined import is_ordinary, remember_ordinary
+from onecard.ssh.trust import confirm_host_key
+
+# paramiko also logs each exception that it raises, as a traceback on the terminal.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+_NO_ANSWER = "No existing session"  # paramiko's, where the box sends its banner and no key in time
+_HOST_KEY_ERRORS = (UnknownHostKey, paramiko.BadHostKeyException)
+
+
+class _ChannelPipe:
+    """A command running on the box; implements Pipe.
+
+    lost: returns the error for a lost connection.
+    """
+
+    def __init__(self, channel: paramiko.Channel, lost: Callable[[], UnreachableError]) -> None:
+        self._channel = channel
+        self._lost = lost
+
+    def write(self, data: bytes) -> None:
+        self._channel.settimeout(None)  # the timeout of a read does not apply to a long upload
+        try:
+            self._channel.sendall(data)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise self._lost() from error
+
+    def read(self, timeout: float) -> bytes | None:
+        self._channel.settimeout(timeout)
+        try:
+            data = self._channel.recv(65536)
+        except TimeoutError:
+            return None
+        if not data and not self._channel.get_transport().is_active():
+            raise self._lost()
+        return data
+
+    def close(self) -> None:
+        self._channel.close()
+
+
+class SshConnection(Door):
+    """One host's SSH connection.
+
+    known_hosts: the project's own file; the user's files are read after it. route: the way to the
+    host, resolved where it is None. first: the command that will be started first, if it is known:
+    it is sent with the login.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        known_hosts: Path,
+        prompts: Prompts,
+        route: Route | None = None,
+        first: str = "",
+    ) -> None:
+        self._host = host
+        self._known_hosts = known_hosts
+        self._prompts = prompts
+        self._route = route or resolve(host)
+        self._first = "" if is_ordinary(self._route.host_key_name) else first
+        with translated(host.name):
+            self._connection = new_connection(host, self._route, known_hosts, lambda: self._first)
+
+    @property
+    def login(self) -> str:
+        return self._route.login
+
+    @property
+    def address(self) -> str:
+        return self._route.address
+
+    def connect(self) -> None:
+        """Log in: verify the host key, then offer key files, the agent's keys and a password.
+
+        Raises HostKeyError, AuthenticationError or UnreachableError within connect_timeout;
+        UsageError for a file of this computer that cannot be used.
+        """
+        offer_key_file(self._host, self._connection)
+        with self._translated():
+            try:
+                self._open()
+            except UnknownHostKey as unknown:
+                self._close_unauthenticated()
+                confirm_host_key(
+                    self._host, unknown.host_key, self._known_hosts, self._route, self._prompts
+                )
+                self._open()
+
+    def pipe(self, command: str) -> _ChannelPipe:
+        with self._translated():
+            if command == self._first and (channel := self._first_channel()):
+                return _ChannelPipe(channel, self._lost)
+            channel = self._connection.transport.open_session(
+                timeout=self._host.connection.connect_timeout
+            )
+            channel.set_combine_stderr(True)
+            with refusal_named(self._host.name, lambda: self.alive):
+                channel.exec_command(command)
+            return _ChannelPipe(channel, self._lost)
+
+    def _first_channel(self) -> paramiko.Channel | None:
+        """Return the channel of the command that was sent with the login, None where none runs."""
+        self._first = ""
+        transport = self._connection.transport
+        if not transport.pipelined:
+            return None
+        channel: paramiko.Channel | None = transport.first_channel(
+            self._host.connection.connect_timeout
+        )
+        if channel is not None:
+            channel.set_combine_stderr(True)
+        elif not self.alive:
+            self._open_step_by_step()
+        return channel
+
+    @property
+    def alive(self) -> bool:
+        transport = self._connection.transport
+        return transport is not None and bool(transport.is_active())
+
+    @property
+    def silent(self) -> bool:
+        transports = [connection.client.get_transport() for connection in hops(self._connection)]
+        return any(transport is not None and transport.silent for transport in transports)
+
+    def stream(self, port: int, address: str = "127.0.0.1") -> paramiko.Channel:
+        with self._translated():
+            channel: paramiko.Channel = self._connection.transport.open_channel(
+                "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=10
+            )
+            return channel
+
+    def close(self) -> None:
+        fabric_connection.close(self._connection)
+
+    def _open(self) -> None:
+        verify_host_key(self._connection, self._route, self._known_hosts, store=True)
+        try:
+            self._connection.open()
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            transport = self._connection.client.get_transport()
+            if self._first and transport is not None and transport.pipelined:
+                self._first = ""  # no more of it: a key was refused, or the server cut it
+                if not transport.is_active():
+                    self._open_step_by_step()
+                    return
+            if not isinstance(error, paramiko.SSHException):
+                raise
+            refusing = next(filter(is_refused, hops(self._connection)), None)
+            if refusing is None or isinstance(error, _HOST_KEY_ERRORS):
+                raise
+            self._close_unauthenticated()
+            self._open_with_secrets(refusing)
+
+    def _open_step_by_step(self) -> None:
+        """Log in again, after a server that cut a pipelined login."""
+        fabric_connection.close(self._connection)
+        self._open()
+        remember_ordinary(self._route.host_key_name)
+
+    def _close_unauthenticated(self) -> None:
+        """Close connections without a login: they would time out during a prompt."""
+        for connection in hops(self._connection):
+            transport = connection.client.get_transport()
+            if transport is not None and not transport.is_authenticated():
+                connection.client.close()
+
+    def _open_with_secrets(self, refusing: Any) -> None:
+        """Log in again with a key that needs a passphrase, then with a password.
+
+        refusing: the connection that was refused; the box's password is not sent to a jump host.
+        """
+        locked = self._locked_keys()
+        if self._unlock(locked):
+            locked = []
+            try:
+                self._connection.open()
+                return
+            except paramiko.SSHException:
+                if not is_refused(self._connection):
+                    raise
+        password = self._prompts.ssh_password(self.login) if refusing is self._connection else None
+        if password is None and locked:
+            start = "" if os.environ.get("SSH_AUTH_SOCK") else 'eval "$(ssh-agent)" && '
+            raise AuthenticationError(
+                f"{self._host.name}: the private key {locked[0]} is encrypted, and no agent offers "
+                f"it: {start}ssh-add {locked[0]}, or set ONECARD_KEY_PASSPHRASE"
+            )
+        if password is None:
+            raise paramiko.AuthenticationException("no key was accepted")
+        self._connection.connect_kwargs["password"] = password.reveal()
+        try:
+            self._connection.open()
+        finally:
+            del self._connection.connect_kwargs["password"]
+
+    def _locked_keys(self) -> list[Path]:
+        own = self._host.connection.key_file
+        paths = [own] if own else map(Path, self._connection.connect_kwargs["key_filename"])
+        return [path for path in dict.fromkeys(paths) if private_key.is_encrypted(path)]
+
+    def _unlock(self, locked: list[Path]) -> bool:
+        """Offer the first of these keys that a passphrase decrypts; return whether there is one."""
+        rejected = []
+        for path in locked:
+            passphrase = self._prompts.passphrase(path)
+            if passphrase is None:
+                continue
+            try:
+                key = private_key.load(path, passphrase.reveal())
+            except private_key.EncryptedError:
+                rejected.append(path)
+                continue
+            for connection in hops(self._connection):
+                connection.connect_kwargs["pkey"] = key
+            return True
+        if rejected:
+            raise AuthenticationError(
+                f"{self._host.name}: wrong passphrase for {rejected[0]}: correct "
+                f"ONECARD_KEY_PASSPHRASE, or unset it to be prompted, or use ssh-add {rejected[0]}"
+            )
+        return False
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Do as `translated`, but report what a jump host or ProxyCommand said, or a lost login."""
+        try:
+            with translated(self._host.name):
+                yield
+        except OnecardError as error:
+            lost = self._connection.transport is not None and not self.alive
+            lost |= str(error.__cause__) == _NO_ANSWER
+            if (lost or type(error) is UnreachableError) and (
+                said := fabric_connection.complaint(self._connection)
+            ):
+                raise failure(self._host.name, described(self._route), said) from error
+            if self.silent or lost:
+                raise self._lost() from error
+            raise
+
+    def _lost(self) -> UnreachableError:
+        """Return the error for a connection that was lost, or never answered."""
+        name = self._host.name
+        patience = fabric_connection.patience_of(self._host, self._route)
+        if self._connection.transport is not None and not self.silent:
+            return UnreachableError(f"{name}: the connection was cut; {RUN_AGAIN}")
+        if self._connection.transport is None:
+            return UnreachableError(
+                f"{name}: takes connections, but the box does not answer within {patience:g} s "
+                "(connect_timeout): it hangs, or the port is not that of SSH; look at its console"
+            )
+        patience = fabric_connection.patience_after_login(self._route, patience)
+        return UnreachableError(
+            f"{name}: the box does not answer, for {patience:g} s now (connect_timeout): it is "
+            f"down, or the network to it; {RUN_AGAIN}"
+        )

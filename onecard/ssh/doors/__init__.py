@@ -1,0 +1,1 @@
+"""The doors to a box: which one a host needs, and what it will use."""

@@ -1,0 +1,122 @@
+"""Log in to a host: connection, prompts and root shell put together."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from onecard.errors import OnecardError, UnreachableError
+from onecard.inventory.host import Host
+from onecard.ssh.boot import login_command
+from onecard.ssh.disk_space import with_disk_reason
+from onecard.ssh.door import Door
+from onecard.ssh.doors import choose
+from onecard.ssh.prompts import Prompts
+from onecard.ssh.shell import Session, new_nonce
+
+
+@dataclass
+class Connected:
+    """A host with its open connection and its root shell.
+
+    known_hosts: file of host keys; prompts: passwords and confirmations.
+    """
+
+    host: Host
+    connection: Door
+    session: Session
+    known_hosts: Path
+    prompts: Prompts
+
+    def close(self) -> None:
+        """Close the shell and the connection."""
+        self.session.close()
+        self.connection.close()
+
+    def reopen(self) -> Session:
+        """Log in again, as after a reboot, and return the new shell. Raises as `connected` does."""
+        self.close()
+        self.connection, self.session = _log_in(
+            self.host, self.known_hosts, self.prompts, again=True
+        )
+        return self.session
+
+    def another_session(self, idle_timeout: float | None = None) -> Session:
+        """Open a second shell over the same connection, to run in parallel with the first."""
+        return _session(self.host, self.connection, Prompts(), idle_timeout)
+
+
+@contextmanager
+def connected(host: Host, known_hosts: Path) -> Iterator[Connected]:
+    """Log in to a host and open the shell; close both at the end.
+
+    An error caused by a full or read-only disk names that disk (disk_space.py).
+    Raises HostKeyError, AuthenticationError, UnreachableError.
+    """
+    prompts = Prompts()
+    connection, session = _log_in(host, known_hosts, prompts)
+    box = Connected(host, connection, session, known_hosts, prompts)
+    try:
+        yield box
+    except OnecardError as error:
+        explained = with_disk_reason(error, box.session)
+        if explained is error:
+            raise
+        raise explained from error
+    finally:
+        box.close()
+
+
+def holder(command: str) -> str:
+    """Return this run's name, for other runs that find the box locked."""
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"`invoke {command}` of {who} (pid {os.getpid()}) since {now}"
+
+
+def _log_in(
+    host: Host, known_hosts: Path, prompts: Prompts, *, again: bool = False
+) -> tuple[Door, Session]:
+    """Return the connection and its root shell.
+
+    again: use no connection of an earlier command, as after one that had died unseen.
+    """
+    nonce = new_nonce()
+    first = login_command(nonce, become=host.connection.become)
+    connection = choose.connect(host, known_hosts, prompts, first=first, again=again)
+    try:
+        return connection, _session(host, connection, prompts, nonce=nonce)
+    except BaseException as error:
+        connection.close()
+        if not (connection.reused and isinstance(error, UnreachableError)):
+            raise
+    return _log_in(host, known_hosts, prompts, again=True)
+
+
+def _session(
+    host: Host,
+    connection: Door,
+    prompts: Prompts,
+    idle_timeout: float | None = None,
+    nonce: str = "",
+) -> Session:
+    settings = host.connection
+    return Session(
+        connection.pipe,
+        nonce=nonce,
+        host=host.name,
+        become=settings.become,
+        prompt_password=lambda: prompts.sudo_password(connection.login),
+        on_wait=lambda holder: print(
+            f"{host.name}: waiting for a job that {holder} left running", file=sys.stderr
+        ),
+        command_timeout=settings.command_timeout,
+        idle_timeout=idle_timeout or settings.idle_timeout,
+    )

@@ -1,0 +1,1 @@
+"""OpenSSH on this computer: it resolves hosts, reaches them through hops, and can be the door."""
