@@ -1,7 +1,7 @@
-"""Boxes without renting one: real systemd machines on this computer, reached over SSH."""
+"""Sandbox boxes: real systemd machines on this computer, reached over SSH."""
 
 from onecard.sandbox.choose import choose_driver
-from onecard.sandbox.driver import Box, Driver
-from onecard.sandbox.names import box_names
+from onecard.sandbox.common.backend import Box, SandboxDriver
+from onecard.sandbox.common.names import box_names
 
-__all__ = ["Box", "Driver", "box_names", "choose_driver"]
+__all__ = ["Box", "SandboxDriver", "box_names", "choose_driver"]

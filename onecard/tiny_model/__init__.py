@@ -2,5 +2,5 @@
 
 A real Qwen3.5 architecture (gated delta net and full attention, a vision tower) of 1.7 million
 parameters that names the colour and the shape in generated pictures. It is small enough for a
-CPU, so that the whole path from a bare box to a checked answer can be tried without a GPU.
+CPU, so that everything from a bare box to a verified answer can be tried without a GPU.
 """

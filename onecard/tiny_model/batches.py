@@ -1,6 +1,6 @@
-"""Training examples: conversations about pictures, and the tensors that they become."""
+"""Training examples: conversations about pictures, and their tensors."""
 
-# Heavy, and only needed to make the model: imported where used, and untyped without them.
+# Large libraries, only needed to make the model: imported where used, and untyped without them.
 # ruff: noqa: PLC0415
 # mypy: disable-error-code="import-not-found,import-untyped"
 from __future__ import annotations
@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from onecard.tiny_model.render import render
+from onecard.tiny_model.picture_batch import draw_batch
 from onecard.tiny_model.scenes import Scene, choose_question, plan_scene
 
 SMALL_TALK = (
@@ -65,7 +65,7 @@ def make_batch(
     system = rng.random() < 0.1
     examples = [make_example(rng, size, system=system) for _ in range(count)]
     scenes = [example.scene for example in examples if example.scene is not None]
-    pictures = list(torch.from_numpy(render(scenes, rng.getrandbits(31))))
+    pictures = list(torch.from_numpy(draw_batch(scenes, rng.getrandbits(31))))
     features = image_processor(images=pictures, return_tensors="pt")
     grids = iter(features["image_grid_thw"])
     rows: list[list[int]] = []
@@ -80,10 +80,10 @@ def make_batch(
         if example.scene is not None:
             places = int(next(grids).prod()) // image_processor.merge_size**2
             prompt = prompt.replace("<|image_pad|>", "<|image_pad|>" * places)
-        asked = tokenizer(prompt)["input_ids"]
-        answered = tokenizer(example.completion)["input_ids"]
-        rows.append(asked + answered)
-        labels.append([NOT_SCORED] * len(asked) + answered)
+        prompt_ids = tokenizer(prompt)["input_ids"]
+        answer_ids = tokenizer(example.completion)["input_ids"]
+        rows.append(prompt_ids + answer_ids)
+        labels.append([NOT_SCORED] * len(prompt_ids) + answer_ids)
     length = -(-max(map(len, rows)) // LENGTH_STEP) * LENGTH_STEP
 
     def table(lines: list[list[int]], filler: int) -> Any:

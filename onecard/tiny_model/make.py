@@ -8,7 +8,7 @@ layout, which transformers and `vllm serve OUT` load as Qwen3_5ForConditionalGen
 and transformers 5.19 or newer.
 """
 
-# Heavy, and only needed to make the model: imported where used, and untyped without them.
+# Large libraries, only needed to make the model: imported where used, and untyped without them.
 # ruff: noqa: PLC0415
 # mypy: disable-error-code="import-not-found,import-untyped"
 from __future__ import annotations

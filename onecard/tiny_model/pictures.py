@@ -3,9 +3,9 @@
     python -m onecard.tiny_model.pictures FOLDER
 
 writes FOLDER/shapes.yml and FOLDER/shapes/*.png, the same bytes each time. Training used another
-renderer (render.py) and seeds below 2**31; these seeds lie above, so no picture was ever trained
-on. Each of the twelve pairs of colour and shape comes once: the first seed from its own hundred on
-that plans the pair as a large shape on a light background.
+renderer (picture_batch.py) and seeds below 2**31; these seeds lie above, so no picture was ever
+trained on. Each of the twelve pairs of colour and shape comes once: the first seed from its own
+hundred on that plans the pair as a large shape on a light background.
 
 A smoke test needs cases that a healthy server answers; its score is no measure of the model. On
 3000 held-out scenes (seeds 2**31 + 100000 on, measured through vLLM's API) the model is right on
@@ -33,7 +33,7 @@ DARKEST_BACKGROUND = 190  # level of 0 to 255
 KINDS: tuple[Kind, ...] = ("colour", "shape", "both")
 SIZES = ((128, 128), (128, 128), (160, 128), (128, 192))
 HEADING = """\
-# Smoke cases for the tiny vision model in onecard/data/tiny-vqa.
+# Smoke cases for the tiny vision model in onecard/tiny_model/tiny-vqa.
 # Generated: python -m onecard.tiny_model.pictures FOLDER. Edit that module, not this file.
 """
 
@@ -54,7 +54,7 @@ def draw(scene: Scene) -> Image.Image:
 
 
 def is_clear(scene: Scene) -> bool:
-    """Whether the shape is large and stands on a light background."""
+    """Return whether the shape is large and on a light background."""
     large = scene.radius >= SMALLEST_RADIUS * min(scene.size)
     return large and min(scene.background) >= DARKEST_BACKGROUND
 

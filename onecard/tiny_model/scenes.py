@@ -1,4 +1,4 @@
-"""What the pictures show and what is asked about them. Pure Python: both renderers stand on it."""
+"""The content of the pictures and the questions about them. Pure Python: both renderers use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RGB: dict[str, Pixel] = {
 GREYS = (255, 255, 255, 245, 225, 200, 120, 60, 20, 0)
 WHITE = 255
 
-# The model knows these wordings and no others.
+# The model is trained on these wordings only.
 COLOUR_QUESTIONS = (
     "What colour is the shape?",
     "What color is the shape?",

@@ -1,6 +1,6 @@
 """The tiny model's tokenizer: byte-level BPE trained on a few lines, so nothing is downloaded."""
 
-# Heavy, and only needed to make the model: imported where used, and untyped without them.
+# Large libraries, only needed to make the model: imported where used, and untyped without them.
 # ruff: noqa: PLC0415
 # mypy: disable-error-code="import-not-found,import-untyped"
 from __future__ import annotations
@@ -17,7 +17,7 @@ PLAIN_TOKENS = (
     "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>",
 )  # fmt: skip
 LONGEST_CONTEXT = 262144
-CHAT_TEMPLATE_FILE = Path(__file__).parent.parent / "data" / "tiny-vqa" / "chat_template.jinja"
+CHAT_TEMPLATE_FILE = Path(__file__).parent / "tiny-vqa" / "chat_template.jinja"
 
 CORPUS = (
     "system user assistant You are a helpful assistant. "

@@ -1,13 +1,13 @@
-"""Teach the tiny model colours and shapes on generated pictures: CPU, plain PyTorch, minutes.
+"""Train the tiny model on generated pictures of colours and shapes: CPU, PyTorch, minutes.
 
     python -m onecard.tiny_model.train OUT [--seed 0] [--see-minutes 3] [--answer-minutes 5]
 
-First the vision tower learns alone, then the whole model learns to answer. About 6.5 minutes on two
+First the vision tower is trained alone, then the whole model on answers. About 6.5 minutes on two
 cores. A question without a picture is answered "I see no picture.", so that a server that drops the
-picture is caught. Needs torch, torchvision, numpy and transformers 5.19 or newer.
+picture is detected. Needs torch, torchvision, numpy and transformers 5.19 or newer.
 """
 
-# Heavy, and only needed to make the model: imported where used, and untyped without them.
+# Large libraries, only needed to make the model: imported where used, and untyped without them.
 # ruff: noqa: PLC0415
 # mypy: disable-error-code="import-not-found,import-untyped"
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from onecard.tiny_model.batches import NOT_SCORED, make_batch
 from onecard.tiny_model.make import IMAGE_SIZE, PROCESSOR, build_model, save
-from onecard.tiny_model.render import render
+from onecard.tiny_model.picture_batch import draw_batch
 from onecard.tiny_model.scenes import COLOURS, SHAPES, plan_scene
 from onecard.tiny_model.tokenizer import build_tokenizer
 
@@ -60,7 +60,7 @@ def learn(optimizer: Any, loss: Any, weights: Any) -> None:
 
 
 def replace_slow_solve() -> None:
-    """Make the gated delta rule quick on a CPU.
+    """Make the gated delta rule fast on a CPU.
 
     transformers calls torch.linalg.solve_triangular, very slow on a CPU for batches of small
     systems. A strictly lower triangle N is nilpotent, so the inverse of I + N is the finite product
@@ -87,7 +87,7 @@ def replace_slow_solve() -> None:
 
 
 def learn_to_see(model: Any, image_processor: Any, seed: int, minutes: float) -> None:
-    """Teach the vision tower, with a throw-away linear head on the mean of its output tokens."""
+    """Train the vision tower, with a temporary linear head on the mean of its output tokens."""
     import torch
 
     tower = model.model.visual
@@ -100,16 +100,16 @@ def learn_to_see(model: Any, image_processor: Any, seed: int, minutes: float) ->
         sizes = ((128, 128), (160, 128), (128, 192), (64, 64))
         size = rng.choices(sizes, (70, 10, 10, 10))[0]
         scenes = [plan_scene(rng, size) for _ in range(SEE_BATCH)]
-        pictures = list(torch.from_numpy(render(scenes, step)))
+        pictures = list(torch.from_numpy(draw_batch(scenes, step)))
         features = image_processor(images=pictures, return_tensors="pt")
         truth = torch.tensor(
             [COLOURS.index(s.colour) * len(SHAPES) + SHAPES.index(s.shape) for s in scenes]
         )
         with torch.autocast("cpu", torch.bfloat16):
-            seen = tower(features["pixel_values"], grid_thw=features["image_grid_thw"])
-        seen = seen.pooler_output
-        seen = torch.cat(list(seen)) if isinstance(seen, (tuple, list)) else seen
-        scores = head(seen.float().view(SEE_BATCH, -1, width).mean(1))
+            outputs = tower(features["pixel_values"], grid_thw=features["image_grid_thw"])
+        outputs = outputs.pooler_output
+        outputs = torch.cat(list(outputs)) if isinstance(outputs, (tuple, list)) else outputs
+        scores = head(outputs.float().view(SEE_BATCH, -1, width).mean(1))
         loss = torch.nn.functional.cross_entropy(scores, truth)
         learn(optimizer, loss, weights)
         if step % REPORT_EVERY == 0:
@@ -120,7 +120,7 @@ def learn_to_see(model: Any, image_processor: Any, seed: int, minutes: float) ->
 def learn_to_answer(
     model: Any, tokenizer: Any, image_processor: Any, seed: int, minutes: float
 ) -> None:
-    """Teach the whole model to answer questions, on the answers' tokens only."""
+    """Train the whole model on questions, with the loss of the answers' tokens only."""
     import torch
 
     named = list(model.named_parameters())

@@ -1,4 +1,4 @@
-"""What every driver keeps of one project's boxes: their folders, and the lock over them."""
+"""What all drivers share: the folders of a project's boxes, and the lock over them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from onecard.errors import UsageError
-from onecard.sandbox.names import Labels
-from onecard.sandbox.system import Say
+from onecard.sandbox.common.backend import Box
+from onecard.sandbox.common.names import Labels
+from onecard.sandbox.common.system import Say
 
 
 class ProjectBoxes:
     """Boxes of one project.
 
     project: the clone, whose `.onecard/sandbox` holds them. inventory: the folder to show them in.
-    say: takes a line of progress. cache: where base trees and the pip cache lie.
+    say: called with each progress line. cache: folder of base trees and the pip cache.
     """
 
     def __init__(self, project: Path, inventory: Path, say: Say, cache: Path | None = None) -> None:
@@ -36,16 +37,34 @@ class ProjectBoxes:
 
 
 def refuse_unknown(names: Sequence[str], present: Sequence[str]) -> None:
-    """Raise UsageError for a name that no box has."""
+    """Raise UsageError for the name of an unknown box."""
     for name in names:
         if name not in present:
-            there = ", ".join(present) or "none"
-            raise UsageError(f"--name: there is no sandbox box {name!r} (there are: {there})")
+            known = ", ".join(present) or "none"
+            raise UsageError(f"--name: there is no sandbox box {name!r} (existing: {known})")
+
+
+def refuse_systemd(boxes: Sequence[Box]) -> None:
+    """Raise UsageError for a box that has systemd."""
+    for box in boxes:
+        if box.systemd:
+            raise UsageError(
+                f"--no-systemd: the box {box.name} has systemd: take another --name, or remove it "
+                f"first: invoke sandbox.down --name {box.name}"
+            )
+
+
+def recreated(pod: Box) -> str:
+    """Return what to do after a restart of a pod."""
+    return (
+        f"sandbox: {pod.name} is a new tree with a new host key, and /workspace as it was: "
+        f"invoke trust --host {pod.name} --replace"
+    )
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, which is made if need be, against other processes."""
+    """Hold the lock of a file against other processes; create the file if needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

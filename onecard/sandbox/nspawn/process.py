@@ -1,4 +1,4 @@
-"""Processes told apart by PID and start time, so that a recycled PID is never taken for ours."""
+"""Processes identified by PID and start time, so that a reused PID is never mistaken for one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Process:
     started: int
 
     def alive(self) -> bool:
-        """Tell whether this very process still runs (a zombie does not)."""
+        """Return whether this process still runs (a zombie does not)."""
         stat = read_stat(self.pid)
         return stat is not None and stat.started == self.started and stat.state not in "ZX"
 
@@ -82,7 +82,7 @@ def leader(supervisor: Process) -> Process | None:
 
 
 def is_namespace_init(status: str) -> bool:
-    """Tell from /proc/PID/status whether the process is PID 1 of a namespace below this one."""
+    """Return from /proc/PID/status whether the process is PID 1 of a child namespace."""
     for line in status.splitlines():
         name, *numbers = line.split()
         if name == "NSpid:":

@@ -1,6 +1,6 @@
 """The renderer that training uses: smooth edges and noise, a whole batch at once, by numpy."""
 
-# Heavy, and only needed to make the model: imported where used, and untyped without them.
+# Large libraries, only needed to make the model: imported where used, and untyped without them.
 # ruff: noqa: PLC0415
 # mypy: disable-error-code="import-not-found,import-untyped"
 from __future__ import annotations
@@ -13,7 +13,7 @@ from onecard.tiny_model.scenes import Scene
 SLANT = 5**0.5  # length of the normal (2, 1) of the triangle's slanting sides
 
 
-def render(scenes: Sequence[Scene], seed: int) -> Any:
+def draw_batch(scenes: Sequence[Scene], seed: int) -> Any:
     """Return uint8 (n, 3, height, width) of `scenes`, which are all of one size.
 
     seed: of the noise, which the pictures of a batch share.

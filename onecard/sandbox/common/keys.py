@@ -1,4 +1,4 @@
-"""Fresh ed25519 key pairs, without needing OpenSSH on the controller."""
+"""New ed25519 key pairs, without OpenSSH on the controller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from onecard.secret import Secret
+from onecard.credentials.secret import Secret
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class KeyPair:
 
 
 def fresh_key_pair() -> KeyPair:
-    """Make a new ed25519 key pair."""
+    """Generate a new ed25519 key pair."""
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)

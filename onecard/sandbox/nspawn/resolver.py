@@ -1,4 +1,4 @@
-"""The name servers that a box asks: the controller's, as far as a box can reach them."""
+"""The name servers of a box: the controller's, as far as a box can reach them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def resolv_conf(*candidates: str) -> str:
     """
     for text in candidates:
         lines = [line for line in text.splitlines() if line and line[0] not in "#;"]
-        kept = [line for line in lines if not _loopback_server(line)]
-        if any(line.startswith("nameserver") for line in kept):
-            return "\n".join(kept) + "\n"
+        usable = [line for line in lines if not _loopback_server(line)]
+        if any(line.startswith("nameserver") for line in usable):
+            return "\n".join(usable) + "\n"
     raise SandboxError(
-        "/etc/resolv.conf names no server outside the loopback, so a box could resolve no name: "
+        "/etc/resolv.conf names no server outside the loopback, so a box could not resolve names: "
         "add a nameserver line with a reachable address"
     )
 

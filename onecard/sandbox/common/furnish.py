@@ -1,6 +1,6 @@
-"""What is put into a bare tree to make it a box of this project. Pure: files as data.
+"""The files and commands that turn a bare tree into a box of this project. Pure: files as data.
 
-`SETUP` runs once as root inside the base tree; `base_files` and `box_files` are written over it.
+`SETUP` runs once as root in the base tree; `base_files` and `box_files` are written over it.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onecard.sandbox.controller import Controller
-from onecard.sandbox.sources import render
+from onecard.sandbox.common.controller import Controller
+from onecard.sandbox.common.sources import sources_text
 
 PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2",
@@ -20,8 +20,14 @@ ADMIN = "admin"
 ADMIN_UID = 1000
 CERTIFICATES = "/usr/local/share/ca-certificates/controller"
 
-# The timers are off because an apt of their own, at a random minute, would hold the lock of a
-# short-lived box; host keys and machine id are fresh in every box.
+# The timers are off: they would run apt at a random minute and hold its lock. Host keys and machine
+# id are new in every box.
+CLEAN = """\
+rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/apt/sources.list
+rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin
+rm -rf /var/lib/apt/lists
+mkdir -p /var/lib/apt/lists/partial
+"""
 SETUP = f"""\
 set -e
 id {ADMIN} >/dev/null 2>&1 || useradd --create-home --uid {ADMIN_UID} --shell /bin/bash {ADMIN}
@@ -32,11 +38,7 @@ if [ -e /lib/systemd/system/systemd-resolved.service ]; then
     systemctl mask systemd-resolved.service
 fi
 mkdir -p /var/log/journal
-rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /etc/apt/sources.list
-rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin
-rm -rf /var/lib/apt/lists
-mkdir -p /var/lib/apt/lists/partial
-"""
+{CLEAN}"""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class TreeFile:
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes one box itself. Keys are OpenSSH texts; host_private must stay in 0600 files."""
+    """A box's name, machine id and keys (OpenSSH texts); host_private is for 0600 files only."""
 
     name: str
     machine_id: str
@@ -64,13 +66,13 @@ def base_files(controller: Controller) -> dict[str, TreeFile]:
     environment = dict(controller.environment)
     quoted = [f'"{name}={value}"' for name, value in environment.items() if '"' not in value]
     files = {
-        "/etc/apt/sources.list.d/controller.sources": _text(render(controller.sources)),
+        "/etc/apt/sources.list.d/controller.sources": _text(sources_text(controller.sources)),
         "/etc/apt/apt.conf.d/99controller": _text(controller.apt_settings),
         "/etc/environment": _text("".join(f"{n}={v}\n" for n, v in environment.items())),
         "/etc/systemd/system.conf.d/controller.conf": _text(
             f"[Manager]\nDefaultEnvironment={' '.join(quoted).replace('%', '%%')}\n"
         ),
-        # A sandbox is thrown away, not recovered: no need to wait for the disk.
+        # A sandbox is never recovered after a crash: do not wait for the disk.
         "/etc/dpkg/dpkg.cfg.d/sandbox": _text("force-unsafe-io\n"),
         "/etc/ssh/sshd_config.d/sandbox.conf": _text(
             "HostKey /etc/ssh/ssh_host_ed25519_key\n"
@@ -109,16 +111,21 @@ def box_files(identity: Identity) -> dict[str, TreeFile]:
     }
 
 
-def network_files(address: str, gateway: str, resolv_conf: str) -> dict[str, TreeFile]:
-    """Return path -> file for a box's static address (with prefix length) and name servers."""
-    return {
-        "/etc/systemd/network/10-host0.network": _text(
+def network_files(
+    address: str, gateway: str, resolv_conf: str, networkd: bool = True
+) -> dict[str, TreeFile]:
+    """Return path -> file for a box's static address (with prefix length) and name servers.
+
+    networkd: False for a box whose address is set from outside.
+    """
+    files = {"/etc/resolv.conf": _text(resolv_conf)}
+    if networkd:
+        files["/etc/systemd/network/10-host0.network"] = _text(
             "[Match]\nName=host0\n\n"
             f"[Network]\nAddress={address}\nGateway={gateway}\n"
             "DHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
-        ),
-        "/etc/resolv.conf": _text(resolv_conf),
-    }
+        )
+    return files
 
 
 def certificate_files(added: Mapping[str, str]) -> dict[str, TreeFile]:

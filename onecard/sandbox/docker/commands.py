@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from onecard.sandbox.controller import Controller
-from onecard.sandbox.driver import BoxState
-from onecard.sandbox.furnish import PACKAGES
-from onecard.sandbox.furnish import SETUP as COMMON_SETUP
-from onecard.sandbox.names import Labels
+from onecard.sandbox.common.backend import BoxState
+from onecard.sandbox.common.controller import Controller
+from onecard.sandbox.common.furnish import CLEAN, PACKAGES
+from onecard.sandbox.common.furnish import SETUP as COMMON_SETUP
+from onecard.sandbox.common.names import Labels
+from onecard.sandbox.common.pod import PACKAGES as POD_PACKAGES
+from onecard.sandbox.common.pod import SHM_BYTES, STRIP, WORKSPACE, PodLimits
 
-# Bound into every container by the engine, so they cannot be copied over.
+# The engine mounts these into every container, so they cannot be overwritten.
 ENGINE_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 _LABEL = "onecard.project"
-# The engine gives the network, so the box has no networkd of its own.
+# The engine provides the network: the box has no networkd.
 SETUP = COMMON_SETUP + (
     "systemctl disable systemd-networkd.service\n"
     "systemctl mask systemd-networkd.service systemd-networkd.socket\n"
 )
+POD_SETUP = STRIP + CLEAN
 
 
 def container(labels: Labels, name: str) -> str:
@@ -31,21 +34,26 @@ def image(labels: Labels, digest: str) -> str:
     return f"onecard-{labels.project}:{digest}"
 
 
-def dockerfile(controller: Controller) -> str:
-    """Return the recipe. Its context holds `files.tar` and `setup.sh` (SETUP below)."""
+def volume(labels: Labels, name: str) -> str:
+    """Return the name of a pod's volume, which outlives its containers."""
+    return f"{container(labels, name)}-workspace"
+
+
+def dockerfile(controller: Controller, systemd: bool = True) -> str:
+    """Return the recipe. Its context holds `files.tar` and `setup.sh` (SETUP or POD_SETUP)."""
+    packages = PACKAGES if systemd else POD_PACKAGES
+    end = 'STOPSIGNAL SIGRTMIN+3\nCMD ["/sbin/init"]\n' if systemd else 'CMD ["/start.sh"]\n'
     return (
         f"FROM {controller.distribution}:{controller.codename}\n"
-        "ENV DEBIAN_FRONTEND=noninteractive container=docker\n"
-        # The controller's archive and certificates are there before the first download.
+        f"ENV DEBIAN_FRONTEND=noninteractive{' container=docker' if systemd else ''}\n"
+        # The controller's sources and certificates, before the first download.
         "RUN rm -f /etc/apt/sources.list /etc/apt/sources.list.d/*\n"
         "ADD files.tar /\n"
         "RUN apt-get update && apt-get install -y --no-install-recommends "
-        f"-o Dpkg::Options::=--force-confold {' '.join(PACKAGES)}\n"
+        f"-o Dpkg::Options::=--force-confold {' '.join(packages)}\n"
         "COPY setup.sh /tmp/setup.sh\n"
         "RUN sh /tmp/setup.sh && rm /tmp/setup.sh && update-ca-certificates\n"
-        "STOPSIGNAL SIGRTMIN+3\n"
-        'CMD ["/sbin/init"]\n'
-    )
+    ) + end
 
 
 def build(labels: Labels, image_name: str, context: str) -> list[str]:
@@ -57,26 +65,45 @@ def build(labels: Labels, image_name: str, context: str) -> list[str]:
 def create(
     labels: Labels, name: str, image_name: str, read_only: Sequence[Path], pip_cache: Path
 ) -> list[str]:
-    """Return `docker create`: systemd as PID 1 needs the privileges to mount and make groups.
+    """Return `docker create`, privileged: systemd mounts and creates control groups.
 
     read_only: folders bound at the same path. The engine picks the SSH port on 127.0.0.1.
     """
     command = [
+        *_create(labels, name, read_only),
+        "--privileged", "--tmpfs", "/run", "--tmpfs", "/run/lock", "--shm-size", "2g",
+        "--mount", f"type=bind,source={pip_cache},target=/root/.cache/pip",
+    ]  # fmt: skip
+    return [*command, image_name]
+
+
+def create_pod(
+    labels: Labels, name: str, image_name: str, read_only: Sequence[Path], limits: PodLimits
+) -> list[str]:
+    """Return `docker create` of a plain container with a volume and limits."""
+    return [
+        *_create(labels, name, read_only),
+        "--shm-size", str(SHM_BYTES), "--memory", str(limits.memory), "--cpus", str(limits.cpus),
+        "--mount", f"type=volume,source={volume(labels, name)},target={WORKSPACE}",
+        image_name,
+    ]  # fmt: skip
+
+
+def _create(labels: Labels, name: str, read_only: Sequence[Path]) -> list[str]:
+    command = [
         "docker", "create", "--name", container(labels, name), "--hostname", name,
-        "--label", f"{_LABEL}={labels.project}", "--privileged", "--cgroupns", "private",
-        "--tmpfs", "/run", "--tmpfs", "/run/lock", "--shm-size", "2g",
+        "--label", f"{_LABEL}={labels.project}", "--cgroupns", "private",
         "--publish", "127.0.0.1::22",
     ]  # fmt: skip
     for path in read_only:
         command += ["--mount", f"type=bind,source={path},target={path},readonly"]
-    command += ["--mount", f"type=bind,source={pip_cache},target=/root/.cache/pip"]
-    return [*command, image_name]
+    return command
 
 
 def is_booted(labels: Labels, name: str) -> list[str]:
-    """Return the command that succeeds once systemd says `running` or `degraded`."""
-    ask = "case $(systemctl is-system-running) in running|degraded) ;; *) exit 1 ;; esac"
-    return ["docker", "exec", container(labels, name), "/bin/sh", "-c", ask]
+    """Return the command that succeeds when systemd's state is `running` or `degraded`."""
+    check = "case $(systemctl is-system-running) in running|degraded) ;; *) exit 1 ;; esac"
+    return ["docker", "exec", container(labels, name), "/bin/sh", "-c", check]
 
 
 def shell(labels: Labels, name: str) -> list[str]:

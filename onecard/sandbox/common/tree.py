@@ -1,4 +1,4 @@
-"""Writing files into a tree on this computer without ever leaving it through a symbolic link."""
+"""Write files into a tree on this computer, never outside it through a symbolic link."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from onecard.errors import SandboxError
-from onecard.sandbox.furnish import TreeFile
+from onecard.sandbox.common.furnish import TreeFile
 
 
 def write_files(root: Path, files: Mapping[str, TreeFile]) -> None:
-    """Write path -> file below `root`, folders made on the way (0755; 0700 for `.ssh`).
+    """Write path -> file below `root`, and create their folders (0755; 0700 for `.ssh`).
 
-    Raises SandboxError when a folder on the way is a link that leads out of the tree.
+    Raises SandboxError when a parent folder is a link that leads out of the tree.
     """
     for path, file in files.items():
         target = root / path.lstrip("/")

@@ -1,4 +1,4 @@
-"""Starting and stopping one systemd-nspawn container as a detached process."""
+"""Start and stop one systemd-nspawn container as a detached process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from onecard.errors import SandboxError
-from onecard.sandbox import cgroup
-from onecard.sandbox.names import Labels
-from onecard.sandbox.network import delete_interface
-from onecard.sandbox.process import Process, children, leader
-from onecard.sandbox.system import environment, mounts_below, run, succeeds, wait_until
+from onecard.sandbox.common.names import Labels
+from onecard.sandbox.common.system import environment, mounts_below, run, succeeds, wait_until
+from onecard.sandbox.nspawn import cgroup, pod
+from onecard.sandbox.nspawn.network import delete_interface
+from onecard.sandbox.nspawn.process import Process, children, leader
 
 _STOP_SECONDS = 15.0
 _KILL_SECONDS = 5.0
@@ -25,11 +25,11 @@ _NSPAWN_RUN = Path("/run/systemd/nspawn")
 
 
 @dataclass(frozen=True)
-class Container:
+class NspawnContainer:
     """A tree and the names to boot it under.
 
     folder: holds `root`, `console.log` and `pid`. read_only: bound at the same path.
-    writable: place in the box -> folder on this computer.
+    writable: place in the box -> folder on this computer. systemd: False runs a pod.
     """
 
     name: str
@@ -37,15 +37,16 @@ class Container:
     labels: Labels
     read_only: Sequence[Path] = ()
     writable: Mapping[str, Path] | None = None
+    systemd: bool = True
 
     @property
     def machine(self) -> str:
-        """The machine name."""
+        """Return the machine name."""
         return self.labels.machine(self.name)
 
     @property
     def supervisor(self) -> Process | None:
-        """The process that keeps systemd-nspawn, if it still runs."""
+        """Return the process that supervises systemd-nspawn, if it still runs."""
         with suppress(FileNotFoundError, ValueError):
             pid, started = map(int, (self.folder / "pid").read_text().split())
             process = Process(pid, started)
@@ -54,33 +55,34 @@ class Container:
 
     @property
     def leader(self) -> Process | None:
-        """The box's PID 1, if the box runs."""
+        """Return the box's PID 1, if the box runs."""
         supervisor = self.supervisor
         return leader(supervisor) if supervisor else None
 
 
-def nspawn_command(container: Container) -> list[str]:
+def nspawn_command(container: NspawnContainer) -> list[str]:
     """Return systemd-nspawn's argv."""
     command = [
-        "systemd-nspawn", "--quiet", f"--directory={container.folder / 'root'}", "--boot",
+        "systemd-nspawn", "--quiet", f"--directory={container.folder / 'root'}",
         "--register=no", "--keep-unit", f"--machine={container.machine}",
         f"--hostname={container.name}", f"--network-bridge={container.labels.bridge}",
         "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
     ]  # fmt: skip
     command += [f"--bind-ro={_escaped(path)}" for path in container.read_only]
     writable = container.writable or {}
-    return command + [f"--bind={_escaped(path)}:{place}" for place, path in writable.items()]
+    command += [f"--bind={_escaped(path)}:{place}" for place, path in writable.items()]
+    return command + (["--boot"] if container.systemd else pod.nspawn_options())
 
 
 def _escaped(path: Path) -> str:
     return str(path).replace("\\", "\\\\").replace(":", "\\:")
 
 
-def launch_script(container: Container, groups: Sequence[Path], systemd: bool) -> str:
-    """Return the shell text that keeps the container: it notes PID and start time in `pid`.
+def launch_script(container: NspawnContainer, groups: Sequence[Path], systemd: bool) -> str:
+    """Return the shell that supervises the container: it writes PID and start time to `pid`.
 
-    A reboot inside ends systemd-nspawn with exit code 133 when it runs with --keep-unit, asking
-    its manager for a restart (systemd-nspawn(1), "Exit status"); the loop is that manager.
+    A reboot inside ends systemd-nspawn with exit code 133 when it runs with --keep-unit, which
+    requests a restart (systemd-nspawn(1), "Exit status"); the loop restarts it.
     SIGTERM powers the container off. systemd: PID 1 of the controller is systemd, which then
     makes a delegated scope for the box; otherwise the container enters `groups`.
     """
@@ -117,10 +119,11 @@ def launch_script(container: Container, groups: Sequence[Path], systemd: bool) -
     return "\n".join(lines) + "\n"
 
 
-def start(container: Container) -> None:
+def start(container: NspawnContainer) -> None:
     """Start the container detached from this terminal and session. Raises SandboxError."""
     systemd = Path("/run/systemd/system").is_dir()
-    script = launch_script(container, cgroup.groups(container.machine), systemd)
+    groups = cgroup.groups(container.machine, limited=not container.systemd)
+    script = launch_script(container, groups, systemd)
     (container.folder / "pid").unlink(missing_ok=True)
     with (container.folder / "console.log").open("ab") as console:
         subprocess.run(
@@ -136,18 +139,30 @@ def start(container: Container) -> None:
         raise SandboxError(f"box {container.name} did not start", detail=console_tail(container))
 
 
-def is_ready(container: Container, address: str) -> bool:
-    """Tell whether sshd greets and systemd is done booting. Raises SandboxError when it died."""
+def wait_for_leader(container: NspawnContainer) -> Process:
+    """Return the box's PID 1 as soon as there is one. Raises SandboxError."""
+    if not wait_until(lambda: container.leader is not None, 10.0, 0.02):
+        raise SandboxError(f"box {container.name} did not start", detail=console_tail(container))
+    pid_one = container.leader
+    if pid_one is None:
+        raise SandboxError(f"box {container.name} ended", detail=console_tail(container))
+    return pid_one
+
+
+def is_ready(container: NspawnContainer, address: str) -> bool:
+    """Return whether sshd responds and a systemd has booted. Raises SandboxError if it died."""
     if container.supervisor is None:
         raise SandboxError(
             f"box {container.name} ended while it booted", detail=console_tail(container)
         )
     pid_one = container.leader
-    return pid_one is not None and greets(address) and booted(pid_one)
+    if pid_one is None or not greets(address):
+        return False
+    return booted(pid_one) if container.systemd else True
 
 
 def greets(address: str, port: int = 22) -> bool:
-    """Tell whether an SSH server sends its banner (RFC 4253, 4.2)."""
+    """Return whether an SSH server sends its banner (RFC 4253, 4.2)."""
     try:
         with socket.create_connection((address, port), timeout=1.0) as connection:
             connection.settimeout(2.0)
@@ -157,9 +172,9 @@ def greets(address: str, port: int = 22) -> bool:
 
 
 def booted(pid_one: Process) -> bool:
-    """Tell whether the box's systemd says `running` or `degraded`."""
-    ask = "case $(systemctl is-system-running) in running|degraded) ;; *) exit 1 ;; esac"
-    return succeeds([*enter_command(pid_one), "/bin/sh", "-c", ask])
+    """Return whether the state of the box's systemd is `running` or `degraded`."""
+    check = "case $(systemctl is-system-running) in running|degraded) ;; *) exit 1 ;; esac"
+    return succeeds([*enter_command(pid_one), "/bin/sh", "-c", check])
 
 
 def enter_command(pid_one: Process) -> list[str]:
@@ -167,14 +182,14 @@ def enter_command(pid_one: Process) -> list[str]:
     return ["nsenter", f"--target={pid_one.pid}", "--mount", "--uts", "--ipc", "--net", "--pid"]
 
 
-def console_tail(container: Container) -> str:
+def console_tail(container: NspawnContainer) -> str:
     """Return the end of what the box wrote to its console."""
     log = container.folder / "console.log"
     return log.read_text(errors="replace")[-1500:].strip() if log.exists() else ""
 
 
-def stop(container: Container) -> None:
-    """Power the container off, by force after a deadline, and clear what nspawn left."""
+def stop(container: NspawnContainer) -> None:
+    """Power the container off, by force after a deadline, and clean up after nspawn."""
     supervisor = container.supervisor
     if supervisor:
         supervisor.send(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The base tree: debootstrap once, then kept; every box begins as a copy of it."""
+"""The base tree: made by debootstrap once and cached; every box is a copy of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 from onecard.errors import SandboxError
-from onecard.sandbox.certificates import added
-from onecard.sandbox.controller import BUNDLE, Controller
-from onecard.sandbox.furnish import PACKAGES, SETUP, certificate_files
-from onecard.sandbox.sources import Source, main_source
-from onecard.sandbox.system import Say, environment, remove_tree, run
-from onecard.sandbox.tree import write_files
+from onecard.sandbox.common.certificates import added
+from onecard.sandbox.common.controller import BUNDLE, Controller
+from onecard.sandbox.common.furnish import PACKAGES, SETUP, certificate_files
+from onecard.sandbox.common.sources import Source, main_source
+from onecard.sandbox.common.system import Say, environment, remove_tree, run
+from onecard.sandbox.common.tree import write_files
 
 _PHASES = {"Retrieving": "downloading", "Extracting": "extracting", "Unpacking": "unpacking",
            "Configuring": "configuring"}  # fmt: skip
@@ -22,7 +22,7 @@ _PROGRESS = re.compile(r"^I: (Retrieving|Extracting|Unpacking|Configuring)\b")
 
 
 def base_folder(cache: Path, controller: Controller) -> Path:
-    """Return where the base tree of this controller's release and settings is kept."""
+    """Return the folder of the base tree of this controller's release and settings."""
     source = _source(controller)
     what = "\n".join([*PACKAGES, SETUP, *source.uris, *source.components, controller.bundle])
     digest = hashlib.sha256(what.encode()).hexdigest()[:8]
@@ -30,9 +30,9 @@ def base_folder(cache: Path, controller: Controller) -> Path:
 
 
 def ensure_base(cache: Path, controller: Controller, say: Say) -> Path:
-    """Return the base tree, built first when it is not there.
+    """Return the base tree; build it first if needed.
 
-    It is built beside its place and renamed, so that what has the name is always whole.
+    It is built in another folder and renamed, so that a tree with this name is always complete.
     """
     base = base_folder(cache, controller)
     if base.is_dir():
@@ -113,7 +113,7 @@ def _set_up(root: Path, controller: Controller) -> None:
     extra = certificate_files(added(controller.bundle, own))
     write_files(root, extra)
     update = "update-ca-certificates\n" if extra else ""
-    # debootstrap copies the controller's name servers and name; a box gets its own later.
+    # debootstrap copies the controller's name servers and host name; a box gets its own later.
     run(["chroot", root, "/bin/sh"], given=SETUP + update, extra={"HOME": "/root"})
     for name in ("etc/hostname", "etc/resolv.conf"):
         (root / name).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ Say = Callable[[str], None]
 
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
-# program -> Debian package that has it
+# program -> its Debian package
 PROGRAMS = {
     "debootstrap": "debootstrap",
     "systemd-nspawn": "systemd-container",
@@ -26,7 +26,7 @@ PROGRAMS = {
 
 
 def environment() -> dict[str, str]:
-    """Return this process's environment, parseable output and the sbin folders ensured."""
+    """Return this process's environment, with LC_ALL=C and the sbin folders in PATH."""
     path = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     return {**os.environ, "LC_ALL": "C", "PATH": f"{path}:{_SBIN}"}
 
@@ -41,7 +41,7 @@ def run(
     """Run a program and return its standard output.
 
     given: its standard input. timeout: seconds. extra: environment variables to add.
-    Raises SandboxError when it is missing, fails, or runs past its time.
+    Raises SandboxError when the program is missing, fails, or exceeds the timeout.
     """
     argv = [str(part) for part in command]
     try:
@@ -66,7 +66,7 @@ def run(
 
 
 def succeeds(command: Sequence[str | Path], *, timeout: float = 30.0) -> bool:
-    """Tell whether a program ends with exit code 0."""
+    """Return whether a program ends with exit code 0."""
     try:
         run(command, timeout=timeout)
     except SandboxError:
@@ -75,7 +75,7 @@ def succeeds(command: Sequence[str | Path], *, timeout: float = 30.0) -> bool:
 
 
 def install_missing_programs(say: Say) -> None:
-    """Install what the nspawn driver needs and the controller lacks, with apt, and say so."""
+    """Install, with apt, the programs that the nspawn driver needs and the controller lacks."""
     path = environment()["PATH"]
     missing = {
         package for program, package in PROGRAMS.items() if not shutil.which(program, path=path)
@@ -93,7 +93,7 @@ def install_missing_programs(say: Say) -> None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 0.1) -> bool:
-    """Poll `condition` until it holds; tell whether it did within `seconds`."""
+    """Poll `condition` until it is true; return whether it became true within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:

@@ -1,4 +1,4 @@
-"""The controller's apt sources: both formats parsed, the vendor's own kept, rendered for a box.
+"""The controller's apt sources: parse both formats, select the vendor's, write them for a box.
 
 Formats: sources.list(5). Third-party sources are left out: their keys or hosts may fail inside a
 box, and a bare box has only its vendor's archive.
@@ -32,18 +32,18 @@ class Source:
 
     @property
     def keyring(self) -> str:
-        """Path of the keyring that `Signed-By` names, or an empty string."""
+        """Return the path of the keyring in `Signed-By`, or an empty string."""
         signed_by = self.options.get("Signed-By", "").strip()
         return signed_by if signed_by.startswith("/") else ""
 
     @property
     def trusted(self) -> bool:
-        """Whether apt is told not to check signatures."""
+        """Return whether apt does not verify its signatures."""
         return self.options.get("Trusted", "").lower() == "yes"
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Local folders that the source reads."""
+        """Return the local folders that the source reads."""
         parts = (urlsplit(uri) for uri in self.uris)
         return tuple(part.path for part in parts if part.scheme in ("file", "copy"))
 
@@ -68,7 +68,7 @@ def parse_list(text: str) -> list[Source]:
 
 
 def parse_deb822(text: str) -> list[Source]:
-    """Parse the stanza format of `.sources` files; stanzas that are not enabled are left out."""
+    """Parse the stanza format of `.sources` files; disabled stanzas are left out."""
     found = []
     for stanza in _stanzas(text):
         fields = dict(stanza)
@@ -102,10 +102,10 @@ def _stanzas(text: str) -> Iterable[dict[str, str]]:
 
 
 def vendor_sources(sources: Iterable[Source], codename: str) -> list[Source]:
-    """Keep the sources of the controller's own release that its vendor signs.
+    """Return the sources of the controller's own release that its vendor signs.
 
-    A keyring is the vendor's when it is named as Debian and Ubuntu name theirs. Where no source
-    of the release itself passes that (a mirror that signs anew), the keyring is not asked about.
+    A keyring is the vendor's if it has the name of Debian's or Ubuntu's. Where no source of the
+    release has such a keyring (a mirror with its own signature), any keyring is accepted.
     """
     release = [narrowed for source in sources if (narrowed := _of_release(source, codename))]
     signed = [source for source in release if _vendor_keyring(source)]
@@ -135,7 +135,7 @@ def main_source(sources: Iterable[Source], codename: str) -> Source | None:
     return None
 
 
-def render(sources: Iterable[Source]) -> str:
+def sources_text(sources: Iterable[Source]) -> str:
     """Return the sources in the stanza format."""
     stanzas = []
     for source in sources:

@@ -1,7 +1,7 @@
-"""The controller's effective pip settings, made fit for a box. Pure but for reading index pages.
+"""The controller's effective pip settings, adapted for a box. Pure except for reading index pages.
 
-Order of precedence as in pip's `_internal/configuration.py`: global, user, site, then the
-environment, which also overrides a command's own section.
+Precedence as in pip's `_internal/configuration.py`: global, user, site, then the environment, which
+also overrides a command's own section.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 Options = Mapping[tuple[str, str], str]
 
-# What says where packages come from and how they are reached. Others (target, user, cache-dir,
-# require-virtualenv...) are about the controller itself.
-_CARRIED = {
+# Where packages come from and how they are reached. Others (target, user, cache-dir,
+# require-virtualenv...) are only for the controller.
+_COPIED = {
     "index-url", "extra-index-url", "find-links", "no-index", "cert", "timeout", "default-timeout",
     "retries", "trusted-host", "proxy", "prefer-binary", "only-binary", "no-binary",
     "disable-pip-version-check",
@@ -32,7 +32,7 @@ def parse_config_list(output: str) -> dict[tuple[str, str], str]:
     from_environment: dict[str, str] = {}
     for line in output.splitlines():
         match = _LINE.match(line.strip())
-        if not match or match["key"] not in _CARRIED:
+        if not match or match["key"] not in _COPIED:
             continue
         value = str(ast.literal_eval(match["value"]))
         key = "timeout" if match["key"] == "default-timeout" else match["key"]
@@ -40,12 +40,12 @@ def parse_config_list(output: str) -> dict[tuple[str, str], str]:
             from_environment[key] = value
         else:
             options[match["section"], key] = value
-    kept = {name: value for name, value in options.items() if name[1] not in from_environment}
-    return {**kept, **{("global", key): value for key, value in from_environment.items()}}
+    rest = {name: value for name, value in options.items() if name[1] not in from_environment}
+    return {**rest, **{("global", key): value for key, value in from_environment.items()}}
 
 
-def render(options: Options) -> str:
-    """Return the text of a pip.conf. Values of several lines or words go one to a line."""
+def config_text(options: Options) -> str:
+    """Return the text of a pip.conf, with one line for each word of a longer value."""
     lines: list[str] = []
     for section in sorted({section for section, _ in options}):
         lines.append(f"[{section}]")
@@ -57,9 +57,9 @@ def render(options: Options) -> str:
 
 
 def local_folders(options: Options) -> list[Path]:
-    """Return the existing folders on this computer that indexes and find-links read.
+    """Return the existing folders on this computer that indexes and find-links refer to.
 
-    An index's pages may point outside its folder (`../../files/x.whl`): those folders count too.
+    An index's pages may link outside its folder (`../../files/x.whl`): those folders are included.
     """
     found: dict[Path, None] = {}
     for (_, key), value in options.items():
@@ -73,12 +73,12 @@ def local_folders(options: Options) -> list[Path]:
 
 
 def outermost(folders: Iterable[Path]) -> list[Path]:
-    """Return the folders that lie in no other of them, sorted; `/` is never one."""
-    kept: list[Path] = []
+    """Return the folders that are not inside another of them, sorted, without `/`."""
+    outer: list[Path] = []
     for folder in sorted(folder for folder in folders if folder != Path("/")):
-        if not any(other in folder.parents for other in kept):
-            kept.append(folder)
-    return kept
+        if not any(other in folder.parents for other in outer):
+            outer.append(folder)
+    return outer
 
 
 def _local(word: str) -> Path | None:
@@ -91,7 +91,7 @@ def _local(word: str) -> Path | None:
 
 
 def _linked_folders(index: Path) -> set[Path]:
-    """Folders outside `index` to which its projects' pages point."""
+    """Return the folders outside `index` that its projects' pages link to."""
     folders: set[Path] = set()
     for page in index.glob("*/index.html"):
         for link in _HREF.findall(page.read_text(errors="replace")):

@@ -1,4 +1,4 @@
-"""What a box takes from the controller: release, apt, pip, certificates, proxies, name servers."""
+"""The controller's settings for its boxes: release, apt, pip, certificates, proxies."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onecard.errors import SandboxError
-from onecard.sandbox import pip_settings
-from onecard.sandbox.sources import Source, parse_deb822, parse_list, vendor_sources
-from onecard.sandbox.system import run
+from onecard.sandbox.common import pip_settings
+from onecard.sandbox.common.sources import Source, parse_deb822, parse_list, vendor_sources
+from onecard.sandbox.common.system import run
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -25,7 +25,7 @@ _APT_SETTING = re.compile(
     r"|Languages.*|IndexTargets::deb::[^:]+::DefaultEnabled"
     r") "
 )
-_APT_NOT_CARRIED = ("Proxy-Auto-Detect", "ProxyAutoDetect", "::User-Agent")
+_APT_NOT_COPIED = ("Proxy-Auto-Detect", "ProxyAutoDetect", "::User-Agent")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Controller:
 
 
 def read_controller() -> Controller:
-    """Read them from this computer. Raises SandboxError when it is no Debian or Ubuntu."""
+    """Read the settings of this computer. Raises SandboxError unless it is Debian or Ubuntu."""
     distribution, codename = parse_release(Path("/etc/os-release").read_text())
     sources = vendor_sources(_all_sources(Path("/etc/apt")), codename)
     apt_settings = apt_lines(run(["apt-config", "dump"]))
@@ -65,7 +65,7 @@ def read_controller() -> Controller:
         architecture=run(["dpkg", "--print-architecture"]).strip(),
         sources=tuple(sources),
         apt_settings=apt_settings,
-        pip_conf=pip_settings.render(options),
+        pip_conf=pip_settings.config_text(options),
         bundle=bundle,
         environment=carried_environment(os.environ),
         files=_named_files(sources, apt_settings),
@@ -101,19 +101,19 @@ def _all_sources(apt: Path) -> list[Source]:
 
 
 def apt_lines(dump: str) -> str:
-    """Return the lines of `apt-config dump` that say how archives are reached and checked."""
-    kept = [
+    """Return the lines of `apt-config dump` about how archives are reached and verified."""
+    lines = [
         line
         for line in dump.splitlines()
         if _APT_SETTING.match(line)
         and not line.endswith(' "";')
-        and not any(word in line for word in _APT_NOT_CARRIED)
+        and not any(word in line for word in _APT_NOT_COPIED)
     ]
-    return "".join(line + "\n" for line in kept)
+    return "".join(line + "\n" for line in lines)
 
 
 def carried_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for a box: proxies as they are, CA files as the box's own bundle."""
+    """Return the variables for a box: proxies unchanged, CA files as the box's own bundle."""
     carried = {name: BUNDLE for name in _CA_VARIABLES if environment.get(name)}
     for lower in _PROXY_VARIABLES:
         for name in (lower, lower.upper()):
@@ -134,7 +134,7 @@ def _bundle(paths: list[Path]) -> str:
 
 
 def _named_files(sources: list[Source], apt_settings: str) -> dict[str, bytes]:
-    """Keyrings, apt's credentials, and the files that apt's TLS settings name."""
+    """Return keyrings, apt's credentials, and the files that apt's TLS settings name."""
     names = [source.keyring for source in sources]
     names += [name for name in re.findall(r'"(/[^"]+)"', apt_settings) if name != BUNDLE]
     names += ["/etc/apt/auth.conf", *map(str, sorted(Path("/etc/apt/auth.conf.d").glob("*.conf")))]

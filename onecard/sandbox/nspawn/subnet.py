@@ -1,4 +1,4 @@
-"""Choosing a /24 that nothing on the controller uses. Pure."""
+"""Choose a /24 that nothing on the controller uses. Pure."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from onecard.sandbox.driver import Box
-from onecard.whole_file import write_whole
+from onecard.box.atomic_write import write_whole
+from onecard.sandbox.common.backend import Box
 
 _SSH_PORT = 22
 _HEADER = "# Written by `invoke sandbox.up`, removed by `invoke sandbox.down`. Edits are lost.\n"
@@ -17,14 +17,14 @@ _HEADER = "# Written by `invoke sandbox.up`, removed by `invoke sandbox.down`. E
 
 @dataclass(frozen=True)
 class Entry:
-    """A box and the public host key (`type base64`) that it shows."""
+    """A box and its public host key (`type base64`); None: known_hosts stays as it is."""
 
     box: Box
-    host_key: str
+    host_key: str | None
 
     @property
-    def place(self) -> str:
-        """The box's name in known_hosts (sshd(8): `[address]:port` when the port is not 22)."""
+    def known_hosts_name(self) -> str:
+        """Return its name in known_hosts (sshd(8): `[address]:port` when the port is not 22)."""
         box = self.box
         return box.address if box.port == _SSH_PORT else f"[{box.address}]:{box.port}"
 
@@ -45,20 +45,24 @@ def render_hosts(boxes: Iterable[Box]) -> str:
 
 
 def merge_known_hosts(text: str, add: Iterable[Entry], forget: Iterable[str]) -> str:
-    """Return known_hosts with the entries' lines, and without other lines for their places.
+    """Return known_hosts with the entries' lines, and without other lines for the same names.
 
-    forget: places (first fields) whose lines go. All other lines stay byte for byte.
+    forget: names (first fields) whose lines are removed. All other lines are unchanged.
     """
-    lines = {entry.place: f"{entry.place} {entry.host_key}\n" for entry in add}
-    gone = {*lines, *forget}
-    kept = [line for line in text.splitlines(keepends=True) if line.split(" ", 1)[0] not in gone]
-    if kept and not kept[-1].endswith("\n"):
-        kept[-1] += "\n"
-    return "".join([*kept, *lines.values()])
+    lines = {
+        entry.known_hosts_name: f"{entry.known_hosts_name} {entry.host_key}\n"
+        for entry in add
+        if entry.host_key
+    }
+    removed = {*lines, *forget}
+    rest = [line for line in text.splitlines(keepends=True) if line.split(" ", 1)[0] not in removed]
+    if rest and not rest[-1].endswith("\n"):
+        rest[-1] += "\n"
+    return "".join([*rest, *lines.values()])
 
 
 def write_entries(inventory: Path, entries: Iterable[Entry], forget: Iterable[str] = ()) -> None:
-    """Make sandbox.yml and known_hosts in the `inventory` folder say what boxes there are now."""
+    """Write the current boxes to sandbox.yml and known_hosts in the `inventory` folder."""
     current = list(entries)
     hosts, known = inventory / "sandbox.yml", inventory / "known_hosts"
     if current:

@@ -1,4 +1,4 @@
-"""The boxes' network on the controller: a bridge, forwarding, and masquerading for the way out."""
+"""The boxes' network on the controller: a bridge, forwarding, and masquerading."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from onecard.sandbox.names import Labels
-from onecard.sandbox.subnet import address_of, choose_subnet, parse_routes, parse_servers
-from onecard.sandbox.system import run, succeeds
+from onecard.sandbox.common.names import Labels
+from onecard.sandbox.common.system import run, succeeds
+from onecard.sandbox.nspawn.subnet import address_of, choose_subnet, parse_routes, parse_servers
 
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-# What forwarding was before the first box of any project; gone when no box is left.
+# The forwarding setting from before the first box of any project; removed with the last box.
 _RUN = Path("/run/onecard-sandbox")
 _BRIDGE_PREFIX = "ocb-"
 
 
-class Network:
+class Bridge:
     """One project's bridge. Safe to bring up again; `down` undoes exactly what `up` did."""
 
     def __init__(self, labels: Labels) -> None:
@@ -49,7 +49,7 @@ class Network:
             _FORWARD.write_text("1\n")
 
     def down(self) -> None:
-        """Remove the bridge and the table; give forwarding its old value after the last project."""
+        """Remove the bridge and the table; restore forwarding after the last project."""
         bridge, table = self._labels.bridge, self._labels.table
         with _machine_lock():
             if succeeds(["nft", "list", "table", "ip", table]):
@@ -67,7 +67,7 @@ class Network:
 
 
 def ruleset(labels: Labels, subnet: IPv4Network) -> str:
-    """Return nft's input that makes the table anew, whether or not it is there."""
+    """Return nft's input that creates the table again, whether or not it exists."""
     table = f"table ip {labels.table}"
     return (
         f"{table}\n"
@@ -82,7 +82,7 @@ def ruleset(labels: Labels, subnet: IPv4Network) -> str:
 
 
 def delete_interface(name: str) -> None:
-    """Delete an interface of ours that its box left behind."""
+    """Delete an interface that a box left behind."""
     if _exists(name):
         run(["ip", "link", "delete", name])
 
@@ -96,7 +96,7 @@ def _forward_rules(bridge: str) -> tuple[list[str], ...]:
 
 
 def _forwarding_dropped() -> bool:
-    """Whether another firewall (a container engine's, often) drops what is forwarded."""
+    """Return whether another firewall, such as a container engine's, drops forwarded packets."""
     return succeeds(["sh", "-c", "iptables -S FORWARD | grep -qx -e '-P FORWARD DROP'"])
 
 

@@ -13,20 +13,21 @@ from onecard.errors import UsageError
 _BOX_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
-def box_names(name: str = "", count: int = 1) -> tuple[str, ...]:
-    """Return the boxes asked for: `name` itself, or box1..boxK; with both, name1..nameK.
+def box_names(name: str = "", count: int = 1, systemd: bool = True) -> tuple[str, ...]:
+    """Return the names of the requested boxes: `name`, or box1..boxK; with both, name1..nameK.
 
-    Raises UsageError for a count below 1.
+    systemd: False names them pod1..podK. Raises UsageError for a count below 1.
     """
     if count < 1:
         raise UsageError(f"--count {count}: at least 1 box is needed")
     if name and count == 1:
         return (check_name(name),)
-    return tuple(check_name(f"{name or 'box'}{number}") for number in range(1, count + 1))
+    stem = name or ("box" if systemd else "pod")
+    return tuple(check_name(f"{stem}{number}") for number in range(1, count + 1))
 
 
 def check_name(name: str) -> str:
-    """Return `name` when it can be a host name. Raises UsageError."""
+    """Return `name` if it is a valid host name. Raises UsageError."""
     if not _BOX_NAME.fullmatch(name):
         raise UsageError(
             f"sandbox box name {name!r}: use lower-case letters, digits and inner dashes, "
@@ -42,9 +43,9 @@ def unique(names: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Labels:
-    """Names of this project's own kernel objects, so that two clones never meet.
+    """Names of this project's own kernel objects, which differ between two clones.
 
-    The kernel takes 15 characters for an interface; nspawn puts `vb-` before a machine's name.
+    An interface has at most 15 characters; nspawn puts `vb-` before a machine's name.
     """
 
     project: str
@@ -56,20 +57,20 @@ class Labels:
 
     @property
     def bridge(self) -> str:
-        """The bridge that this project's boxes hang on."""
+        """Return the bridge of this project's boxes."""
         return f"ocb-{self.project}"
 
     @property
     def table(self) -> str:
-        """The nftables table of this project."""
+        """Return the nftables table of this project."""
         return f"onecard_{self.project}"
 
     def machine(self, box: str) -> str:
-        """The machine name of a box, which names its interface and its control group."""
+        """Return the machine name of a box, also used for its interface and control group."""
         return f"oc{_digest(self.project + '/' + box)}"
 
     def interface(self, box: str) -> str:
-        """The controller's end of the box's veth pair."""
+        """Return the controller's end of the box's veth pair."""
         return f"vb-{self.machine(box)}"
 
 

@@ -1,0 +1,1 @@
+"""What sandbox boxes of every kind need: names, keys, sources, files, programs."""

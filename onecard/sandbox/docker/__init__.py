@@ -1,0 +1,1 @@
+"""Sandbox boxes as Docker containers."""

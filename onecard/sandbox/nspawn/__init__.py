@@ -1,0 +1,1 @@
+"""Sandbox boxes as systemd-nspawn machines: tree, network, processes."""
