@@ -1,4 +1,4 @@
-"""A diagnosis' advice as it is printed: what to do, what to type on the box, what to type here."""
+"""The advice of a diagnosis for display: the fix, the commands on the box and on this computer."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from onecard.diagnosis.verdict import Diagnosis
 
-# Tasks for which a host is no matter of course: a model's fit and a secret may be every host's.
+# Tasks that do not need a host: a model's fit and a secret may apply to all hosts.
 _HOSTLESS = ("fit", "secret")
 
 
 def advice(
     found: Diagnosis, host: str = "", given: Sequence[str] = ()
 ) -> tuple[tuple[str, str], ...]:
-    """What to do in rows of (title, text): `fix`, `on the box`, `type`; those with a text.
+    """Return the advice as rows of (title, text): `fix`, `on the box`, `type`, without empty ones.
 
-    host: the failed server's, to be named in the command. given: the flags that the failed deploy
-    was given (`--ctx=65536`), which the one to be typed must be given too.
+    host: of the failed server, added to the command. given: flags of the failed deploy
+    (`--ctx=65536`), added to an advised deploy.
     """
     rows = (
         ("fix", found.fix),
@@ -30,7 +30,7 @@ def advice(
 
 
 def command(text: str, host: str = "", given: Sequence[str] = ()) -> str:
-    """An advised command, or several joined by `&&`, for this host and with these flags."""
+    """Return an advised command, or several joined by `&&`, for this host and with these flags."""
     return " && ".join(_one(part, host, given) for part in text.split(" && ")) if text else ""
 
 
@@ -40,6 +40,6 @@ def _one(text: str, host: str, given: Sequence[str]) -> str:
     if host and task not in _HOSTLESS and "--host" not in flags:
         text += f" --host {shlex.quote(host)}"
     if task == "deploy":
-        kept = [flag for flag in given if flag.partition("=")[0] not in flags]
-        text += "".join(f" {shlex.quote(flag)}" for flag in kept)
+        added = [flag for flag in given if flag.partition("=")[0] not in flags]
+        text += "".join(f" {shlex.quote(flag)}" for flag in added)
     return text

@@ -1,17 +1,17 @@
-"""Python source in a log: what a traceback shows of the program, not what the program said."""
+"""Detect Python source in a log: lines of a traceback that are no output of the program."""
 
 from __future__ import annotations
 
 from onecard.diagnosis.exceptions import FRAME
 from onecard.diagnosis.log import Log
 
-# A statement that a traceback shows in full is seldom longer.
+# A statement in a traceback is seldom longer.
 _MOST_LINES = 12
 _INDENT = ("    ", "\t")
 
 
 def is_code(log: Log, number: int) -> bool:
-    """Whether line `number` is the source of a frame, shown below it."""
+    """Return whether line `number` is the source line of a traceback's frame."""
     line = log.line(number)
     if not line.message.startswith(_INDENT):
         return False

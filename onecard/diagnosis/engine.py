@@ -1,13 +1,16 @@
-"""Name the first true error of a log.
+"""Diagnose a log: find its first true error.
 
-log ─▶ runs of the server ─▶ of each, the newest first:
-         rules' matches            (matching.py, onecard/data/diagnosis/*.yml)
+log ─▶ each server's lines (servers.py) ─▶ its runs ─▶ of each, the newest first:
+         rules' matches            (matching.py, onecard/diagnosis/rules/*.yml)
          exceptions, by process    (exceptions.py)
-       ─▶ the cause: a rule in the exception that ended a process, or one that is a cause
-          wherever it stands ▶ any other rule's match ▶ the first exception that no rule knows
-          ▶ the error that a wrapper quotes ▶ an exception without its traceback
-          ▶ a consequence ▶ a wrapper ▶ a request that failed while the server went on
-          ▶ the first line that calls itself an error ▶ nothing
+         lines, by strength        (plain_lines.py)
+       ─▶ the cause: a rule in the exception that ended a process, or a root cause
+          anywhere in the log ▶ an exception that ended a process ▶ any other rule's match
+          ▶ the first exception that no rule knows ▶ the error that a wrapper quotes
+          ▶ an exception without its traceback ▶ a consequence ▶ a line in the form of an error
+          ▶ a wrapper ▶ the line that shows a death ▶ a request that failed while the server
+          went on ▶ a line with words of a failure ▶ a traceback that is cut off ▶ nothing
+       ─▶ the same with wrapped lines joined (unwrap.py)
 """
 
 from __future__ import annotations
@@ -15,88 +18,181 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from onecard.diagnosis.exceptions import Raised, exceptions
-from onecard.diagnosis.log import Log, Run
+from onecard.diagnosis.log import Log, ServerRun
 from onecard.diagnosis.matching import Match, matches
-from onecard.diagnosis.plain_lines import LEAVING, from_error_line, lone_exception
+from onecard.diagnosis.plain_lines import (
+    LEAVING,
+    Strength,
+    first_death,
+    is_consequence,
+    last_frame,
+    logged_error,
+    ranked_lines,
+)
 from onecard.diagnosis.quotes import quotes
-from onecard.diagnosis.rules import Rule, shipped_rules
+from onecard.diagnosis.reading.servers import by_server
+from onecard.diagnosis.reading.unwrap import unwrapped
+from onecard.diagnosis.rule import Rule, shipped_rules
 from onecard.diagnosis.verdict import (
     NO_ERROR,
+    NOT_SEEN_TO_ANSWER,
     Diagnosis,
+    from_cut,
+    from_death,
     from_exception,
     from_line,
+    from_mention,
     from_request,
     from_rule,
     others_of,
+    renumbered,
 )
 
-# Python's way of asking for something that may be missing: the exception that follows is the one
-# that matters.
-_ASKING = ("KeyError", "StopIteration", "AttributeError", "ModuleNotFoundError", "ImportError")
+# Exceptions of a lookup that may fail: the exception raised while handling one is the real error.
+_LOOKUP_ERRORS = (
+    "KeyError",
+    "StopIteration",
+    "AttributeError",
+    "ModuleNotFoundError",
+    "ImportError",
+)
+# A symptom of at most this weight says only that the server ended.
+_VAGUE = 30
 
 
 def diagnose(log: str, rules: Iterable[Rule] | None = None) -> Diagnosis:
-    """The first true error of `log`, or NO_ERROR.
+    """Return the diagnosis of `log`: its first true error, NO_ERROR, or NOT_SEEN_TO_ANSWER.
 
-    log: the whole text, of any length; the newest run of the server that failed is told, unless a
-        later run came up and the earlier one never did.
-    rules: other rules than those that come with onecard.
+    log: the whole text, of any length; the newest failed run of the server is diagnosed, unless a
+        later run came up and the earlier one never did. Of several servers' logs, the first that
+        failed, one with a known failure before others.
+    rules: instead of those that come with onecard.
     Never raises, whatever the text holds.
     """
-    text = Log(log)
     known = tuple(rules) if rules is not None else shipped_rules()
-    came_up = False
+    found = [_diagnose_server(text, known) for text in by_server(log)]
+    return min(found, key=lambda one: (not one.failure, one.rule is None))
+
+
+def _diagnose_server(text: str, rules: tuple[Rule, ...]) -> Diagnosis:
+    found = _diagnose_runs(Log(text), rules)
+    for joined in unwrapped(text):
+        again = _diagnose_runs(Log(joined.text), rules)
+        # Of a message that goes on in the next line a rule may have seen only a part; a text that
+        # lacks a value leaves a part of itself out, and is shorter.
+        more = found.rule is None or (
+            again.rule == found.rule and len(again.cause) > len(found.cause)
+        )
+        if again.rule is not None and more:
+            return renumbered(again, joined.numbers)
+    return found
+
+
+def _diagnose_runs(log: Log, rules: tuple[Rule, ...]) -> Diagnosis:
+    came_up: set[str] = set()
     note: Diagnosis | None = None
-    for run in reversed(text.runs()):
-        if came_up and not run.ready:
+    runs = log.runs()
+    for run in reversed(runs):
+        model = log.context(run).get("model", "")
+        # A file may hold the logs of two servers, one after the other.
+        if not run.ready and came_up & ({model, ""} if model else came_up):
             continue
-        found = _diagnose_run(text, run, known)
+        found = _diagnose_run(log, run, rules)
         if found is not None and found.failure:
             return found
         note = note or found
-        came_up = came_up or run.ready
-    return note or NO_ERROR
+        if run.ready:
+            came_up.add(model)
+    return note or (NO_ERROR if runs[-1].ready else NOT_SEEN_TO_ANSWER)
 
 
-def _diagnose_run(log: Log, run: Run, rules: tuple[Rule, ...]) -> Diagnosis | None:
-    found = matches(log, run, rules)
-    raised = [
-        one for one in exceptions(log, run) if not one.harmless and one.number < run.quiet_from
+def _diagnose_run(log: Log, run: ServerRun, rules: tuple[Rule, ...]) -> Diagnosis | None:
+    # A server that is being stopped may log that its engine is gone: no failure.
+    found = [
+        match
+        for match in matches(log, run, rules)
+        if match.number < run.quiet_from or match.rule.kind == "cause"
     ]
+    every = [one for one in exceptions(log, run) if one.number < run.quiet_from]
+    raised = [one for one in every if not one.harmless]
     fatal = [one for one in raised if one.fatal]
     quoted = quotes(log, run)
     hidden = {match.number for match in found if match.rule.kind != "cause"}
     hidden |= {quote.number for quote in quoted}
+    hidden |= {number for one in every if one.harmless for number in one.lines}
     causes = [match for match in found if _is_cause(match, fatal)]
     unknown = _first_unknown(fatal or [one for one in raised if not one.request], hidden)
     ranked = sorted(causes, key=lambda match: _rank(match, fatal))
+    if ranked:
+        ranked[0] = _most_told(ranked)
     others = others_of(log, found)
-    if ranked and not _comes_too_late(ranked[0], fatal, unknown):
+    if ranked and not _is_less_sure(ranked[0], fatal, unknown):
         return from_rule(log, run, ranked[0], others)
     if unknown is not None:
         return from_exception(log, unknown, others)
     if ranked:
         return from_rule(log, run, ranked[0], others)
-    kinds = {match.rule.kind for match in found}
     if quoted:
         return from_exception(log, quoted[0], others)
-    if not run.ready or kinds & {"symptom", "wrapper"}:
-        lone = lone_exception(log, run, hidden)
-        if lone is not None:
-            return from_line(log, lone)
-    for kind in ("symptom", "wrapper", "note"):
-        kindred = [match for match in found if match.rule.kind == kind]
-        if kindred:
-            first = min(kindred, key=lambda match: (-match.rule.weight, match.number))
-            return from_rule(log, run, first, others, failure=kind != "note")
+    return _from_lines(log, run, found, raised, hidden)
+
+
+def _from_lines(
+    log: Log, run: ServerRun, found: list[Match], raised: list[Raised], hidden: set[int]
+) -> Diagnosis | None:
+    """Return the diagnosis of a run in which neither a rule nor an exception shows the cause."""
+    others = others_of(log, found)
+    symptom, wrapper, note = (_first_of(kind, found) for kind in ("symptom", "wrapper", "note"))
+    failed = not run.ready or symptom or wrapper
+    lines = ranked_lines(log, run, hidden) if failed else {}
+    if Strength.RAISED in lines:
+        return from_line(log, lines[Strength.RAISED])
+    if symptom is not None and symptom.rule.weight > _VAGUE:
+        return from_rule(log, run, symptom, others)
+    stated = lines.get(Strength.STATED)
+    if stated is None and symptom is not None:
+        stated = lines.get(Strength.WORDED)
+    if stated is not None and (symptom is None or stated < symptom.number):
+        return from_line(log, stated)
+    if symptom is not None:
+        return from_rule(log, run, symptom, others)
+    if wrapper is not None:
+        return from_rule(log, run, wrapper, others)
+    if (death := first_death(log, run)) is not None:
+        return from_death(log, death, others)
+    if note is not None:
+        return from_rule(log, run, note, others, failure=False)
     request = _first_unknown([one for one in raised if one.request], hidden)
     if request is not None:
         return from_request(log, request)
-    return None if run.ready else from_error_line(log, run)
+    if run.ready:
+        logged = logged_error(log, run, hidden)
+        return None if logged is None else from_mention(log, logged)
+    return _from_weak_lines(log, run, lines)
+
+
+def _from_weak_lines(log: Log, run: ServerRun, lines: dict[Strength, int]) -> Diagnosis | None:
+    """Return the diagnosis of a run of which only words, or consequences, tell something."""
+    if Strength.WORDED in lines:
+        # What failed because of it makes it sure.
+        return (from_line if Strength.CONSEQUENCE in lines else from_mention)(
+            log, lines[Strength.WORDED]
+        )
+    if (cut := last_frame(log, run)) is not None:
+        return from_cut(log, cut)
+    if Strength.CONSEQUENCE in lines:
+        return from_line(log, lines[Strength.CONSEQUENCE])
+    weakest = max(lines, default=None)
+    return from_mention(log, lines[weakest]) if weakest is not None else None
+
+
+def _first_of(kind: str, found: list[Match]) -> Match | None:
+    of_kind = [match for match in found if match.rule.kind == kind]
+    return min(of_kind, key=lambda match: (-match.rule.weight, match.number), default=None)
 
 
 def _is_cause(match: Match, fatal: list[Raised]) -> bool:
-    """Whether the match tells of a failure of the server: a request too may have ended it."""
+    """Return whether the match shows a failure of the server, which a request may have caused."""
     if match.rule.kind == "note":
         return any(match.number in one.lines for one in fatal)
     return match.rule.kind == "cause"
@@ -107,18 +203,27 @@ def _rank(match: Match, fatal: list[Raised]) -> tuple[int, int, int]:
     return (0 if certain else 1, -match.rule.weight, match.number)
 
 
-def _comes_too_late(match: Match, fatal: list[Raised], unknown: Raised | None) -> bool:
-    """Whether an exception that no rule knows had ended it all before `match`'s line."""
-    certain, _, number = _rank(match, fatal)
-    return certain != 0 and unknown is not None and unknown.fatal and unknown.number < number
+def _most_told(ranked: list[Match]) -> Match:
+    """Return the best match, or the first of the same rule that captured more of its values."""
+    best = ranked[0]
+    more = [match for match in ranked if match.rule is best.rule]
+    return max(more, key=lambda match: (len(match.captures), -match.number))
+
+
+def _is_less_sure(match: Match, fatal: list[Raised], unknown: Raised | None) -> bool:
+    """Return whether an exception that no rule knows ended the server, and `match` is not in it."""
+    uncertain, _, _ = _rank(match, fatal)
+    return uncertain != 0 and unknown is not None and unknown.fatal
 
 
 def _first_unknown(raised: list[Raised], hidden: set[int]) -> Raised | None:
-    """The first exception that hides none: the deepest of the first process that failed."""
+    """Return the first exception that is a real error: the deepest of the first failed process."""
     for one in raised:
         if one.number in hidden or one.type.rpartition(".")[2] in LEAVING:
             continue
-        if one.continued and one.type in _ASKING:
+        if one.continued and one.type in _LOOKUP_ERRORS:
+            continue
+        if is_consequence(one.text):
             continue
         return one
     return None

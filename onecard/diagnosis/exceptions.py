@@ -1,4 +1,4 @@
-"""Python exceptions in a log of several processes, each process's lines put together first."""
+"""Parse Python exceptions in a log with interleaved lines of several processes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from onecard.diagnosis.log import Log, Run
-from onecard.start.line import LogLine
+from onecard.diagnosis.log import Log, ServerRun
+from onecard.startup_log.line import LogLine
 
-_TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK = "Traceback (most recent call last)"
 FRAME = re.compile(
     r'\s*File ["“](?P<file>[^"”]{1,400})["”], line (?P<line>\d+), in (?P<name>.{1,100})'
 )
@@ -24,16 +24,25 @@ _CHAINED = (
     "The above exception was the direct cause",
 )
 _FRAME_HEAD = '  File "'
-# A group only says how many there are; the exceptions in it follow.
+_FRAME_INDENT = 2
+# A group has only their number; the exceptions in it follow.
 GROUPS = ("ExceptionGroup", "BaseExceptionGroup")
 # What the API logs when a request fails; the server goes on.
 _REQUEST_HEADERS = ("Exception in ASGI application", "Error in preprocessing prompt inputs")
 _REQUEST_PLACE = re.compile(r"(?:serving\w*|chat_utils)\.py:\d")
 _REQUEST_FILES = ("/starlette/middleware/", "/fastapi/routing.py", "/entrypoints/openai/serving")
 HARMLESS_LEVELS = ("INFO", "WARNING", "DEBUG")
-_FATAL_HEADERS = ("failed to start", "fatal error", "hit an exception", "WorkerProc failed")
+_FATAL_HEADERS = (
+    "failed to start",
+    "fatal error",
+    "hit an exception",
+    "WorkerProc failed",
+    "background task failed",
+)
+# Python could not raise it, as in a destructor.
+_HARMLESS_HEADER = "Exception ignored in"
 _FATAL_FILES = ("/bin/vllm", "multiprocessing/process.py", "multiprocessing/spawn.py")
-# A message may go on below its first line; this much of it belongs to the exception.
+# A message may continue after its first line; at most this much belongs to the exception.
 _MESSAGE_LINES = 20
 _MOST_LINES = 600
 _MOST_EXCEPTIONS = 400
@@ -41,14 +50,14 @@ _MOST_EXCEPTIONS = 400
 
 @dataclass(frozen=True)
 class Raised:
-    """One exception as a log tells it.
+    """One exception in a log.
 
     first, number, end: the lines (counted from 0) of its traceback's head, of its type, and the
         line after its message.
     frames: the last frames, `file:line in function`, outermost first.
     fatal: it ended a process, or an engine's start.
-    harmless: it was logged as a warning or less: somebody caught it and went on.
-    request: it ended a request that the API had taken in, not the server.
+    harmless: it was logged as a warning or less: it was caught.
+    request: it ended a request to the API, not the server.
     continued: another exception was raised while this one was handled.
     """
 
@@ -66,12 +75,13 @@ class Raised:
 
     @property
     def text(self) -> str:
+        """Return `Type: message`."""
         return ": ".join(part for part in (self.type, self.message) if part)
 
 
 @dataclass
 class _Writer:
-    """What one process was writing when we last heard of it."""
+    """The state of one process's output: an open traceback, and its lines so far."""
 
     header: str = ""
     open: bool = False
@@ -79,13 +89,14 @@ class _Writer:
     frames: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    done: int | None = None  # index into the result of the exception whose message goes on
+    indent: int = 0  # of a traceback that another program's message quotes
+    done: int | None = None  # index of the exception whose message may continue
 
 
-def exceptions(log: Log, run: Run) -> list[Raised]:
+def exceptions(log: Log, run: ServerRun) -> list[Raised]:
     """The exceptions of one run in the order of the lines that name them."""
     begin = min(
-        (number for head in (_TRACEBACK, _FRAME_HEAD) for number in islice(log.find(head, run), 1)),
+        (number for head in (TRACEBACK, _FRAME_HEAD) for number in islice(log.find(head, run), 1)),
         default=None,
     )
     if begin is None:
@@ -107,7 +118,7 @@ def _lines(log: Log, first: int, end: int) -> Iterator[tuple[int, LogLine]]:
 
 def _read(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> None:
     message = line.message
-    if _TRACEBACK in message:
+    if TRACEBACK in message:
         _open(writer, number)
         return
     if any(message.startswith(text) for text in _CHAINED):
@@ -116,7 +127,7 @@ def _read(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> N
         writer.done = None
         return
     if not writer.open and message.startswith(_FRAME_HEAD) and FRAME.match(message):
-        _open(writer, number)  # the head is cut off
+        _open(writer, number)  # the head is missing
     if writer.open:
         _read_traceback(writer, number, line, found)
         return
@@ -130,7 +141,7 @@ def _read(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> N
 
 def _open(writer: _Writer, number: int) -> None:
     writer.open, writer.first, writer.done = True, number, None
-    writer.frames, writer.files, writer.lines = [], [], [number]
+    writer.frames, writer.files, writer.lines, writer.indent = [], [], [number], 0
 
 
 def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Raised]) -> None:
@@ -138,8 +149,11 @@ def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Rai
     writer.lines.append(number)
     if frame := FRAME.match(message):
         writer.files.append(frame["file"])
+        writer.indent = max(0, len(message) - len(message.lstrip(" ")) - _FRAME_INDENT)
         writer.frames.append(f"{frame['file']}:{frame['line']} in {frame['name']}")
         return
+    if not message[: writer.indent].strip():
+        message = message[writer.indent :]
     indented = message[:1] in (" ", "\t", "^", "~") or not message
     match = None if indented else _EXCEPTION.match(message)
     if match is None:
@@ -148,6 +162,7 @@ def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Rai
         return
     writer.open = False
     writer.done = len(found)
+    ignored = _HARMLESS_HEADER in writer.header
     found.append(
         Raised(
             type=match["type"],
@@ -158,10 +173,12 @@ def _read_traceback(writer: _Writer, number: int, line: LogLine, found: list[Rai
             frames=tuple(writer.frames[-3:]),
             lines=frozenset(writer.lines),
             fatal=_is_fatal(writer),
-            harmless=line.level in HARMLESS_LEVELS,
+            harmless=line.level in HARMLESS_LEVELS or ignored,
             request=_is_of_a_request(writer, line),
         )
     )
+    if ignored:
+        writer.header = ""
 
 
 def _is_fatal(writer: _Writer) -> bool:
@@ -177,7 +194,7 @@ def _is_of_a_request(writer: _Writer, line: LogLine) -> bool:
 
 
 def is_of_a_request(line: LogLine) -> bool:
-    """Whether the API's code that answers requests wrote `line`."""
+    """Return whether `line` is of the API's code that handles requests."""
     return bool(_REQUEST_PLACE.match(line.place.rpartition("/")[2]))
 
 

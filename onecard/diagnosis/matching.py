@@ -1,4 +1,4 @@
-"""Where the rules match in one run of a log."""
+"""Find the matches of the rules in one run of a log."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from onecard.diagnosis.code import is_code
-from onecard.diagnosis.log import Log, Run
-from onecard.diagnosis.rules import Pattern, Rule
+from onecard.diagnosis.log import Log, ServerRun
+from onecard.diagnosis.rule import Pattern, Rule
 
 _QUIET_LEVELS = ("INFO", "WARNING", "DEBUG")
 _PYTHON_WARNING = re.compile(r"\S+\.py:\d+: \w*Warning: |\w*UserWarning: ")
-# vLLM prints the whole request when an engine dies: what it holds is nobody's error.
+# vLLM prints the whole request when an engine dies: its text is no error message.
 _DUMPS = ("Dumping input data", "Dumping scheduler")
-_MOST_LOOKS = 2000
+_MOST_LINES = 2000
 _MOST_MATCHES = 20
 
 
@@ -27,9 +27,9 @@ class Match:
     captures: Mapping[str, str]
 
 
-def matches(log: Log, run: Run, rules: Iterable[Rule]) -> list[Match]:
+def matches(log: Log, run: ServerRun, rules: Iterable[Rule]) -> list[Match]:
     """Every rule's matches in `run`, those of a server that was told to go left out."""
-    live = Run(run.first, run.quiet_from, run.quiet_from, run.ready)
+    live = ServerRun(run.first, run.quiet_from, run.quiet_from, run.ready)
     found: list[Match] = []
     for rule in rules:
         if rule.only_with and not any(log.holds(literal, run) for literal in rule.only_with):
@@ -41,10 +41,10 @@ def matches(log: Log, run: Run, rules: Iterable[Rule]) -> list[Match]:
     return found
 
 
-def _pattern_matches(log: Log, run: Run, rule: Rule, pattern: Pattern) -> list[Match]:
+def _pattern_matches(log: Log, run: ServerRun, rule: Rule, pattern: Pattern) -> list[Match]:
     found: list[Match] = []
-    for looks, number in enumerate(log.find(pattern.find, run)):
-        if looks >= _MOST_LOOKS or len(found) >= _MOST_MATCHES:
+    for count, number in enumerate(log.find(pattern.find, run)):
+        if count >= _MOST_LINES or len(found) >= _MOST_MATCHES:
             break
         line = log.line(number)
         if not rule.quiet and (line.level in _QUIET_LEVELS or _PYTHON_WARNING.match(line.message)):
@@ -58,6 +58,16 @@ def _pattern_matches(log: Log, run: Run, rule: Rule, pattern: Pattern) -> list[M
             match = pattern.regex.search(line.message)
             if match is None:
                 continue
-            captures = {name: text for name, text in match.groupdict().items() if text}
+            cleaned = {name: _unquoted(text or "") for name, text in match.groupdict().items()}
+            captures = {name: text for name, text in cleaned.items() if text}
         found.append(Match(rule, number, captures))
     return found
+
+
+def _unquoted(text: str) -> str:
+    """Return a captured value without spaces and without quotes that belong to the line."""
+    text = text.strip()
+    for quote in "'\"`":
+        if text.count(quote) % 2 or (len(text) > 1 and text[0] == text[-1] == quote):
+            text = text.strip(quote)
+    return text

@@ -1,55 +1,200 @@
-"""Errors in lines that no traceback holds and no rule knows."""
+"""Rank lines outside of tracebacks by how surely they state the error, for errors without a rule.
+
+The first true error is the first line of the strongest kind in a log. Its form makes a line strong,
+not its subject, so that this works for programs that nobody thought of.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from enum import IntEnum
 
-from onecard.diagnosis.exceptions import GROUPS, HARMLESS_LEVELS, is_of_a_request
-from onecard.diagnosis.log import Log, Run
-from onecard.diagnosis.verdict import Diagnosis, from_line, from_mention
-from onecard.start.line import LogLine
+from onecard.diagnosis.code import is_code
+from onecard.diagnosis.exceptions import FRAME, GROUPS, TRACEBACK, is_of_a_request
+from onecard.diagnosis.log import Log, ServerRun
+from onecard.startup_log.death import DEATH_WORDS, is_death
+from onecard.startup_log.line import LogLine
 
-_ERROR_LINE = re.compile(
-    r"E: |ERROR: |[Ee]rror: |fatal: |dpkg: error |.{0,200}: (?:fatal )?error: "
-)
-# `ValueError: text`, or a class with its module: `triton.runtime.errors.OutOfResources: text`.
-_EXCEPTION_LINE = re.compile(
-    r"(?:(?:[a-zA-Z_]\w{0,80}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception)"
-    r"|(?:[a-z_]\w{0,80}\.){1,8}[A-Z]\w{0,80}(?=: ))(?:: |$)"
-)
-# Words of an error in a line that is none of the forms above.
-_MENTION = re.compile(
-    r"\b\w*Error\b|\b(?:fatal|FATAL|[Ff]ailed|[Ii]nvalid|[Uu]nable to|[Cc]annot)\b"
-)
-# Ways to go that are no error.
+# Exceptions that end a process without an error.
 LEAVING = ("SystemExit", "KeyboardInterrupt", "CancelledError", *GROUPS)
+# `ValueError: text`, or a class with its module: `triton.runtime.errors.OutOfResources: text`.
+_EXCEPTION = re.compile(
+    r"(?:(?:[a-zA-Z_]\w{0,80}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception)"
+    r"|(?:[a-z_]\w{0,80}\.){1,8}[A-Z]\w{0,80}(?=: ))(?:: |$|\(['\")])"
+)
+# The same after a prefix that nobody knows.
+_PREFIXED = re.compile(r".{0,80}?(?<!except)[\s\]>|^~:]([A-Z]\w{2,60}(?:Error|Exception): )")
+_NAME_END = re.compile(r"[:(]")
+# What a program writes before the text of an error: a level, apt's `E: `, a compiler's `error: `.
+_FORM = re.compile(
+    r"(?:[#\d. ]{1,20} )?(?:E:|Err:\d+|CMake Error.*:|\s*what\(\):|dpkg: .*\(--\w+\):) ?"
+    r"|\[[EF]\d{0,4} |[EF]\d{4} \d\d:"
+    r"|.{0,200}?(?:Fehler|[Ee]rreur|[Ee]rrore?|erro|错误|錯誤|エラー|오류) ?[:\uff1a]"
+    r"|(?:.{0,200}[\s:(\[])?(?:[Ff]atal|[Ee]rror)(?: ?[:!]|\b[^:=]{0,80}: )"
+    r"|.{0,120}\bNCCL WARN .*(?:[Ff]ail|[Ee]rror|not)"
+)
+# Words of a failure, in a line of any form.
+_WORDS = re.compile(
+    r"(?<!\bno )(?<!\b0 )[Ee]rrors?\b|\[Errno \d+\]|\b(?:[Ff]ail(?:ed|ure|s)?|FAILED|fatal|FATAL"
+    r"|[Ii]nvalid|[Uu]nable|[Cc]annot|[Cc]an't|[Cc]ould ?n(?:o|')t|[Nn]o such|NO_PUBKEY|[Uu]nmet"
+    r"|[Nn]ot (?:compatible|supported|found|enough|available|allowed|valid|installed|loaded)|Xid"
+    r"|[Ii]ncompatible|[Uu]nsupported|no longer|[Mm]ismatch|denied|refused|undefined|[Kk]illed"
+    r"|[Tt]im(?:ed|e) ?out|[Oo]ut of (?:memory|resource)|[Nn]o space left|dead|died|overwrite"
+    r"|(?:larger|greater|less|older|newer) than|exceeds?|[Ss]egmentation fault|[Ii]nterrupted"
+    r"|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?|[Oo]nly supported|[Rr]efusing|lacks|ignoring"
+    r"|expired|[Uu]nauthorized|[Ff]orbidden)\b"
+)
+# Words of which a failure's text often has one, and other text too.
+_HINTS = re.compile(
+    r"\b(?:[Nn]ot?|[Cc]onflicts?|[Mm]issing|[Rr]equire[sd]?|[Mm]ust|[Ss]hould|but|[Dd]epends|too|[Uu]nknown)\b"
+)
+# A tool of the system says little but what is wrong.
+_OF_A_TOOL = re.compile(r"(?:mk|update-)?initramfs: |dracut|(?:mod|dep)\w+: |dkms: ")
+# A line that says that something else has failed, or where to read why.
+_CONSEQUENCE = re.compile(
+    r"\*\*\* \[|build stopped|^\s*FAILED: |Sub-process"
+    r"|\bexit (?:status|code)\b|\b(?:error|return) code \(?\d{1,3}\b|non-?zero (?:exit|status)"
+    r"|[Cc]ompilation terminated|\bld returned\b"
+    r"|\b[Ss]ee\b.{0,60}\b(?:above|below|log|logs|details|output|for more)\b"
+    r"|(?:check|look).{0,40}\b(?:above|stack ?trace|up to see)\b"
+    r"|[Ss]ome (?:packages|index files)\b|Unable to correct problems|Unmet dependencies\. Try"
+    r"|\(--configure\) ?:?$|update-initramfs: failed|^run-parts: "
+    r"|[Ee]rrors were encountered|not configured yet|dependency problems|because of the following"
+    r"|[Nn]inja build failed|[Ee]rror (?:building|executing)|[Ff]ailed (?:building|to build)"
+    r"|[Cc]ould not build|failure occurred in|unhandled (?:cuda|system) error|failed because"
+    r"|EOF when reading|cannot be pickled|\bDead\w*Error\b|is gone\b|[Ww]riting .{0,20}failed"
+    r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)"
+    r"|^Error (?:occurred )?(?:in |while |when |during )?\w+ing\b[^:]*$"
+)
+# What a library adds to an error's text, and what is no statement at all.
+_ADVICE = re.compile(
+    r"Compile with `TORCH_|CUDA kernel errors might|For debugging consider"
+    r"|Dumping (?:input|scheduler)"
+)
+_SOURCE = re.compile(
+    r"\s+warnings\.warn\(|\s*(?:-+> ?)?\d*\s+(?:raise|assert|return)\b|[\s^~]*$|\s*-+> ?\d+ "
+    r"|# (?:HELP|TYPE) |[\w:]+\{.*\} [\d.e+-]+$"
+    r"|During handling of the above|The above exception was"
+)
+# Of a line and of a log, what is read; a failure is at the end of a log.
+_WIDTH, _MOST_LINES = 600, 10_000
+_FRAME_WORD = 'File "'
+# The first level that a line names is its own.
+_LEVEL = re.compile(
+    r".{0,60}?(?<![\w=])(?:(?P<loud>ERROR|CRITICAL|FATAL|panic)|(?:INFO|WARN|WARNING|DEBUG|NOTICE))\b"
+)
+_WARNING = re.compile(
+    r"\S+\.py:\d+: \w*Warning: |\w*Warning: |[Ww]arning: |N: |[IW]\d{4} \d\d:|\[[IW]\d{0,4} "
+)
 
 
-def _loud_lines(log: Log, run: Run) -> Iterator[tuple[int, LogLine]]:
-    for number in range(run.first, run.quiet_from):
-        line = log.line(number)
-        if line.level not in HARMLESS_LEVELS:
-            yield number, line
+class Strength(IntEnum):
+    """How surely a line states why something failed."""
+
+    NONE = 0
+    WARNED = 1  # words of a failure that its program calls a warning or less
+    HINTED = 2  # words that other text has too
+    CONSEQUENCE = 3  # something else failed
+    WORDED = 4  # words of a failure
+    STATED = 5  # the form of an error
+    RAISED = 6  # an exception, its traceback's head cut off
 
 
-def lone_exception(log: Log, run: Run, hidden: set[int]) -> int | None:
-    """The first line that names an exception, its traceback's head cut off."""
-    for number, line in _loud_lines(log, run):
-        name = _EXCEPTION_LINE.match(line.message)
-        if name is None or number in hidden or is_of_a_request(line):
+def is_consequence(text: str) -> bool:
+    """Return whether an error's text says that something else failed, or where to read why."""
+    return bool(_CONSEQUENCE.search(text))
+
+
+def _is_quiet(message: str, level: re.Match[str] | None) -> bool:
+    """Return whether a program calls its line a warning or less; NCCL calls its errors so."""
+    if " NCCL WARN " in message:
+        return False
+    return bool(_WARNING.match(message) or (level and not level["loud"]))
+
+
+def strength(line: LogLine) -> Strength:
+    """Return how surely `line`, which is not of a traceback, states an error."""
+    message = line.message[:_WIDTH]
+    if line.level in ("INFO", "DEBUG") or _ADVICE.search(message) or is_of_a_request(line):
+        return Strength.NONE
+    exception = _EXCEPTION.match(message) or _PREFIXED.match(message)
+    if exception and _NAME_END.split(exception[0])[0].rpartition(".")[2] in LEAVING:
+        return Strength.NONE
+    level = _LEVEL.match(message)
+    formed = bool(exception or _FORM.match(message) or (level and level["loud"]))
+    said = formed or bool(_WORDS.search(message))
+    if line.level == "WARNING" or _is_quiet(message, level):
+        return Strength.WARNED if said else Strength.NONE
+    if is_death(line):
+        return Strength.CONSEQUENCE
+    if is_consequence(message):
+        return Strength.STATED if exception else Strength.CONSEQUENCE
+    if exception:
+        return Strength.RAISED
+    if formed or (line.level and not message.startswith(("    ", "\t"))):
+        return Strength.STATED
+    if said:
+        return Strength.WORDED
+    if not _HINTS.search(message):
+        return Strength.NONE
+    return Strength.WORDED if _OF_A_TOOL.match(message) else Strength.HINTED
+
+
+def ranked_lines(log: Log, run: ServerRun, hidden: set[int]) -> dict[Strength, int]:
+    """Return the first line of each strength in `run`, those of `hidden` left out."""
+    first: dict[Strength, int] = {Strength.NONE: 0}
+    for number in range(max(run.first, run.quiet_from - _MOST_LINES), run.quiet_from):
+        if Strength.RAISED in first:
+            break
+        if number in hidden:
             continue
-        if name[0].rstrip(": ").rpartition(".")[2] not in LEAVING:
+        strong = strength(log.line(number))
+        if strong == Strength.STATED and _is_title(log, number):
+            strong = Strength.CONSEQUENCE
+        if strong in first or _is_of_traceback(log, number, strong):
+            continue
+        first[strong] = number
+    del first[Strength.NONE]
+    return first
+
+
+def _is_title(log: Log, number: int) -> bool:
+    """Return whether the line only says, before a traceback, what was being done."""
+    line = log.line(number)
+    traceback = number + 1 < len(log) and TRACEBACK in log.lines[number + 1]
+    return traceback and (bool(line.level) or ": " not in line.message)
+
+
+def _is_of_traceback(log: Log, number: int, strong: Strength) -> bool:
+    message = log.line(number).message
+    if FRAME.match(message) or _SOURCE.match(message) or TRACEBACK in message:
+        return True
+    # A paste may have lost the indentation.
+    after_frame = number > 0 and bool(FRAME.match(log.line(number - 1).message))
+    return is_code(log, number) or (after_frame and strong != Strength.RAISED)
+
+
+def logged_error(log: Log, run: ServerRun, hidden: set[int]) -> int | None:
+    """The first line that a server which came up logged as an error, not of a request."""
+    for number in log.find("ERROR", run):
+        line = log.line(number)
+        if number in hidden or number >= run.quiet_from or line.level != "ERROR":
+            continue
+        strong = strength(line)
+        if strong >= Strength.STATED and not _is_of_traceback(log, number, strong):
             return number
     return None
 
 
-def from_error_line(log: Log, run: Run) -> Diagnosis | None:
-    """The first line that calls itself an error; one that only speaks of it is no failure."""
-    mention: int | None = None
-    for number, line in _loud_lines(log, run):
-        if line.level or _ERROR_LINE.match(line.message):
-            return from_line(log, number)
-        if mention is None and _MENTION.search(line.message):
-            mention = number
-    return None if mention is None else from_mention(log, mention)
+def last_frame(log: Log, run: ServerRun) -> int | None:
+    """The last frame of the run's tracebacks, none of which reaches its exception."""
+    frames = log.find(_FRAME_WORD, run)
+    return max((one for one in frames if FRAME.match(log.line(one).message)), default=None)
+
+
+def first_death(log: Log, run: ServerRun) -> int | None:
+    """The first line that shows that the server, or a process that it needs, has died."""
+    if not any(log.holds(text, run) for text in DEATH_WORDS):
+        return None
+    live = range(run.first, run.quiet_from)
+    return next((number for number in live if is_death(log.line(number))), None)

@@ -1,4 +1,4 @@
-"""The errors that wrappers quote; their own tracebacks are often in another log, or lost."""
+"""Find the errors that wrappers quote; their tracebacks are often in another log, or lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from onecard.diagnosis.code import is_code
 from onecard.diagnosis.exceptions import HARMLESS_LEVELS, Raised
-from onecard.diagnosis.log import Log, Run
+from onecard.diagnosis.log import Log, ServerRun
 
 # `RuntimeError: Worker failed with error 'text', please check the stack trace above ...`, or,
 # before vLLM 0.8, `Exception in worker VllmWorkerProcess while processing method load_model: text`.
@@ -20,7 +20,7 @@ _PLEASE_CHECK = "', please check the stack trace"
 _MOST_LINES = 20
 
 
-def quotes(log: Log, run: Run) -> list[Raised]:
+def quotes(log: Log, run: ServerRun) -> list[Raised]:
     """The errors that the wrappers of `run` quote, in order."""
     found: list[Raised] = []
     for number in sorted(number for wrapper in _WRAPPERS for number in log.find(wrapper, run)):
@@ -38,7 +38,7 @@ def quotes(log: Log, run: Run) -> list[Raised]:
     return found
 
 
-def _last_line(log: Log, run: Run, number: int) -> str:
+def _last_line(log: Log, run: ServerRun, number: int) -> str:
     """What a quote of several lines ends with: of an error that a compiler tells, the error."""
     writer = log.line(number).writer
     for after in range(number + 1, min(run.end, number + _MOST_LINES)):

@@ -1,24 +1,31 @@
-"""What is said of a failed log, and how it is made of what was found in it."""
+"""The diagnosis of a log, and how it is built from a match, an exception or a line."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from onecard.diagnosis.exceptions import Raised
-from onecard.diagnosis.log import Log, Run
+from onecard.diagnosis.log import Log, ServerRun
 from onecard.diagnosis.matching import Match
+from onecard.diagnosis.plain_lines import Strength, strength
 
 _CONTEXT_BEFORE, _CONTEXT_AFTER = 3, 3
 _MOST_OTHERS = 8
 _LINE_WIDTH = 600
-# A message of fewer characters, as that of `AssertionError` or `KeyError: 8`, does not say what is
-# wrong; where it was raised does.
-_SAYS_LITTLE = 12
+# A message of fewer characters, as that of `AssertionError` or `KeyError: 8`, does not explain
+# the failure; where it was raised does.
+_SHORT_MESSAGE = 12
+# A message that ends so gives its reason in the lines after it, as that of pydantic or the hub.
+_ANNOUNCES = re.compile(
+    r"(?:[:,]|validation errors? for \w+|\(Request ID: [^)]*\)?)\s*$|(?:^| )Err:\d+ "
+)
+_ANNOUNCED_WITHIN = 8
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that matched too, but is not what is named: its id, line number and line."""
+    """A rule that also matched, but is not the cause: its id, line number and line."""
 
     rule: str
     line_number: int
@@ -27,16 +34,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, and what to do.
+    """The cause of a failure, and its fix.
 
-    failure: whether the log tells of a failure at all.
-    rule: the id of the rule that knows it; None when no rule does.
-    cause, fix: one sentence each. command: what to type here; on_box: what to type on the box;
+    failure: whether the log shows a failure at all.
+    rule: the id of the rule that matched; None if none did.
+    cause, fix: one sentence each. command: to run on this computer; on_box: to run on the box;
         both may be empty.
-    line, line_number: the line that tells it, counted from 1; empty and 0 when there is none.
+    line, line_number: the line that shows it, counted from 1; empty and 0 if there is none.
     context: the lines around it; for an exception that no rule knows, its last frames too.
     exception: `Type: message` of an exception that no rule knows, else empty.
-    others: what else the rules recognised in the same run.
+    others: other matches in the same run.
     """
 
     failure: bool
@@ -54,7 +61,7 @@ class Diagnosis:
     others: tuple[Finding, ...] = ()
 
     def to_json(self) -> dict[str, str | None]:
-        """{rule, cause, fix, command, on_box, line}; rule is null where no rule matched."""
+        """Return {rule, cause, fix, command, on_box, line}; rule is null if no rule matched."""
         return {
             "rule": self.rule,
             "cause": self.cause,
@@ -65,11 +72,19 @@ class Diagnosis:
         }
 
 
-NO_ERROR = Diagnosis(False, None, "No error found in this log.", "Nothing to mend.")
+NO_ERROR = Diagnosis(
+    False, None, "No error found in this log, and the server came up.", "Nothing to fix."
+)
+NOT_SEEN_TO_ANSWER = Diagnosis(
+    False,
+    None,
+    "No error found in this log, but it does not show that the server answered either.",
+    "Wait for the start, or diagnose the whole log.",
+)
 
 
 def others_of(log: Log, found: list[Match]) -> tuple[Finding, ...]:
-    """The first match of each rule but the wrappers, in the order of their lines."""
+    """Return the first match of each rule except wrappers, in the order of their lines."""
     first: dict[str, Match] = {}
     for match in sorted(found, key=lambda match: match.number):
         if match.rule.kind != "wrapper":
@@ -81,9 +96,9 @@ def others_of(log: Log, found: list[Match]) -> tuple[Finding, ...]:
 
 
 def from_rule(
-    log: Log, run: Run, match: Match, others: tuple[Finding, ...], *, failure: bool = True
+    log: Log, run: ServerRun, match: Match, others: tuple[Finding, ...], *, failure: bool = True
 ) -> Diagnosis:
-    """What the rule says, filled in with its captures and what the server was asked for."""
+    """Return a rule's diagnosis, filled in with its captures and the server's arguments."""
     rule = match.rule
     captures = {**log.context(run), **match.captures}
     return Diagnosis(
@@ -103,10 +118,13 @@ def from_rule(
 
 
 def from_exception(log: Log, raised: Raised, others: tuple[Finding, ...]) -> Diagnosis:
-    """An exception that no rule knows."""
-    text = raised.text[:_LINE_WIDTH]
-    short = raised.frames and len(raised.message) < _SAYS_LITTLE
+    """Return the diagnosis of an exception that no rule knows."""
+    text = _with_announced(log, raised.number, raised.text)
+    short = raised.frames and len(raised.message) < _SHORT_MESSAGE
     place = f" ({raised.frames[-1]})" if short else ""
+    if not raised.message and raised.first > 0:
+        title = log.line(raised.first - 1)
+        place += f", after: {title.message}" if strength(title) >= Strength.STATED else ""
     return Diagnosis(
         failure=True,
         rule=None,
@@ -122,11 +140,11 @@ def from_exception(log: Log, raised: Raised, others: tuple[Finding, ...]) -> Dia
 
 
 def from_request(log: Log, raised: Raised) -> Diagnosis:
-    """An exception that no rule knows and that ended a request only."""
+    """Return the diagnosis of an exception that no rule knows and that only ended a request."""
     return replace(
         NO_ERROR,
-        cause=f"A request failed, the server went on: {raised.text[:_LINE_WIDTH]}",
-        fix="Look at the request; ask the server a question that is known to be good.",
+        cause=f"A request failed, the server continued: {raised.text[:_LINE_WIDTH]}",
+        fix="Check the request; send the server one that is known to be good.",
         command="invoke smoke",
         line=_line(log, raised.number),
         line_number=raised.number + 1,
@@ -136,12 +154,13 @@ def from_request(log: Log, raised: Raised) -> Diagnosis:
 
 
 def from_line(log: Log, number: int) -> Diagnosis:
-    """An error that no rule knows, in a line that no traceback holds."""
+    """Return the diagnosis of an error that no rule knows, in a line outside of a traceback."""
     line = _line(log, number)
     return replace(
         NO_ERROR,
         failure=True,
-        cause=f"No rule knows this failure. The first line that tells of it is: {line}",
+        cause="No rule knows this failure. Its first line in the log is:"
+        f" {_with_announced(log, number, line)}",
         fix="Read the lines around it.",
         command="invoke logs",
         line=line,
@@ -150,17 +169,81 @@ def from_line(log: Log, number: int) -> Diagnosis:
     )
 
 
-def from_mention(log: Log, number: int) -> Diagnosis:
-    """A line that speaks of an error and may tell of none."""
+def from_death(log: Log, number: int, others: tuple[Finding, ...]) -> Diagnosis:
+    """Return the diagnosis of a line that shows the server's end, if nothing shows the reason."""
     line = _line(log, number)
     return replace(
         NO_ERROR,
-        cause=f"Nothing here is known as an error. The first line that speaks of one is: {line}",
-        fix="Read the lines around it.",
+        failure=True,
+        cause=f"The server died, and the reason is not in this log. It shows only: {line}",
+        fix="Look at the whole log, and at the kernel's log at that time.",
+        command="invoke logs",
+        on_box="sudo journalctl -k --since -1h | grep -iE 'killed process|segfault|Xid'",
+        line=line,
+        line_number=number + 1,
+        context=_context(log, number),
+        others=others,
+    )
+
+
+def renumbered(found: Diagnosis, numbers: tuple[int, ...]) -> Diagnosis:
+    """Return `found` with the line numbers of the log before its lines were joined.
+
+    numbers: of each line, that of its first in the original (both counted from 0).
+    """
+
+    def original(number: int) -> int:
+        return numbers[number - 1] + 1 if number else 0
+
+    return replace(
+        found,
+        line_number=original(found.line_number),
+        others=tuple(
+            replace(other, line_number=original(other.line_number)) for other in found.others
+        ),
+    )
+
+
+def from_mention(log: Log, number: int) -> Diagnosis:
+    """Return the diagnosis of a line that mentions an error, but may be none."""
+    line = _line(log, number)
+    return replace(
+        NO_ERROR,
+        cause="No error that is known. The first line that mentions one is:"
+        f" {_with_announced(log, number, line)}",
+        fix="Read the lines around it; the log does not show that the server answered.",
         line=line,
         line_number=number + 1,
         context=_context(log, number),
     )
+
+
+def from_cut(log: Log, number: int) -> Diagnosis:
+    """Return the diagnosis of a traceback of which the text does not hold the exception."""
+    line = _line(log, number)
+    return replace(
+        NO_ERROR,
+        failure=True,
+        cause="The traceback is cut off before the line that names the error: the reason is not in"
+        f" this text. Its last line is: {line}",
+        fix="Get the whole log: invoke logs, docker logs, kubectl logs --previous.",
+        command="invoke logs",
+        line=line,
+        line_number=number + 1,
+        context=_context(log, number),
+    )
+
+
+def _with_announced(log: Log, number: int, text: str) -> str:
+    """Return an error's text and, if it only announces the reason, the lines that give it."""
+    if not _ANNOUNCES.search(text):
+        return text[:_LINE_WIDTH]
+    after = range(number + 1, min(len(log), number + 1 + _ANNOUNCED_WITHIN))
+    following = [line for later in after if (line := log.line(later).message.strip())]
+    last = next(
+        (at for at, line in enumerate(following) if at and not line.endswith(":")), len(following)
+    )
+    return " ".join((text, *following[: last + 1]))[:_LINE_WIDTH]
 
 
 def _line(log: Log, number: int) -> str:

@@ -1,6 +1,6 @@
-"""What a starting server says about its memory, gathered on the way.
+"""Parse the memory figures in a starting server's log.
 
-vLLM has told its KV cache's size in three forms, all read here:
+vLLM has logged the size of its KV cache in three forms, all parsed here:
 
     GPU KV cache size: 74,480 tokens                                     until 0.16, alone
     GPU KV cache size: 163,384 tokens                                    0.17 to 0.29, two lines
@@ -20,20 +20,21 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True)
 class MemoryFacts:
-    """What the log told; None (or empty) is what it has not told.
+    """The figures in the log; None (or empty) for those not logged yet.
 
     weights_gib: memory that the weights take on each device, GiB.
     kv_available_gib: memory left for the KV cache on each device, GiB (the smallest, of several).
     kv_tokens: the KV cache's size as vLLM prints it, tokens.
     kv_concurrency: how many requests of `kv_request_tokens` fit at once.
-    kv_request_tokens: the context length that the concurrency was worked out for, tokens.
+    kv_request_tokens: the context length of that concurrency, tokens.
     graphs_gib: memory that the CUDA graphs take, GiB.
     block_tokens: tokens of one attention block, where the model's shape sets it.
-    load_s, compile_s, profile_s, graphs_s, engine_s: seconds for loading the weights, for
-        torch.compile, for the profiling run, for capturing the graphs, and for the engine's
-        initialisation as a whole.
-    dtype: the computation's numbers, such as bfloat16. quantization: the weights', where another.
+    load_s, compile_s, profile_s, graphs_s, engine_s: seconds for loading the weights,
+        torch.compile, the profiling run, capturing the graphs, and the engine's whole
+        initialisation.
+    dtype: of the computation, such as bfloat16. quantization: of the weights, empty for none.
     eager: whether compilation and CUDA graphs are switched off.
+    prefix_caching: whether the KV cache of what prompts have in common is reused.
     """
 
     vllm_version: str = ""
@@ -44,6 +45,7 @@ class MemoryFacts:
     quantization: str = ""
     max_model_len: int | None = None
     eager: bool | None = None
+    prefix_caching: bool | None = None
     weights_gib: float | None = None
     kv_available_gib: float | None = None
     kv_tokens: int | None = None
@@ -83,6 +85,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("LLM engine (v", r"LLM engine \(v(?P<vllm_version>[\w.+-]+)\)"),
         ("LLM engine (v", r"\bdtype=torch\.(?P<dtype>\w+)"),
         ("LLM engine (v", r"\bquantization=(?!None\b)(?P<quantization>[\w-]+)"),
+        ("LLM engine (v", r"\benable_prefix_caching=(?P<prefix_caching>True|False)"),
         ("enforce_eager", r"enforce_eager'?[=:] ?(?P<eager>True|False)"),
         ("Resolved architecture", r"Resolved architectures?: \W*(?P<architecture>\w+)"),
         ("max model len", r"[Uu]sing max model len (?P<max_model_len>\d+)"),
@@ -125,7 +128,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 
 def learn(facts: MemoryFacts, message: str) -> MemoryFacts:
-    """`facts` with what `message` adds; the same object when it adds nothing.
+    """Return `facts` updated by `message`; the same object if it adds nothing.
 
     Of several workers' figures the smallest KV memory counts, as it does for vLLM.
     """
@@ -135,17 +138,17 @@ def learn(facts: MemoryFacts, message: str) -> MemoryFacts:
         match = pattern.search(message)
         if match is None:
             continue
-        told = {name: text for name, text in match.groupdict().items() if text is not None}
-        facts = _merge(facts, told)
+        values = {name: text for name, text in match.groupdict().items() if text is not None}
+        facts = _merge(facts, values)
     return facts
 
 
-def _merge(facts: MemoryFacts, told: dict[str, str]) -> MemoryFacts:
+def _merge(facts: MemoryFacts, texts: dict[str, str]) -> MemoryFacts:
     values: dict[str, object] = {}
-    for name, text in told.items():
+    for name, text in texts.items():
         try:
             values[name] = _KINDS[name](text)
-        except ValueError:  # a figure that was cut short, such as "1."
+        except ValueError:  # a truncated figure, such as "1."
             continue
     available = values.get("kv_available_gib")
     if isinstance(available, float) and facts.kv_available_gib is not None:

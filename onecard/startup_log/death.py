@@ -1,20 +1,26 @@
-"""Lines that say a starting server will not come up, known before the process is gone.
+"""Detect log lines after which a starting server will not come up, before its process ends.
 
-They are no diagnosis: most are wrappers (see onecard/diagnosis). They only say that waiting for
-the deadline is of no use.
+They are no diagnosis: most are wrappers (see onecard/diagnosis). They only show that waiting for
+the deadline is useless.
 """
 
 from __future__ import annotations
 
 import re
 
-from onecard.start.line import LogLine
+from onecard.startup_log.line import LogLine
 
 _MESSAGES = (
     "EngineCore failed to start",
     "EngineCore encountered a fatal error",
     "EngineCore hit an exception",
     "EngineCore encountered an issue",
+    "Engine background task failed",
+    "Exception in worker VllmWorkerProcess while processing method",
+    "Background loop has errored already",
+    "is already dead, terminating server process",
+    "Engine loop is dead",
+    "Engine loop has died",
     "Engine core initialization failed",
     "Engine process failed to start",
     "WorkerProc failed to start",
@@ -38,12 +44,14 @@ _SYSTEMD = (
     "Start request repeated too quickly",
     "killed by the OOM killer",
 )
+# Literals of which each line that shows a death holds one.
+DEATH_WORDS = (*_MESSAGES, *_SYSTEMD, "/bin/vllm", "Process ", "Killed process")
 _CLEAN_EXIT = "status=0/SUCCESS"
 _KERNEL = ("Out of memory: Killed process", "Memory cgroup out of memory: Killed process")
 
 
 def is_death(line: LogLine) -> bool:
-    """Whether `line` says that the server, or a part it cannot live without, has died."""
+    """Return whether `line` shows that the server, or a process that it needs, has died."""
     message = line.message
     if line.program == "systemd":
         return any(text in message for text in _SYSTEMD) and _CLEAN_EXIT not in message

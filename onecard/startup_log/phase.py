@@ -1,7 +1,7 @@
-"""The phases of a server's start, in the words that a person reads, and the lines that begin them.
+"""The phases of a server's start: their titles, and the log lines that begin them.
 
-The wording of the lines is vLLM's, from the releases 0.17 to 0.33 and some before; where a release
-words a line otherwise, both are here.
+The lines are those of vLLM 0.17 to 0.33 and some earlier releases; where releases differ, all forms
+are listed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """One phase; `title` is what to show."""
+    """One phase; `title` is its text for display."""
 
     PROCESS = "process up"
     CONFIG = "configuration"
@@ -26,24 +26,25 @@ class Phase(Enum):
 
     @property
     def title(self) -> str:
+        """Return the phase's text for display."""
         return self.value
 
 
 ORDER: tuple[Phase, ...] = tuple(Phase)
-# These come in this order and once. What lies between WEIGHTS and API has changed its order from
-# release to release and may be interleaved, so a phase there may go on after another.
+# These come in this order and once. The order of those between WEIGHTS and API differs between
+# releases, and they may be interleaved, so a phase there may continue after another.
 ONCE = (Phase.PROCESS, Phase.CONFIG, Phase.DOWNLOAD, Phase.WEIGHTS, Phase.API, Phase.ANSWER)
 
 
 @dataclass(frozen=True)
 class PhaseState:
-    """How a phase stands.
+    """The state of a phase.
 
-    started, ended: seconds on the tracker's clock, of the first beginning and the last end; None
-        where it has not begun or not ended.
-    seconds: how long it was the phase at work, in all.
-    fraction: how far it has come, 0 to 1, where the log gives a bar; else None.
-    label, count: what the bar counts and how much (`1/2`), else empty.
+    started, ended: seconds on the tracker's clock, of the first start and the last end; None if it
+        has not started or ended.
+    seconds: how long it was the current phase, in total.
+    fraction: progress from 0 to 1, if the log has a progress bar; else None.
+    label, count: of the bar: what it counts, and how many (`1/2`), else empty.
     """
 
     phase: Phase
@@ -55,7 +56,7 @@ class PhaseState:
     count: str = ""
 
 
-# A literal in the message, and the phase that is at work from that line on.
+# A literal in the message, and the current phase from that line on.
 BEGINS: tuple[tuple[str, Phase], ...] = (
     ("vLLM API server version", Phase.CONFIG),
     ("non-default args:", Phase.CONFIG),
@@ -86,7 +87,7 @@ BEGINS: tuple[tuple[str, Phase], ...] = (
     ("Started server process [", Phase.API),
     ("Application startup complete.", Phase.ANSWER),
 )
-# After these the weights are in; what follows depends on whether the model is compiled.
+# After these the weights are loaded; the next phase depends on whether the model is compiled.
 WEIGHTS_DONE = ("Model loading took", "Loading model weights took", "Loading weights took")
 READY = "Application startup complete."
 ANSWERED = (
@@ -95,7 +96,7 @@ ANSWERED = (
     '/v1/messages HTTP/1.1" 200',
 )
 
-# What a bar's label says about the phase it belongs to.
+# A part of a bar's label, and the phase that it belongs to.
 BARS: tuple[tuple[str, Phase], ...] = (
     ("checkpoint shards", Phase.WEIGHTS),
     ("Capturing", Phase.GRAPHS),
@@ -106,9 +107,9 @@ BARS: tuple[tuple[str, Phase], ...] = (
     (".json", Phase.DOWNLOAD),
 )
 
-# A new process has been started: what came before belongs to another.
+# A new process has started: earlier lines belong to another one.
 NEW_PROCESS = ("█  version ", "vLLM API server version")
-# The server was told to go: the errors that follow are those of going.
-GOING = ("[shutdown] API server: shutdown triggered", "Shutting down")
-GOING_SYSTEMD = ("Stopping ", "Stopped ")
+# The server was shut down: the errors that follow are caused by that.
+SHUTDOWN = ("[shutdown] API server: shutdown triggered", "Shutting down")
+SHUTDOWN_SYSTEMD = ("Stopping ", "Stopped ")
 STARTING_SYSTEMD = ("Starting ", "Started ")

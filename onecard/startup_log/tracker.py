@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 
-from onecard.start import phase as words
-from onecard.start.death import is_death
-from onecard.start.facts import MemoryFacts, learn
-from onecard.start.line import LogLine, read_line, states
-from onecard.start.phase import ONCE, ORDER, Phase, PhaseState
-from onecard.start.progress import Progress, read_progress
+from onecard.startup_log import phase as words
+from onecard.startup_log.death import is_death
+from onecard.startup_log.line import LogLine, read_line, states
+from onecard.startup_log.memory import MemoryFacts, learn
+from onecard.startup_log.phase import ONCE, ORDER, Phase, PhaseState
+from onecard.startup_log.progress import Progress, read_progress
 
 _YEAR = 366 * 86400.0
 
 
 class EventKind(Enum):
-    """What a line told."""
+    """The kinds of events."""
 
-    PHASE = "phase"  # another phase is at work
-    PROGRESS = "progress"  # the bar of the phase at work has moved
+    PHASE = "phase"  # another phase has begun
+    PROGRESS = "progress"  # the bar of the current phase has moved
     FACT = "fact"  # a fact is new or has changed
     READY = "ready"  # the API answers; no request has been answered yet
     ANSWERED = "answered"  # a request has been answered: the start is complete
@@ -29,12 +29,12 @@ class EventKind(Enum):
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that a line told.
+    """One event in the log.
 
     at: seconds on the tracker's clock.
-    phase: the phase at work.
-    fraction: how far it has come, for PROGRESS; else None.
-    text: the bar's label, the fact as `name=value`, or the line that told of the death.
+    phase: the current phase.
+    fraction: progress from 0 to 1, for PROGRESS; else None.
+    text: the bar's label, the fact as `name=value`, or the line that shows the death.
     """
 
     kind: EventKind
@@ -47,9 +47,9 @@ class Event:
 class StartTracker:
     """The state of one server's start.
 
-    Feed it every line of the server's log, in order. Its clock is the caller's where `feed` is
-    given a time, else vLLM's own stamps, counted from the first; a line without either takes the
-    time of the line before.
+    Pass every line of the server's log to `feed`, in order. The clock is the caller's if `feed` is
+    given a time, else vLLM's own time stamps, counted from the first; a line without either has the
+    time of the previous line.
     """
 
     def __init__(self) -> None:
@@ -66,44 +66,44 @@ class StartTracker:
         self._current = Phase.PROCESS
         self._since: float | None = None
         self._worker = ""
-        self._going = False
+        self._shutting_down = False
         self._offset: float | None = None
 
     @property
     def phases(self) -> tuple[PhaseState, ...]:
-        """Every phase in order, begun or not."""
-        return tuple(self._at_work(self._states[phase]) for phase in ORDER)
+        """Return all phases in order, started or not."""
+        return tuple(self._with_current_seconds(self._states[phase]) for phase in ORDER)
 
     @property
     def current(self) -> PhaseState:
-        """The phase at work."""
-        return self._at_work(self._states[self._current])
+        """Return the current phase."""
+        return self._with_current_seconds(self._states[self._current])
 
     @property
     def alive(self) -> bool:
-        """Whether nothing has told of the server's death."""
+        """Return whether no line has shown the server's death."""
         return self.death is None
 
     def feed(self, line: str, at: float | None = None) -> tuple[Event, ...]:
-        """Take in one line of the log; say what it told. Never raises, whatever the line holds.
+        """Parse one line of the log; return its events. Never raises, whatever the line holds.
 
         line: with or without its line end, journal or process prefix and terminal colours.
-        at: seconds since the start was asked for, on the caller's clock; None to use the log's.
+        at: seconds since the start on the caller's clock; None to use the log's.
         """
         events: list[Event] = []
-        coat = None
+        prefix = None
         for raw in states(line):
             piece = read_line(raw)
-            # The first state of a bar carries the coat for all that follow in the line.
-            coat = piece if coat is None else coat
+            # The first state of a bar has the prefix of all those that follow in the line.
+            prefix = piece if prefix is None else prefix
             if not piece.process:
-                piece = replace(piece, process=coat.process, pid=coat.pid)
+                piece = replace(piece, process=prefix.process, pid=prefix.pid)
             self._tick(piece, at)
             self._take(piece, events)
         return tuple(events)
 
     def answered(self, at: float | None = None) -> tuple[Event, ...]:
-        """The caller has had a request answered (the log need not tell of it)."""
+        """Record that the server has answered a request, even if its log does not show it."""
         if at is not None:
             self._now = max(self._now, at)
         events: list[Event] = []
@@ -128,32 +128,32 @@ class StartTracker:
         message = line.message
         if self._is_new_process(line):
             self._start_over(events)
-        if self._is_going(line):
-            self._going = True
+        if self._is_shutdown(line):
+            self._shutting_down = True
         if line.level not in ("ERROR", "CRITICAL"):
             self._learn(message, events)
             self._advance(line, events)
             self._progress(read_progress(message), events)
-        if not self._going and self.death is None and is_death(line):
+        if not self._shutting_down and self.death is None and is_death(line):
             self.death = message.strip()
-            self._tell(events, EventKind.DEAD, self.death)
+            self._add_event(events, EventKind.DEAD, self.death)
 
     def _is_new_process(self, line: LogLine) -> bool:
         if any(text in line.message for text in words.NEW_PROCESS):
-            return self._going or self.death is not None or self.ready
+            return self._shutting_down or self.death is not None or self.ready
         return line.program == "systemd" and line.message.startswith(words.STARTING_SYSTEMD)
 
-    def _is_going(self, line: LogLine) -> bool:
+    def _is_shutdown(self, line: LogLine) -> bool:
         if line.program == "systemd":
-            return line.message.startswith(words.GOING_SYSTEMD)
-        return line.level != "ERROR" and any(text in line.message for text in words.GOING)
+            return line.message.startswith(words.SHUTDOWN_SYSTEMD)
+        return line.level != "ERROR" and any(text in line.message for text in words.SHUTDOWN)
 
     def _start_over(self, events: list[Event]) -> None:
         died, begun = self.death is not None, self._since is not None
         if died:
             self.restarts += 1
-            self._tell(events, EventKind.RESTARTED)
-        if died or self._going or self.ready or not begun:
+            self._add_event(events, EventKind.RESTARTED)
+        if died or self._shutting_down or self.ready or not begun:
             self.facts, self.ready, self.answered_at, self.death = MemoryFacts(), False, None, None
             self._begin()
             self._since = self._now
@@ -167,7 +167,7 @@ class StartTracker:
         for field in fields(MemoryFacts):
             value = getattr(self.facts, field.name)
             if value != getattr(before, field.name):
-                self._tell(events, EventKind.FACT, f"{field.name}={value}")
+                self._add_event(events, EventKind.FACT, f"{field.name}={value}")
 
     def _advance(self, line: LogLine, events: list[Event]) -> None:
         message = line.message
@@ -182,13 +182,13 @@ class StartTracker:
                 self._enter(phase, events)
                 if text == words.READY and not self.ready:
                     self.ready = True
-                    self._tell(events, EventKind.READY)
+                    self._add_event(events, EventKind.READY)
                 return
         if any(text in message for text in words.ANSWERED):
             self._answer(events)
 
     def _is_first_worker(self, line: LogLine) -> bool:
-        """Of several workers that tell the same story, the first one is listened to."""
+        """Return whether the line is of the first worker: all workers log the same lines."""
         self._worker = self._worker or line.pid
         return line.pid == self._worker
 
@@ -207,7 +207,7 @@ class StartTracker:
             self._states[self._current] = replace(
                 state, fraction=progress.fraction, label=progress.label, count=progress.count
             )
-            self._tell(events, EventKind.PROGRESS, progress.label, progress.fraction)
+            self._add_event(events, EventKind.PROGRESS, progress.label, progress.fraction)
 
     def _answer(self, events: list[Event]) -> None:
         if self.answered_at is not None:
@@ -215,7 +215,7 @@ class StartTracker:
         self._enter(Phase.ANSWER, events)
         self.answered_at = self._now
         self._leave()
-        self._tell(events, EventKind.ANSWERED)
+        self._add_event(events, EventKind.ANSWERED)
 
     def _enter(self, phase: Phase, events: list[Event]) -> None:
         if phase is self._current or self.answered_at is not None:
@@ -229,18 +229,18 @@ class StartTracker:
             state, started=self._now if state.started is None else state.started, ended=None
         )
         self._current, self._since = phase, self._now
-        self._tell(events, EventKind.PHASE, phase.title)
+        self._add_event(events, EventKind.PHASE, phase.title)
 
     def _leave(self) -> None:
         self._states[self._current] = replace(self.current, ended=self._now)
 
-    def _at_work(self, state: PhaseState) -> PhaseState:
-        """`state` with the seconds of the phase at work brought up to now."""
+    def _with_current_seconds(self, state: PhaseState) -> PhaseState:
+        """Return `state`; for the current phase, with its seconds up to now."""
         if state.phase is not self._current or state.ended is not None or self._since is None:
             return state
         return replace(state, seconds=state.seconds + self._now - self._since)
 
-    def _tell(
+    def _add_event(
         self, events: list[Event], kind: EventKind, text: str = "", fraction: float | None = None
     ) -> None:
         events.append(Event(kind, self._now, self._current, text, fraction))

@@ -1,4 +1,4 @@
-"""Progress bars in a server's log: how far a download, a load or a graph capture has come."""
+"""Parse progress bars in a server's log: of a download, a load or a graph capture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE = 100
 
 @dataclass(frozen=True)
 class Progress:
-    """fraction: 0 to 1. label: what is counted. count: `1/2` or `3.1G/54G`, empty if not told."""
+    """A bar's state. fraction: 0 to 1. label: what it counts. count: `1/2`, `3.1G/54G` or empty."""
 
     fraction: float
     label: str
@@ -23,7 +23,7 @@ class Progress:
 
 
 def read_progress(message: str) -> Progress | None:
-    """The state of the bar in `message`, or None when there is no bar in it."""
+    """Return the state of the bar in `message`, None if there is no bar in it."""
     if "%" not in message or "|" not in message:
         return None
     match = _BAR.match(message.strip())

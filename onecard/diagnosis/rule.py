@@ -1,9 +1,8 @@
-"""The rules of diagnosis: data in onecard/data/diagnosis/*.yml, checked strictly when read."""
+"""The rules of diagnosis: data in onecard/diagnosis/rules/*.yml, validated strictly."""
 
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,13 +12,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from onecard.diagnosis.derived import DERIVED, derived
+from onecard.diagnosis.texts import exact_text, fill, names, needed_names
 from onecard.errors import UsageError
 
-DIRECTORY = Path(__file__).resolve().parent.parent / "data" / "diagnosis"
+DIRECTORY = Path(__file__).resolve().parent / "rules"
 
-# What every template may name beside its pattern's captures, and what stands in its place where
-# the log does not tell.
-CONTEXT: dict[str, str] = {"model": "MODEL", "port": "8000", "ctx": "4096"}
+# Names that every text may use besides its pattern's captures: arguments that the log may hold.
+CONTEXT = frozenset({"model", "port", "ctx"})
+_TEXTS = ("cause", "fix", "command", "on_box")
 
 
 class _Strict(BaseModel):
@@ -27,13 +27,13 @@ class _Strict(BaseModel):
 
 
 class Pattern(_Strict):
-    """What a line must hold.
+    """The pattern of a line.
 
-    find: a literal that is in the line; it makes the search of a large log cheap.
+    find: a literal in the line; it makes the search of a large log fast.
     match: a regular expression searched for in the line's message, for its captures or to be
         stricter than the literal; empty for none.
-    code: it is in Python source that a traceback shows (an assertion without words, say), where
-        otherwise nothing is looked for: a message's template is no message.
+    code: also match Python source in a traceback (for example an assertion without a message),
+        which is skipped otherwise: a message's template is no message.
     """
 
     find: str = Field(min_length=4)
@@ -42,30 +42,31 @@ class Pattern(_Strict):
 
     @cached_property
     def regex(self) -> re.Pattern[str] | None:
+        """Return `match` compiled, None if it is empty."""
         return re.compile(self.match) if self.match else None
 
     @model_validator(mode="before")
     @classmethod
     def _literal(cls, value: object) -> object:
-        """A bare string is a literal."""
+        """Accept a plain string as `find`."""
         return {"find": value} if isinstance(value, str) else value
 
 
 class Rule(_Strict):
     """One known failure.
 
-    kind: `cause` is a true error; `symptom` a consequence, named only when no cause is found;
-        `wrapper` is never the cause, it hides one; `note` is no failure of the server at all.
-    stage: where in the life of a box it happens.
-    root: it is the cause wherever in the log it stands, though no traceback holds it.
-    quiet: it may stand in a line of level INFO or WARNING, or in a Python warning.
-    weight: of several causes the heavier is told: a special rule goes before a general one.
+    kind: `cause` is a true error; `symptom` a consequence, reported only if no cause is found;
+        `wrapper` hides the cause and is never one; `note` is no failure of the server.
+    stage: the stage of a box or server in which it happens.
+    root: it is the cause anywhere in the log, even outside of a traceback.
+    quiet: it may be in a line of level INFO or WARNING, or in a Python warning.
+    weight: of several causes the one with the largest weight is reported: special before general.
     only_with, without: literals of which the same run of the server must, or must not, hold one.
-    defaults: what a capture stands for that took part in no match.
-    command: what to type on this computer, an `invoke` task. on_box: what to type on the box, where
-        there is none. Both may name what is worked out from captures (derived.py).
+    cause, fix: for people. command: to run on this computer, an `invoke` task. on_box: to run on
+        the box, if there is no task. They may name captures and values derived from them
+        (derived.py), with a general text where the log may lack them (texts.py).
     example: a line (or lines) of such a log.
-    source: where the message was read.
+    source: where the message is defined or was logged.
     """
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -80,10 +81,9 @@ class Rule(_Strict):
     patterns: tuple[Pattern, ...] = Field(min_length=1)
     only_with: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    defaults: dict[str, str] = {}
     cause: str = Field(min_length=10)
     fix: str = Field(min_length=5)
-    command: str = Field(default="", pattern=r"^(invoke .+)?$")
+    command: str = Field(default="", pattern=r"^((\[\[)?invoke .+)?$")
     on_box: str = ""
     example: str = Field(min_length=4)
     source: str = Field(min_length=2)
@@ -96,31 +96,33 @@ class Rule(_Strict):
 
     @model_validator(mode="after")
     def _templates_are_fed(self) -> Rule:
-        """Every name in a template comes from every pattern, a default or the context."""
+        """Check that each name in a text is captured: by every pattern, or by one with a part."""
         for pattern in self.patterns:
-            try:
-                groups = pattern.regex.groupindex.keys() if pattern.regex else set()
-            except re.error as error:
-                raise ValueError(
-                    f"match {pattern.match!r} is no regular expression: {error}"
-                ) from None
-            known = {*groups, *self.defaults, *CONTEXT}
-            known |= {name for name, (needs, _) in DERIVED.items() if known.issuperset(needs)}
-            for key in ("cause", "fix", "command", "on_box"):
-                names = {
-                    name for _, name, _, _ in string.Formatter().parse(getattr(self, key)) if name
-                }
-                if names - known:
+            groups = self._groups(pattern)
+            for key in _TEXTS:
+                missing = needed_names(getattr(self, key)) - groups
+                if missing:
                     raise ValueError(
-                        f"{key} names {', '.join(sorted(names - known))}, which pattern"
+                        f"{key} names {', '.join(sorted(missing))}, which pattern"
                         f" {pattern.find!r} does not capture"
                     )
+        captured = {name for pattern in self.patterns for name in self._groups(pattern)} | CONTEXT
+        captured |= {name for name, (needs, _) in DERIVED.items() if captured.issuperset(needs)}
+        for key in _TEXTS:
+            if unknown := names(exact_text(getattr(self, key))) - captured:
+                raise ValueError(f"{key} names {', '.join(sorted(unknown))}, which none captures")
         return self
 
-    def fill(self, template: str, captures: Mapping[str, str]) -> str:
-        """`template` with its names filled in."""
-        known = {**CONTEXT, **self.defaults, **captures}
-        return template.format_map({**known, **derived(known)}).strip()
+    @staticmethod
+    def _groups(pattern: Pattern) -> set[str]:
+        try:
+            return set(pattern.regex.groupindex) if pattern.regex else set()
+        except re.error as error:
+            raise ValueError(f"match {pattern.match!r} is no regular expression: {error}") from None
+
+    def fill(self, template: str, values: Mapping[str, str]) -> str:
+        """Return `template` with its names replaced by values and what derives from them."""
+        return fill(template, {**values, **derived(values)})
 
 
 class _File(_Strict):
@@ -128,9 +130,9 @@ class _File(_Strict):
 
 
 def read_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules of one file.
+    """Read the rules of one file.
 
-    Raises UsageError with the file, the rule and the key that is wrong.
+    Raises UsageError with the file, the rule and the wrong key.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -148,17 +150,19 @@ def read_rules(path: Path) -> tuple[Rule, ...]:
 
 
 def load_rules(directory: Path = DIRECTORY) -> tuple[Rule, ...]:
-    """Every rule of `directory`'s *.yml files.
+    """Read the rules of `directory`'s *.yml files.
 
-    Raises UsageError when a file is wrong, when an id occurs twice, or when there is no rule.
+    Raises UsageError if a file is wrong, an id occurs twice, or there is no rule.
     """
     rules: list[Rule] = []
-    seen: dict[str, str] = {}
+    files: dict[str, str] = {}
     for path in sorted(directory.glob("*.yml")):
         for rule in read_rules(path):
-            if rule.id in seen:
-                raise UsageError(f"{path.name}: rule {rule.id}: the id is taken in {seen[rule.id]}")
-            seen[rule.id] = path.name
+            if rule.id in files:
+                raise UsageError(
+                    f"{path.name}: rule {rule.id}: the id is taken in {files[rule.id]}"
+                )
+            files[rule.id] = path.name
             rules.append(rule)
     if not rules:
         raise UsageError(f"{directory}: no diagnosis rules (*.yml) here; reinstall onecard")
@@ -167,12 +171,12 @@ def load_rules(directory: Path = DIRECTORY) -> tuple[Rule, ...]:
 
 @cache
 def shipped_rules() -> tuple[Rule, ...]:
-    """The rules that come with onecard, read once."""
+    """Return the rules that come with onecard, read once."""
     return load_rules()
 
 
 def _rule_name(data: object, location: tuple[int | str, ...]) -> str:
-    """The id of the rule that an error's location points into, else its number."""
+    """Return the id of the rule at an error's location, else its number."""
     if len(location) > 1 and location[0] == "rules" and isinstance(location[1], int):
         try:
             return str(data["rules"][location[1]]["id"])  # type: ignore[index]

@@ -1,0 +1,1 @@
+"""From the bytes of a saved log to the text that its programs wrote."""
