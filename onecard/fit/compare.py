@@ -10,7 +10,7 @@ from onecard.fit.plan import Plan
 
 @dataclass(frozen=True)
 class Row:
-    """One figure as planned and as logged. `difference` is logged less planned, in `unit`."""
+    """One figure as planned and as logged. `difference` is logged minus planned, in `unit`."""
 
     figure: str
     unit: str
@@ -19,7 +19,7 @@ class Row:
 
     @property
     def difference(self) -> float:
-        """Logged less planned."""
+        """Return logged minus planned."""
         return self.logged - self.planned
 
 
@@ -36,7 +36,7 @@ _FIGURES = (
 
 
 def compare(plan: Plan, measured: Mapping[str, float]) -> tuple[Row, ...]:
-    """One row for each figure that was logged.
+    """Return one row for each figure that was logged.
 
     measured: any of weights_gib, kv_available_gib, graphs_gib, block_tokens, blocks, tokens (the
         logged KV cache size) and concurrency; other keys are ignored.

@@ -9,7 +9,6 @@ from onecard.fit.plan import Plan
 _KV_UTILS = "vLLM v1/core/kv_cache_utils.py"
 _SPECS = "vLLM v1/kv_cache_interface.py"
 _ALIGN = "vLLM platforms/interface.py, _align_hybrid_block_size"
-_RUNS = "two logged starts of Qwen3.5-27B on an H200 with vLLM 0.25.1"
 
 
 @dataclass(frozen=True)
@@ -22,23 +21,23 @@ class Line:
 
 
 def explain(plan: Plan) -> list[Line]:
-    """Every figure of the plan."""
+    """Return every figure of the plan."""
     return [*_memory(plan), *_pages(plan), *_requests(plan)]
 
 
 def _memory(plan: Plan) -> list[Line]:
     parts = " + ".join(f"{part.name} {part.gib:.2f}" for part in plan.weights.parts)
     rest = plan.overhead
-    pieces = (
-        f"context {rest.context:.2f} + forward pass {rest.forward:.2f} + sampler "
-        f"{rest.sampler:.2f} + vision {rest.vision:.2f} + CUDA graphs {rest.graphs:.2f}"
-    )
     lines = [
-        Line("weights", f"{parts} = {plan.weights_gib:.2f} GiB", "parameters of config.json"),
-        Line(
-            "runtime overhead",
-            f"{pieces} = {rest.gib:.2f} GiB, an estimate that may be off by {rest.band:.2f}",
-            _RUNS,
+        Line("weights", f"{parts} = {plan.weights_gib:.2f} GiB", _weights_source(plan)),
+        *(
+            Line(
+                part.name,
+                f"{part.formula} = {part.gib.likely:.2f} GiB ({part.gib.least:.2f} to "
+                f"{part.gib.most:.2f})",
+                part.source,
+            )
+            for part in rest.parts
         ),
     ]
     if not plan.estimated:
@@ -49,7 +48,12 @@ def _memory(plan: Plan) -> list[Line]:
         f"{budget} - {plan.weights_gib:.2f} - {rest.gib:.2f} = {plan.kv_available_gib:.2f} GiB, "
         f"an estimate: {plan.kv_low_gib:.2f} to {plan.kv_high_gib:.2f}"
     )
-    return [*lines, Line("KV memory", formula, "vLLM v1/worker/gpu_worker.py; " + _RUNS)]
+    source = "vLLM v1/worker/gpu_worker.py; docs/fit-scoreboard.md"
+    return [*lines, Line("KV memory", formula, source)]
+
+
+def _weights_source(plan: Plan) -> str:
+    return "the checkpoint's headers" if plan.weights.exact else "parameters of config.json"
 
 
 def _pages(plan: Plan) -> list[Line]:
@@ -58,6 +62,11 @@ def _pages(plan: Plan) -> list[Line]:
     heads = max(shape.attention.kv_heads // plan.tp, 1)
     number = pages.token_bytes // (2 * heads * shape.attention.head_dim)
     token = f"2 * {heads} KV heads * {shape.attention.head_dim} * {number} bytes"
+    if shape.latent is not None:
+        token = f"a latent vector of {shape.latent.rank} + {shape.latent.rope_dim} numbers"
+        token += f" and an index key of {shape.latent.index_bytes} bytes" * bool(
+            shape.latent.index_dim
+        )
     found = [
         Line(
             "bytes a token",
@@ -70,7 +79,7 @@ def _pages(plan: Plan) -> list[Line]:
     if pages.state_bytes:
         block = (
             f"{kernel} * ceil({pages.state_bytes:,} / ({kernel} * {pages.token_bytes:,})) = "
-            f"{pages.block_tokens} tokens, so that a page holds one Gated DeltaNet state"
+            f"{pages.block_tokens} tokens, so that a page holds one recurrent state"
         )
     found.append(Line("block", block, _ALIGN))
     available = int(plan.kv_available_gib * 2**30)
@@ -93,7 +102,7 @@ def _requests(plan: Plan) -> list[Line]:
     if pages.sliding_groups:
         terms.append(
             f"{pages.sliding_groups} * (ceil(min({pages.sliding_tokens:,}, {plan.ctx:,}) / "
-            f"{pages.block_tokens}) + 1)"
+            f"{pages.sliding_block_tokens}) + 1)"
         )
     if pages.linear_groups:
         terms.append(f"{pages.linear_groups} groups * {pages.state_blocks} state")

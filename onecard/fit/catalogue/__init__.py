@@ -1,0 +1,1 @@
+"""The models, cards and presets that are known offline."""

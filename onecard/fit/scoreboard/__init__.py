@@ -1,0 +1,1 @@
+"""What `fit` predicts beside what vLLM logged, for every start that is known."""
