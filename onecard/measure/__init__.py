@@ -1,1 +1,1 @@
-"""What the measurements share: texts of a chosen length, intervals, progress, metrics."""
+"""Measurements of a running server: loads, long texts, context lengths, and what they share."""

@@ -1,4 +1,4 @@
-"""Texts of a chosen number of tokens, as the server itself counts them."""
+"""Texts of a chosen number of tokens, counted by the server."""
 
 from __future__ import annotations
 
@@ -22,14 +22,20 @@ class Text:
 
 
 def text_of(
-    kind: str, target: int, count: Callable[[str], int], seed: int = 0, guess: int = 0
+    kind: str,
+    target: int,
+    count: Callable[[str], int],
+    seed: int = 0,
+    guess: int = 0,
+    *,
+    close: float = _CLOSE,
 ) -> Text:
-    """Return a text of at most `target` tokens, and within 1 % (or 3 tokens) of it.
+    """Return a text of at most `target` tokens, and within the share `close` (or 3 tokens) of it.
 
     count: the server's own count of a text's tokens (/tokenize). guess: words to try first, such
     as those of a text of this kind and length with another seed. A text's tokens grow with its
     words almost evenly, so a line through the last two counts finds the number of words in a few
-    steps; the bounds found on the way keep it from going round in circles.
+    steps; the bounds found on the way prevent a loop.
     """
     if target <= 0:
         return Text("", 0, 0)
@@ -45,7 +51,7 @@ def text_of(
                 best = Text(text, tokens, wanted)
         else:
             high = wanted
-        if high - low <= 1 or target - best.tokens <= max(3, int(target * _CLOSE)):
+        if high - low <= 1 or target - best.tokens <= max(3, int(target * close)):
             break
         guess = int(wanted * target / max(tokens, 1))
         wanted = min(max(guess, low + 1), high - 1)

@@ -1,8 +1,8 @@
-"""Texts to put beside a picture question, as long as wanted: what the model reads past.
+"""Texts of any length to put beside a picture question.
 
-repeated    one sentence again and again, as in the usual stress test; another for each seed
+repeated    one sentence repeated, as in the usual stress test; another for each seed
 prose       varied sentences about nothing in the pictures
-distractor  sentences about other foods and shapes: what a model that mixes up its sources repeats
+distractor  sentences about other foods and shapes, which a model may confuse with the picture
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SHOWN = (
 
 
 def words_of(kind: str, seed: int) -> Iterator[str]:
-    """Yield the text's words for ever; the same for the same kind and seed."""
+    """Yield the text's words without end; the same for the same kind and seed."""
     # The kind is part of the seed: two kinds with one seed are not the same choices.
     chance = random.Random(f"{kind}/{seed}")  # noqa: S311  # a text, not a secret
     if kind == "repeated":

@@ -1,4 +1,4 @@
-"""The smoke test: picture questions with known answers, asked of a running server over HTTP.
+"""The smoke test: picture questions with known answers, sent to a running server over HTTP.
 
-Nothing here knows SSH: the caller gives a base URL that already leads to the server.
+smoke_host.py alone connects to a box; the rest gets a client that already leads to the server.
 """

@@ -1,4 +1,4 @@
-"""Whether an answer is right: whole words, whatever their case and punctuation."""
+"""Judge whether an answer is right: by whole words, ignoring case and punctuation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def words(text: str) -> frozenset[str]:
 
 
 def contains(text: str, entry: str) -> bool:
-    """Whether every word of `entry` is a word of `text`, in any order."""
+    """Return whether every word of `entry` is a word of `text`, in any order."""
     return words(entry) <= words(text)
 
 
 def is_right(text: str, expect: Iterable[str], forbid: Iterable[str] = ()) -> bool:
-    """Whether `text` contains at least one entry of `expect` and none of `forbid`.
+    """Return whether `text` contains at least one entry of `expect` and none of `forbid`.
 
     Plurals and spellings are other words: `eggs` is right only where `expect` lists it.
     """

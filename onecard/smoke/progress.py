@@ -1,4 +1,4 @@
-"""How far the picture questions are."""
+"""The progress of the picture questions."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from onecard.measure.progress import Steps
-from onecard.smoke.cases import Case, CaseFile
-from onecard.smoke.run import Asks
-from onecard.smoke.stream import Reply
+from onecard.api.stream import Reply
+from onecard.console.steps import Steps
+from onecard.smoke.case import Case, CaseFile
+from onecard.smoke.smoke_run import CaseClient
 
 
-class Counted:
-    """Asks another, and says so after each question, also one that was not answered."""
+class CountingClient:
+    """Passes questions to another client; calls `on_answer` after each, answered or not."""
 
-    def __init__(self, asks: Asks, on_answer: Callable[[], None]) -> None:
-        self.model = asks.model
-        self._asks, self._on_answer = asks, on_answer
+    def __init__(self, client: CaseClient, on_answer: Callable[[], None]) -> None:
+        self.model = client.model
+        self._client, self._on_answer = client, on_answer
 
-    def ask_case(self, case: Case, *, picture: bool = True) -> Reply:
-        """Answer the question of `case`."""
+    def send_case(self, case: Case, *, picture: bool = True) -> Reply:
+        """Return the answer to the question of `case`."""
         try:
-            return self._asks.ask_case(case, picture=picture)
+            return self._client.send_case(case, picture=picture)
         finally:
             self._on_answer()
 
 
-def smoke_steps(console: Console, host: str, asked: CaseFile, repeats: int) -> Steps:
-    """Return the steps of run_smoke, one for each question that it asks."""
-    pictured = sum(case.image is not None for case in asked.cases)
-    return Steps(console, f"{host}  smoke", [1.0] * (1 + len(asked.cases) * repeats + pictured))
+def smoke_steps(console: Console, host: str, case_file: CaseFile, repeats: int) -> Steps:
+    """Return the steps of run_smoke, one for each question that it sends."""
+    pictured = sum(case.image is not None for case in case_file.cases)
+    return Steps(console, f"{host}  smoke", [1.0] * (1 + len(case_file.cases) * repeats + pictured))

@@ -1,34 +1,20 @@
-"""What a smoke run found. Values and arithmetic only."""
+"""The result of a smoke run. Values and arithmetic only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from onecard.statistics.percentile import percentile
 
 JSON_DIGITS = 4  # a tenth of a millisecond
 
 
-def percentile(values: Sequence[float], percent: float) -> float | None:
-    """Return the percentile by linear interpolation between closest ranks; None without values.
-
-    Rank (n - 1) * percent / 100 of the sorted values, counted from 0: numpy's default, Hyndman and
-    Fan's definition 7.
-    """
-    if not values:
-        return None
-    ordered = sorted(values)
-    rank = (len(ordered) - 1) * percent / 100
-    below = int(rank)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (rank - below)
-
-
 @dataclass(frozen=True)
 class CaseResult:
-    """One case. A case passes when every repeat is answered right.
+    """The result of one case. A case passes when every repeat is answered right.
 
-    given: the first wrong answer, else the first answer; `error` instead where none could be had.
+    given: the first wrong answer, else the first answer; empty without any, see `error`.
     latency_s, ttft_s: medians over the repeats, seconds; None where no repeat was answered.
     latencies_s, ttfts_s: of each repeat that was answered, seconds.
     """
@@ -49,10 +35,10 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class PictureControl:
-    """The picture questions asked once more, without their pictures.
+    """The picture questions sent once more, without their pictures.
 
-    asked: how many. right_with, right_without: how many were answered right.
-    guessable: how many a fixed answer, the luckiest of the expected ones, would get right.
+    asked: how many questions. right_with, right_without: how many were answered right.
+    guessable: how many the best fixed answer, one of the expected ones, would get right.
     added_tokens: the fewest prompt tokens that a picture added; None where the server counts none.
     """
 
@@ -64,7 +50,7 @@ class PictureControl:
 
     @property
     def failure(self) -> str:
-        """Why the answers cannot come from the pictures; empty where nothing speaks against it."""
+        """Why the answers cannot come from the pictures; empty if the control passed."""
         if self.added_tokens is not None and self.added_tokens <= 0:
             return "a picture added no tokens to the prompt: the server drops pictures"
         score = f"{self.right_without} of {self.asked} right without the pictures"
@@ -95,12 +81,12 @@ class SmokeReport:
 
     @property
     def passed(self) -> int:
-        """How many cases were answered right."""
+        """The number of cases that were answered right."""
         return sum(case.passed for case in self.cases)
 
     @property
     def failed(self) -> int:
-        """How many cases were not, plus one where the picture control failed: 0 means all good."""
+        """The number of failed cases, plus one if the picture control failed; 0 means a pass."""
         control_failed = self.control is not None and bool(self.control.failure)
         return len(self.cases) - self.passed + control_failed
 

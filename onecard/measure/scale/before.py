@@ -1,0 +1,129 @@
+"""Restores what ran before a measurement that restarts the server.
+
+A note of the release in force is left on the box, so that the next run can restore what a killed
+one did not: it finds the note and uses it. The note is valid while the box is as such a run leaves
+it: one of the measurement's own releases is in force, or still that of the note. After another
+deploy or rollback it is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from onecard.box import paths
+from onecard.deploy.console import DeployConsole
+from onecard.deploy.deployment import bring_back
+from onecard.errors import BusyError, UnhealthyError
+from onecard.inventory.host import Host
+from onecard.json_text import parse_json
+from onecard.records import Record
+from onecard.server.releases import ReleaseInfo, list_releases, made_by
+from onecard.server.state import service_state
+from onecard.ssh.login import connected, holder
+from onecard.ssh.shell import Request, Session
+
+COMMAND: Final = "scale"  # its own releases are recognized by this name
+NOTE: Final = f"{paths.HOME}/before-scale.json"
+_PATIENCE_S: Final = 300.0  # that a start which was broken off may go on and hold the lock
+
+
+@dataclass(frozen=True)
+class Before:
+    """What ran. active: it was running. ctx: in tokens.
+
+    release: its number; 0, with the rest empty, where nothing had been deployed.
+    """
+
+    active: bool
+    release: int
+    fingerprint: str
+    ctx: int
+    model: str
+
+
+def save_before(session: Session) -> Before:
+    """Note on the box which release is in force, unless the note of an earlier run still holds."""
+    current = next((each for each in list_releases(session) if each.current), None)
+    active = service_state(session).active in ("active", "activating", "reloading")
+    before = Before(False, 0, "", 0, "")
+    if current is not None:
+        before = Before(active, current.number, current.fingerprint, current.ctx, current.model)
+    left = session.run(f"cat {NOTE} 2>/dev/null").output
+    before = which(_read(left), before, current)
+    session.send([Request("put", json.dumps(asdict(before)).encode(), NOTE)])
+    return before
+
+
+def which(noted: Before | None, now: Before, current: ReleaseInfo | None) -> Before:
+    """Return what is to be restored: what an earlier run has noted, or what is in force now.
+
+    current: the release in force, None where nothing has ever answered.
+    """
+    if noted is None:
+        return now
+    if current is not None and made_by(current, COMMAND):
+        return noted
+    if noted.release == now.release:  # broken off before a release of its own had answered
+        return replace(noted, active=noted.active or now.active)
+    return now
+
+
+def restore(
+    host: Host, known_hosts: Path, before: Before, console: DeployConsole, record: Record
+) -> None:
+    """Restore what ran before, over a connection of its own, and wait until it answers.
+
+    The connection that was interrupted may be in the middle of an answer, so it is not used.
+    Raises OnecardError; the note then stays on the box.
+    """
+    with connected(host, known_hosts) as box:
+        _lock(box.session)
+        if before.release:
+            _, check = bring_back(
+                box,
+                host,
+                console,
+                command=COMMAND,
+                release=before.release,
+                fingerprint=before.fingerprint,
+            )
+            if error := check.error(host.name):
+                raise error
+        if not before.active:
+            box.session.run(f"services stop {paths.UNIT}")
+            if service_state(box.session).active not in ("inactive", "failed"):
+                raise UnhealthyError(f"{host.name}: the server does not stop")
+        box.session.run(f"rm -f {NOTE}")
+    record.add("restored", **asdict(before))
+
+
+def _lock(session: Session) -> None:
+    """Take the lock; end an interrupted start of our own, which goes on by itself.
+
+    Raises BusyError when another run holds it for long.
+    """
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            session.send([Request("lock", holder(COMMAND).encode())])
+        except BusyError as error:
+            if time.monotonic() > deadline:
+                raise
+            if f"(pid {os.getpid()})" in error.message:
+                session.run(f"services stop {paths.UNIT}")
+            time.sleep(1.0)
+        else:
+            return
+
+
+def _read(note: str) -> Before | None:
+    """Return what a note holds. One that is half written changed nothing yet: it is none."""
+    try:
+        return Before(**parse_json(note))
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,1 @@
+"""The comparison of two sides, and which differences are more than noise."""

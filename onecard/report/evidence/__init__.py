@@ -1,0 +1,1 @@
+"""The data of a report: the records of one side, their files, their noise."""

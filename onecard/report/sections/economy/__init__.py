@@ -1,0 +1,1 @@
+"""Sections on what the work costs: in money, and what is computed again."""

@@ -1,0 +1,1 @@
+"""What was proved under load: requests held at once, and load for a time."""

@@ -1,0 +1,1 @@
+"""Statistics of a sample: percentiles, Student's and Wilson's intervals, clusters, trends."""
