@@ -1,4 +1,4 @@
-"""Small files of text and their `KEY=VALUE` lines."""
+"""Small text files and their `KEY=VALUE` lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read(path: Path) -> str:
-    """Return a file's text without the white space around it, empty when it is not there."""
+    """Return a file's text without the white space around it, empty if it does not exist."""
     return path.read_text().strip() if path.exists() else ""
 
 

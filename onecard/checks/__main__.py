@@ -1,7 +1,7 @@
-"""`python3 -m onecard.checks --venv PATH`: make an environment's checks on this machine.
+"""`python3 -m onecard.checks --venv PATH`: run an environment's checks on this machine.
 
-The same programs and readers as `provision` uses, through the same shell. Needs the standard
-library alone, so it runs on a bare box. `--only torch,header` picks some; `--accelerator cpu` for a
+The same programs and parsers as in `provision`, in the same shell. It needs the standard library
+alone, so it runs on a bare box. `--only torch,header` selects some; `--accelerator cpu` for a
 build without CUDA; `--model FOLDER` adds the model's architecture; `--json`.
 """
 
@@ -14,15 +14,15 @@ import sys
 import time
 
 from onecard.checks import architecture_check, environment_checks, read
-from onecard.script import compose, parse
+from onecard.ssh.probe_batch import compose, parse
 
 
 def main(arguments: list[str]) -> int:
-    """Make the checks, print each; return 1 when one failed."""
+    """Run the checks and print each result; return 1 if one failed."""
     flags = argparse.ArgumentParser(prog="python3 -m onecard.checks")
     flags.add_argument("--venv", required=True, help="folder of the environment")
     flags.add_argument("--accelerator", choices=("nvidia", "cpu"), default="nvidia")
-    flags.add_argument("--only", default="", help="names with commas between")
+    flags.add_argument("--only", default="", help="names, separated by commas")
     flags.add_argument("--model", default="", help="the model's folder")
     flags.add_argument("--json", action="store_true")
     given = flags.parse_args(arguments)
@@ -44,12 +44,12 @@ def main(arguments: list[str]) -> int:
         read(check, answers[name].output or answers[name].errors) for name, check in chosen.items()
     ]
     if given.json:
-        told = [
-            {"name": each.check.name, "passed": not each.trouble, "told": each.told,
+        rows = [
+            {"name": each.check.name, "passed": not each.trouble, "told": each.values,
              "trouble": each.trouble, "fix": each.check.fix if each.trouble else ""}
             for each in outcomes
         ]  # fmt: skip
-        json.dump({"checks": told, "seconds": round(time.monotonic() - started, 2)}, sys.stdout)
+        json.dump({"checks": rows, "seconds": round(time.monotonic() - started, 2)}, sys.stdout)
         print()
     else:
         for each in outcomes:

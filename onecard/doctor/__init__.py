@@ -1,14 +1,23 @@
-"""Is the box fit? `preflight` before anything is changed, `checkup` for `invoke doctor`."""
+"""Checks of a box: `preflight` before a change, `checkup` for `invoke doctor`."""
 
 from __future__ import annotations
 
-from onecard.doctor import box_checks, build_checks, gpu_checks, upkeep_checks
+from onecard.doctor import box_checks, build_checks, gpu_checks, serving_checks, upkeep_checks
 from onecard.doctor.check import Check
-from onecard.doctor.screen import render_checks, render_facts, to_json
+from onecard.doctor.check_table import print_checks, print_facts, to_json
 from onecard.facts.model import Facts
-from onecard.settings import Settings
+from onecard.settings.settings import Settings
 
-__all__ = ["Check", "blockers", "checkup", "preflight", "render_checks", "render_facts", "to_json"]
+__all__ = [
+    "Check",
+    "blockers",
+    "checkup",
+    "preflight",
+    "print_checks",
+    "print_facts",
+    "serving",
+    "to_json",
+]
 
 _BOX = (
     box_checks.system,
@@ -45,12 +54,12 @@ _UPKEEP = (
     upkeep_checks.upgrades,
     upkeep_checks.python,
     upkeep_checks.cloud_init,
-    upkeep_checks.shared_memory,
+    *serving_checks.SERVING,
 )
 
 
 def preflight(facts: Facts, settings: Settings) -> tuple[Check, ...]:
-    """Return the checks made before anything is changed."""
+    """Run the checks that come before any change."""
     checks = [check(facts, settings) for check in _BOX]
     if settings.accelerator == "nvidia":
         first = gpu_checks.gpu(facts, settings)
@@ -60,13 +69,18 @@ def preflight(facts: Facts, settings: Settings) -> tuple[Check, ...]:
 
 
 def checkup(facts: Facts, settings: Settings) -> tuple[Check, ...]:
-    """Return every check."""
+    """Run all checks."""
     checks = list(preflight(facts, settings))
     if settings.accelerator == "nvidia":
         checks += [check(facts, settings) for check in _GPU_LATER]
     return (*checks, *(check(facts, settings) for check in _UPKEEP))
 
 
+def serving(facts: Facts, settings: Settings) -> tuple[Check, ...]:
+    """Run the checks of what the server needs, before a start. settings: with their decisions."""
+    return tuple(check(facts, settings) for check in serving_checks.SERVING)
+
+
 def blockers(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """Return the checks that forbid going on."""
+    """Return the checks that block a change."""
     return tuple(check for check in checks if check.status == "blocker")

@@ -1,23 +1,31 @@
-"""Checks of the box itself, made before anything is changed. Each: facts, settings -> Check."""
+"""Checks of the box itself, before any change. Each: facts, settings -> Check."""
 
 from __future__ import annotations
 
 from onecard.doctor.check import Check
-from onecard.facts.lines import version_key
 from onecard.facts.model import Facts
-from onecard.settings import Settings
+from onecard.facts.places import disk_path
+from onecard.facts.versions import version_key
+from onecard.settings.settings import Settings
 
 _SYSTEMS = {"ubuntu": (22, 4), "debian": (11,)}
 _SKEW = 300  # s; beyond it TLS and apt's Valid-Until begin to refuse
 VENV_GIB = {"cpu": 6, "nvidia": 15}
+_FROM_PACKAGES = ("accounts", "packages")  # missing programs, not rights
+_MORE_DISK = {
+    "machine": "free space (apt-get clean; journalctl --vacuum-size=200M) or rent a larger disk",
+    "pod": "free space (apt-get clean) or create the pod with a larger disk",
+}
 _LOADED_GIB = {"cpu": 3, "nvidia": 12}
 
 
 def system(facts: Facts, settings: Settings) -> Check:
-    """The distribution is one that the roles know."""
+    """Check that the roles support the distribution."""
     oldest = _SYSTEMS.get(facts.os.id)
     name = facts.os.name or "unknown system"
-    if oldest and version_key(facts.os.version) >= oldest:
+    if not facts.machine.can("packages"):
+        name = f"{name} without apt-get"
+    elif oldest and version_key(facts.os.version) >= oldest:
         return Check("system", "ok", name)
     return Check(
         "system", "blocker", f"{name} is not supported", "use Ubuntu >= 22.04 or Debian >= 11"
@@ -25,7 +33,7 @@ def system(facts: Facts, settings: Settings) -> Check:
 
 
 def architecture(facts: Facts, settings: Settings) -> Check:
-    """The processor is x86_64; aarch64 may work."""
+    """Check that the processor is x86_64; aarch64 may work."""
     arch = facts.kernel.arch
     if arch == "x86_64":
         return Check("architecture", "ok", arch)
@@ -35,7 +43,7 @@ def architecture(facts: Facts, settings: Settings) -> Check:
 
 
 def root(facts: Facts, settings: Settings) -> Check:
-    """The login is root, or may become it without a password."""
+    """Check that the login is root, or has sudo without a password."""
     machine = facts.machine
     if machine.root:
         how = "" if machine.root == "root" else " with sudo"
@@ -46,30 +54,45 @@ def root(facts: Facts, settings: Settings) -> Check:
 
 
 def systemd(facts: Facts, settings: Settings) -> Check:
-    """The server runs as a systemd unit."""
+    """Report what runs the server: systemd, or a supervisord of onecard's own."""
     machine = facts.machine
+    if machine.systemd and settings.user == "root":
+        return Check(
+            "systemd",
+            "blocker",
+            "service_user: root, which is for a pod whose volume gives files no other owner",
+            "leave service_user out: the server gets an account of its own",
+        )
     if machine.systemd:
         return Check("systemd", "ok", f"{machine.systemd_version} {machine.state}".strip())
-    return Check(
-        "systemd",
-        "blocker",
-        f"process 1 is {machine.init or 'unknown'}, not systemd; deploy needs it",
-        "rent a virtual machine or a container that boots systemd",
-    )
+    init = machine.init or "unknown"
+    return Check("systemd", "ok", f"none (process 1 is {init}): supervisord runs the server")
 
 
 def container(facts: Facts, settings: Settings) -> Check:
-    """A container is no obstacle by itself; a driver is then the host's."""
+    """Report the kind of machine; in a container the driver is the host's."""
     box = facts.machine.container
     vm = "virtual machine" if box.vm == "unknown" else f"{box.vm} virtual machine"
-    kind = f"{box.kind} container" if box.kind else vm if box.vm else "bare metal"
-    return Check("machine", "ok", " ".join((kind, box.product)).strip())
+    if not box.kind:
+        kind = vm if box.vm else "bare metal"
+        return Check("machine", "ok", " ".join((kind, box.product)).strip())
+    parts = [f"{box.kind} container" + (f" of {box.provider}" if box.provider else "")]
+    if forbidden := [each for each in facts.machine.forbidden if each not in _FROM_PACKAGES]:
+        parts.append(f"it forbids {', '.join(forbidden)}: what needs them is skipped")
+    if facts.machine.fuse is False:
+        parts.append("no /dev/fuse: buckets cannot be mounted")
+    if box.provider == "runpod":
+        # docs.runpod.io, "Expose ports": HTTP access through proxy.runpod.net.
+        parts.append(
+            "its HTTP proxy ends a request after 100 s: smoke, bench and tunnel go through SSH"
+        )
+    return Check("machine", "ok", "; ".join(parts))
 
 
 def clock(facts: Facts, settings: Settings) -> Check:
-    """The clock is within 5 minutes of the asker's."""
+    """Check that the clock is within 5 minutes of this computer's."""
     skew = facts.machine.clock_skew
-    # A minimal Debian has nothing that follows a time server.
+    # A minimal Debian has no client of a time server.
     fix = "apt-get install systemd-timesyncd; timedatectl set-ntp true"
     if skew is not None and abs(skew) > _SKEW:
         word = "ahead" if skew > 0 else "behind"
@@ -77,7 +100,9 @@ def clock(facts: Facts, settings: Settings) -> Check:
             "clock",
             "blocker",
             f"{abs(skew):.0f} s {word} of this computer: TLS and apt will fail",
-            f"set it (date -s); {fix}",
+            f"set it (date -s); {fix}"
+            if facts.machine.can("clock")
+            else "it is the host's: ask the provider, or take a pod on another machine",
         )
     if facts.machine.synchronised is False and not facts.machine.container.kind:
         return Check("clock", "warning", "follows no time server", fix)
@@ -85,19 +110,20 @@ def clock(facts: Facts, settings: Settings) -> Check:
 
 
 def disk(facts: Facts, settings: Settings) -> Check:
-    """Room for the virtual environment; the model's own size is checked before its download."""
+    """Check the space for the virtual environment; the model's is checked before its download."""
     need = VENV_GIB[settings.accelerator]
-    for path in ("/opt", "/var/lib"):
+    large = disk_path(settings.root, facts)
+    for path in dict.fromkeys((large, "/var/lib")):
         room = facts.disk(path)
         if room is None:
             continue
-        wanted = need if path == "/opt" else 1
+        wanted = need if path == large else 1
         if room.free_gib < wanted:
             return Check(
                 "disk",
                 "blocker",
                 f"{room.free_gib:.1f} GiB free at {path} ({room.mount}), {wanted} GiB needed",
-                "free room (apt-get clean; journalctl --vacuum-size=200M) or rent a larger disk",
+                _MORE_DISK["pod" if facts.machine.container.kind else "machine"],
             )
         if room.inodes_total and room.inodes_free < 100_000:
             return Check(
@@ -106,12 +132,21 @@ def disk(facts: Facts, settings: Settings) -> Check:
                 f"{room.inodes_free} inodes free at {path}, a virtual environment takes 100000",
                 "delete small files, or rent a larger disk",
             )
-    opt = facts.disk("/opt")
-    return Check("disk", "ok", f"{opt.free_gib:.0f} GiB free at /opt" if opt else "not known")
+    opt = facts.disk(large)
+    for room in facts.disks:
+        if room.whole_cluster:
+            return Check(
+                "disk",
+                "warning",
+                f"{room.path} shows its provider's whole storage ({room.free_gib:.0f} GiB free); "
+                "the volume's own limit cannot be read",
+                f"compare the size that you ordered with {need} GiB and the model's",
+            )
+    return Check("disk", "ok", f"{opt.free_gib:.0f} GiB free at {large}" if opt else "not known")
 
 
 def writable(facts: Facts, settings: Settings) -> Check:
-    """No place that is written lies on a read-only mount."""
+    """Check that no path to be written is on a read-only mount."""
     closed = [d for d in facts.disks if d.read_only and d.path in ("/", "/opt", "/var", "/var/lib")]
     if not closed:
         return Check("writable", "ok", "/opt and /var can be written")
@@ -124,10 +159,8 @@ def writable(facts: Facts, settings: Settings) -> Check:
 
 
 def memory(facts: Facts, settings: Settings) -> Check:
-    """Main memory for vLLM's processes (weights pass through it, but are not kept there)."""
+    """Check the main memory for vLLM's processes (weights pass through it, but do not stay)."""
     total = facts.memory.total_gib
-    if facts.memory.limit_gib:
-        total = min(total, facts.memory.limit_gib)
     need = _LOADED_GIB[settings.accelerator]
     if total < need:
         return Check("memory", "blocker", f"{total:.1f} GiB, {need} GiB needed", "rent more memory")
@@ -135,18 +168,16 @@ def memory(facts: Facts, settings: Settings) -> Check:
 
 
 def dpkg(facts: Facts, settings: Settings) -> Check:
-    """The last run of dpkg ended properly. One that runs now has not ended yet."""
+    """Check that the last run of dpkg was finished; one that is running is no failure."""
     broken = facts.packages.unfinished
-    if (facts.packages.journal or broken) and not facts.packages.locks:
+    if facts.packages.interrupted:
         what = f"not finished: {', '.join(broken[:3])}" if broken else "interrupted"
-        return Check(
-            "dpkg", "blocker", f"dpkg {what}", "dpkg --configure -a && apt-get -y -f install"
-        )
+        return Check("dpkg", "warning", f"dpkg {what}", "invoke provision")
     return Check("dpkg", "ok", "nothing unfinished")
 
 
 def apt_lock(facts: Facts, settings: Settings) -> Check:
-    """Nobody else uses apt; else every call waits for them."""
+    """Check that no other process holds apt's locks; onecard waits for them."""
     if not facts.packages.locks:
         return Check("apt lock", "ok", "free")
     lock = facts.packages.locks[0]
@@ -159,7 +190,7 @@ def apt_lock(facts: Facts, settings: Settings) -> Check:
 
 
 def network(facts: Facts, settings: Settings) -> Check:
-    """There is a way out, and a name server."""
+    """Check that there is a default route, and a name server."""
     net = facts.network
     if net.default_route and net.nameservers:
         return Check("network", "ok", f"{net.default_route}, DNS {net.nameservers[0]}")
@@ -168,20 +199,26 @@ def network(facts: Facts, settings: Settings) -> Check:
         "network",
         "warning",
         f"no {missing}: downloads need one",
-        "ask the provider; ip route and /etc/resolv.conf show what there is",
+        "ask the provider; ip route and /etc/resolv.conf show the configuration",
     )
 
 
 def port(facts: Facts, settings: Settings) -> Check:
-    """The server's port is free, or its own."""
+    """Check that the server's port is free, or in use by the server."""
     number = settings.serve.port
-    there = [one for one in facts.network.listeners if one.port == number]
-    for one in there:
-        if not one.process.lower().startswith(("vllm", "onecard")):
+    listening = [one for one in facts.network.listeners if one.port == number]
+    for one in listening:
+        ours = one.process.lower().startswith(("vllm", "onecard")) or one.user == settings.user
+        if not ours:
+            whose = one.process or (f"a process of {one.user}" if one.user else "another process")
             return Check(
                 "port",
                 "warning",
-                f"{number} is taken by {one.process or 'another process'} ({one.pid or '?'})",
+                f"{number} is taken by {whose}{f' ({one.pid})' if one.pid else ''}",
                 "set serve.port to another, or stop it",
             )
-    return Check("port", "ok", f"{number} is the server's own" if there else f"{number} is free")
+    if any(one.user == "root" for one in listening):
+        return Check("port", "ok", f"{number} is used by a process of root, as the server is")
+    return Check(
+        "port", "ok", f"{number} is the server's own" if listening else f"{number} is free"
+    )

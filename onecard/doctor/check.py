@@ -1,19 +1,20 @@
-"""One check's outcome."""
+"""The result of one check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["ok", "warning", "blocker"]
+Status = Literal["ok", "warning", "blocker", "unknown"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, and what to do when it is not right.
+    """What was checked, its status, and the fix.
 
-    message: one line. fix: one line, what to do; empty when ok. source: the public name of where
-    the rule comes from.
+    status: `unknown` where replayed facts do not have what the check reads.
+    message: one line. fix: one line, what to do; empty when ok. source: the public
+    document that the rule comes from.
     """
 
     name: str

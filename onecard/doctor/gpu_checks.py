@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from onecard.doctor.check import Check
 from onecard.driver.decide import decide
+from onecard.driver.kernels import of_windows
 from onecard.facts.model import Facts
-from onecard.settings import Settings
+from onecard.settings.settings import Settings
 
-# NVIDIA, "XID Errors": the card or its link is at fault, not the program.
+_REBOOT = "reboot; if it comes again hand the box back"
+_RETURN = "take a pod on another machine, and report the card to the provider"
+# NVIDIA, "XID Errors": errors of the card or its link, not of the program.
 _HARDWARE_XIDS = {48, 63, 64, 74, 79, 94, 95, 119}
 
 
 def gpu(facts: Facts, settings: Settings) -> Check:
-    """A GPU shows on the PCI bus (or, in a container that hides the bus, to nvidia-smi)."""
+    """Check that there is a GPU on the PCI bus (or in nvidia-smi, if a container hides the bus)."""
     names = [g.name for g in facts.gpus] or [d.name or d.device for d in facts.pci_gpus]
+    on_bus = len([card for card in facts.pci_gpus if card.driver != "vfio-pci"])
+    # A container sees every card of its host on the bus.
+    if facts.gpus and on_bus > len(facts.gpus) and not facts.machine.container.kind:
+        shown = f"{on_bus} cards on the PCI bus, nvidia-smi shows {len(facts.gpus)}"
+        logged = f"; {facts.kernel_log.last}" if facts.kernel_log.last else ""
+        return Check("gpu", "warning", shown + logged, _REBOOT)
     if names:
         return Check("gpu", "ok", f"{len(names)} x {names[0]}")
+    if of_windows(facts):
+        plan = decide(facts, settings.driver)
+        return Check("gpu", "blocker", "nvidia-smi shows no GPU in WSL", plan.fix)
     return Check(
         "gpu",
         "blocker",
@@ -25,7 +37,7 @@ def gpu(facts: Facts, settings: Settings) -> Check:
 
 
 def driver_plan(facts: Facts, settings: Settings) -> Check:
-    """What the driver role would do."""
+    """Check the driver: report what the driver role would do."""
     plan = decide(facts, settings.driver)
     if plan.action == "leave":
         return Check("driver", "ok", plan.reason)
@@ -36,9 +48,11 @@ def driver_plan(facts: Facts, settings: Settings) -> Check:
 
 
 def nouveau(facts: Facts, settings: Settings) -> Check:
-    """The card is not held by nouveau."""
+    """Check that nouveau does not hold the card."""
     if not facts.driver.nouveau_loaded:
         return Check("nouveau", "ok", "not loaded")
+    if facts.machine.container.kind:
+        return Check("nouveau", "ok", "loaded on the host, for another card")
     fix = (
         "invoke provision --reboot"
         if decide(facts, settings.driver).pending
@@ -49,11 +63,11 @@ def nouveau(facts: Facts, settings: Settings) -> Check:
 
 
 def fabric(facts: Facts, settings: Settings) -> Check:
-    """NVSwitch boxes need the Fabric Manager, running, of exactly the driver's version."""
+    """Check that a box with NVSwitch runs a Fabric Manager of exactly the driver's version."""
     if not facts.nvswitch:
         return Check("fabric manager", "ok", "no NVSwitch: not needed")
     if facts.machine.container.kind:
-        return Check("fabric manager", "ok", "the host's, not seen from a container")
+        return Check("fabric manager", "ok", "the host's, not visible in a container")
     driver = facts.driver
     trouble = fix = ""
     unit = facts.machine.units.get("nvidia-fabricmanager.service")
@@ -63,25 +77,28 @@ def fabric(facts: Facts, settings: Settings) -> Check:
         fix = install + "systemctl restart nvidia-fabricmanager"
     elif driver.smi == "ok" and (unit is None or unit.active != "active"):
         trouble = "not running on a box with NVSwitch"
-        there = driver.fabric_manager or (unit and unit.found)
-        fix = ("" if there else install) + "systemctl enable --now nvidia-fabricmanager"
+        installed = driver.fabric_manager or (unit and unit.found)
+        fix = ("" if installed else install) + "systemctl enable --now nvidia-fabricmanager"
     if not trouble:
         return Check("fabric manager", "ok", driver.fabric_manager or "comes with the driver")
-    message, source = f"{trouble}: CUDA will say error 802", "NVIDIA Fabric Manager User Guide"
+    message, source = (
+        f"{trouble}: CUDA will fail with error 802",
+        "NVIDIA Fabric Manager User Guide",
+    )
     if decide(facts, settings.driver).fabric:
         return Check("fabric manager", "warning", message, "invoke provision", source)
     return Check("fabric manager", "blocker", message, fix, source)
 
 
 def xid(facts: Facts, settings: Settings) -> Check:
-    """No hardware error in the kernel's log."""
+    """Check that the kernel's log has no hardware error."""
     bad = [one for one in facts.kernel_log.xids if one.code in _HARDWARE_XIDS]
     if bad:
         return Check(
             "xid",
             "warning",
             f"Xid {bad[-1].code} at {bad[-1].pci}: the card or its link is at fault",
-            "reboot; if it comes again hand the box back",
+            _RETURN if facts.machine.container.kind else _REBOOT,
             "NVIDIA XID Errors",
         )
     if not facts.kernel_log.readable:
@@ -90,20 +107,20 @@ def xid(facts: Facts, settings: Settings) -> Check:
 
 
 def ecc(facts: Facts, settings: Settings) -> Check:
-    """No uncorrectable memory error since the driver was loaded."""
+    """Check that there is no uncorrectable memory error since the driver was loaded."""
     for card in facts.gpus:
         if card.ecc_errors:
             return Check(
                 "ecc",
                 "warning",
                 f"GPU {card.index}: {card.ecc_errors} uncorrectable errors",
-                "reboot; if they come again hand the box back",
+                _RETURN if facts.machine.container.kind else _REBOOT,
             )
     return Check("ecc", "ok", "no uncorrectable errors")
 
 
 def mig(facts: Facts, settings: Settings) -> Check:
-    """MIG divides a card; a model sees one slice, or none."""
+    """Check that MIG is off: it divides a card, and a model gets one slice, or none."""
     for card in facts.gpus:
         if card.mig:
             slices = ", ".join(card.mig_devices) or "no slice made"
@@ -111,14 +128,16 @@ def mig(facts: Facts, settings: Settings) -> Check:
                 "mig",
                 "warning" if card.mig_devices else "blocker",
                 f"GPU {card.index} has MIG on: {slices}",
-                f"nvidia-smi -i {card.index} -mig 0 and a reboot give the whole card",
+                "it is the host's to turn off: take a pod with a whole card"
+                if facts.machine.container.kind
+                else f"nvidia-smi -i {card.index} -mig 0 and a reboot give the whole card",
                 "NVIDIA MIG User Guide",
             )
     return Check("mig", "ok", "off")
 
 
 def processes(facts: Facts, settings: Settings) -> Check:
-    """Nobody else holds the cards' memory."""
+    """Check that no other process holds the cards' memory."""
     held = [
         f"GPU {card.index}: {process.name} ({process.pid}) holds "
         + (f"{process.memory_mib} MiB" if process.memory_mib else "memory")
@@ -137,11 +156,11 @@ def processes(facts: Facts, settings: Settings) -> Check:
 
 
 def persistence(facts: Facts, settings: Settings) -> Check:
-    """Without persistence each start loads the driver's state anew."""
+    """Check that persistence is on: without it each start loads the driver's state again."""
     if all(card.persistence is not False for card in facts.gpus):
         return Check("persistence", "ok", "on" if facts.gpus else "no driver yet")
     if decide(facts, settings.driver).persistence:
-        # Enabling Ubuntu's daemon is not enough: its unit says --no-persistence-mode.
+        # Enabling Ubuntu's daemon is not enough: its unit sets --no-persistence-mode.
         fix = "invoke provision"
     elif facts.machine.container.kind:
         fix = "it is the host's to turn on: ask the provider"

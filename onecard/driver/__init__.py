@@ -1,4 +1,4 @@
-"""The driver: whether to touch it, by which route, and with which commands. Pure."""
+"""Plan the NVIDIA driver of a box: install, reboot or leave it, and by which route. Pure."""
 
 from __future__ import annotations
 

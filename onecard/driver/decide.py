@@ -1,25 +1,29 @@
-"""Which driver a box gets: a pure function of its facts and the setting.
+"""Decide which driver a box gets: a pure function of its facts and the settings.
 
-The names of packages are in packages.py. The open modules serve Turing (capability 7.5) and later
-(NVIDIA, "Driver Installation Guide", Kernel Modules).
+The names of packages are in packages.py. What is installed are always NVIDIA's open kernel modules
+(open_modules.py), signed where Secure Boot is on (secure_boot.py).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
-from onecard.driver import kernels, packages
+from onecard.driver import kernels, open_modules, packages, secure_boot
+from onecard.driver.of_host import host_driver
 from onecard.driver.plan import DriverPlan
-from onecard.facts.cards import CARDS
 from onecard.facts.hardware import Driver
-from onecard.facts.lines import upstream, version_key
 from onecard.facts.model import Facts
-from onecard.settings import DriverSettings
+from onecard.facts.versions import upstream, version_key
+from onecard.settings.settings import DriverSettings
 
 _OLDEST = {"ubuntu": (22, 4), "debian": (12,)}
-# A pattern of apt's (apt-patterns(7)): a name that matches nothing would end the whole command.
+# A pattern (apt-patterns(7)): with a package name that does not exist, the whole command fails.
 _PURGE = "apt-get purge --allow-change-held-packages '~i(~nnvidia|~ncuda-drivers)'"
+_BUILT = ("nvidia-dkms-", "nvidia-kernel-dkms", "nvidia-kernel-open-dkms")
+_OPEN_BY_HAND = {
+    "runfile": "run NVIDIA's installer again with --kernel-module-type=open, then reboot",
+    "foreign": "install the open modules the way that the driver came, or take another image",
+}
 CLEAN_UP = (
     f"remove one route ({_PURGE}, nvidia-uninstall for a runfile), reboot, then provision again;"
     " or set driver.source none to keep it"
@@ -27,16 +31,21 @@ CLEAN_UP = (
 
 
 def decide(facts: Facts, setting: DriverSettings) -> DriverPlan:
-    """Return what to do about the driver: leave it, install one, reboot, or refuse and say why."""
+    """Return the plan for the driver: leave it, install one, reboot, or refuse with a reason."""
+    if facts.machine.container.kind or kernels.of_windows(facts):
+        return host_driver(facts)
     driver = facts.driver
     working = driver.smi == "ok" and bool(facts.gpus)
     branch = _branch(driver.version)
     hands_off = setting.source == "none"
     if driver.route == "mixed" and not hands_off:
         return _refuse(f"driver installed by two routes ({', '.join(driver.routes)})", CLEAN_UP)
+    undriven = open_modules.undriven(facts)
+    if undriven and not hands_off:
+        return _open_instead(facts, setting, undriven)
     new_enough = hands_off or _branch(driver.loaded) >= setting.branch
     if driver.smi == "failed" and driver.loaded and new_enough and not driver.mismatch:
-        return _broken(facts)
+        return (driver.open_module and _too_old(facts)) or _broken(facts, undriven)
     if hands_off:
         if working:
             return DriverPlan("leave", f"driver {driver.version}; driver.source is none")
@@ -46,18 +55,41 @@ def decide(facts: Facts, setting: DriverSettings) -> DriverPlan:
     return _not_good_enough(facts, setting)
 
 
-def _broken(facts: Facts) -> DriverPlan:
-    """Return the refusal for a card that the right driver, loaded, does not bring to work."""
-    log = facts.kernel_log
-    told = [*log.complaints[-1:], *(xid.line for xid in log.xids[-1:])]
-    logged = "; kernel log: " + re.sub(r"^\[[^]]*\] *", "", told[-1])[:120] if told else ""
-    fix = (
-        "tell the provider, or rent another box"
-        if facts.machine.container.kind
-        else "reboot the box; if it comes again hand the box back"
-    )
+def _broken(facts: Facts, undriven: str) -> DriverPlan:
+    """Return the refusal for a card that fails although the right driver is loaded.
+
+    undriven: the name of a card that needs the open modules, where nobody may install them.
+    """
+    if undriven:
+        return _refuse(
+            f"{undriven} needs NVIDIA's open kernel modules, driver {facts.driver.loaded} has the "
+            "closed ones, and driver.source is none",
+            "set driver.source auto, or install the open modules of the same branch",
+        )
+    logged = f"; {facts.kernel_log.last}" if facts.kernel_log.last else ""
     reason = f"driver {facts.driver.loaded} is loaded and nvidia-smi fails: {facts.driver.error}"
-    return _refuse(reason + logged, fix)
+    return _refuse(reason + logged, "reboot the box; if it comes again hand the box back")
+
+
+def _open_instead(facts: Facts, setting: DriverSettings, card: str) -> DriverPlan:
+    """Return the plan that replaces closed modules by the open ones of the same branch."""
+    driver = facts.driver
+    version = driver.loaded or driver.on_disk
+    why = f"{card} needs NVIDIA's open kernel modules, driver {version} has the closed ones"
+    refusal = _obstacle(facts, setting)
+    new = driver.open_on_disk and _branch(driver.on_disk) >= setting.branch
+    if refusal is None and driver.loaded and new:
+        return _reboot(facts, setting, f"{why}; the open ones of {driver.on_disk} are installed")
+    if refusal is None:
+        # The packages of another route would have to be purged first.
+        own = setting.source == "auto" and driver.route in ("ubuntu", "nvidia")
+        route = driver.route if own else _route(facts, setting)
+        branch = max(setting.branch, _branch(version))
+        refusal = _route_obstacle(facts, route)
+        if refusal is None:
+            return _install(facts, branch, route, why, remove=open_modules.closed_packages(facts))
+    fix = _OPEN_BY_HAND.get(driver.route, refusal.fix)
+    return _refuse(f"{why}; {refusal.reason}", fix)
 
 
 def _not_good_enough(facts: Facts, setting: DriverSettings) -> DriverPlan:
@@ -74,30 +106,33 @@ def _not_good_enough(facts: Facts, setting: DriverSettings) -> DriverPlan:
             reboot=True,
         )
     if installed and not driver.loaded and driver.routes:
-        if facts.kernel.secure_boot and driver.route == "nvidia":
-            return _refuse(
-                "Secure Boot is on and the installed module is not signed by the distribution",
-                "enrol its key on the console (mokutil --import), or turn Secure Boot off",
-            )
+        return _reboot(facts, setting, f"module {driver.on_disk} is installed and not loaded")
+    route, why = _route(facts, setting), _why(facts.driver, setting.branch)
+    return _route_obstacle(facts, route) or _install(facts, setting.branch, route, why)
+
+
+def _reboot(facts: Facts, setting: DriverSettings, why: str) -> DriverPlan:
+    """Return the plan that loads the module on disk; where Secure Boot rejects it, another one."""
+    rejection = secure_boot.rejection(facts)
+    if not rejection:
         return DriverPlan(
             "reboot",
-            f"module {driver.on_disk} is installed and not loaded",
+            why,
             "run provision with --reboot",
-            blacklist_nouveau=not driver.nouveau_blacklisted,
+            blacklist_nouveau=not facts.driver.nouveau_blacklisted,
             reboot=True,
         )
-    route = _route(facts, setting)
-    return _route_obstacle(facts, route) or _install(facts, setting, route)
+    if facts.driver.route == _route(facts, setting) == "ubuntu" and kernels.flavour(facts):
+        # DKMS's module would be found before the archive's.
+        built = [each.name for each in facts.packages.nvidia if each.name.startswith(_BUILT)]
+        branch = max(setting.branch, _branch(facts.driver.on_disk))
+        return _install(facts, branch, "ubuntu", rejection, remove=tuple(built))
+    return _refuse(rejection, f"{secure_boot.enrolment(facts)}; or turn Secure Boot off")
 
 
 def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
     if not facts.pci_gpus and not facts.gpus and facts.pci_readable:
         return _refuse("no NVIDIA GPU on the PCI bus", "rent a box with one, or accelerator: cpu")
-    if facts.machine.container.kind:
-        return _refuse(
-            f"a {facts.machine.container.kind} container cannot load a driver; it is the host's",
-            f"ask the provider for driver >= {setting.branch}, or rent a virtual machine",
-        )
     if facts.driver.route == "runfile":
         return _refuse(
             "the driver was installed by NVIDIA's runfile, which apt does not know",
@@ -108,12 +143,9 @@ def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
             f"driver {facts.driver.version} was installed by no package of this box",
             "update it the way that it came, or set driver.source none",
         )
-    old = [card.name for card in facts.pci_gpus if _capability(card.device) < (7, 5)]
+    old = _too_old(facts)
     if old:
-        return _refuse(
-            f"{old[0]} is older than Turing, which the open modules do not serve",
-            "rent a card of Turing or later, or install a driver and set driver.source none",
-        )
+        return old
     if not _supported(facts):
         return _refuse(
             f"no driver route known for {facts.os.name or 'this system'} on {facts.kernel.arch}",
@@ -123,6 +155,19 @@ def _obstacle(facts: Facts, setting: DriverSettings) -> DriverPlan | None:
         return _refuse(
             f"driver.source is ubuntu, the box is {facts.os.name}", "set driver.source auto"
         )
+    return None
+
+
+def _too_old(facts: Facts) -> DriverPlan | None:
+    """Return the refusal for a card that the open modules do not drive."""
+    for card in facts.pci_gpus:
+        if not open_modules.supported(card.device):
+            return _refuse(
+                f"{card.name or card.device} is older than Turing, which the open modules do not "
+                "support",
+                "rent a card of Turing or later, or install closed modules of branch 580 or older "
+                "and set driver.source none",
+            )
     return None
 
 
@@ -141,20 +186,26 @@ def _route_obstacle(facts: Facts, route: str) -> DriverPlan | None:
             f"{facts.os.id.capitalize()} has no {kind} for the kernel {kernel.release}",
             f"install linux-{own} and boot it, or set driver.source none",
         )
-    if kernel.secure_boot and route == "nvidia":
+    if route == "nvidia" and not secure_boot.can_build(facts):
+        signed = "set driver.source ubuntu, whose modules are signed, or "
         return _refuse(
-            "Secure Boot is on and NVIDIA's repository has no modules signed for it",
-            "turn Secure Boot off in the firmware, or use Ubuntu with driver.source ubuntu",
+            "Secure Boot is on and the key of modules that DKMS builds here is not enrolled",
+            (signed if facts.os.id == "ubuntu" and driver.route != "nvidia" else "")
+            + f"{secure_boot.enrolment(facts)}, or turn Secure Boot off",
         )
     return None
 
 
-def _install(facts: Facts, setting: DriverSettings, route: str) -> DriverPlan:
-    branch, release = setting.branch, facts.kernel.release
+def _install(
+    facts: Facts, branch: int, route: str, why: str, remove: tuple[str, ...] = ()
+) -> DriverPlan:
+    """Return the plan that installs a branch. remove: installed packages that it replaces."""
+    release = facts.kernel.release
     plan = DriverPlan(
         "install",
-        f"{_why(facts.driver, branch)}: branch {branch} from {route}",
+        f"{why}: branch {branch} from {route}",
         route=route,
+        remove=remove,
         kernel=kernels.metas(facts),
         fabric=packages.fabric(route, branch) if facts.nvswitch else (),
         blacklist_nouveau=facts.driver.nouveau_loaded or not facts.driver.nouveau_blacklisted,
@@ -165,13 +216,13 @@ def _install(facts: Facts, setting: DriverSettings, route: str) -> DriverPlan:
     headers = f"linux-headers-{release}"
     if route == "ubuntu":
         meta = packages.ubuntu_modules(branch, kernels.series(facts))
-        # An older kernel than the archive's newest may have no module of this branch; the meta
-        # package then brings a kernel that has one.
+        # A kernel older than the archive's newest may have no module of this branch; then the meta
+        # package installs a kernel that has one.
         optional = (headers, packages.ubuntu_modules(branch, release))
         plan = replace(plan, packages=(meta, *packages.ubuntu(branch)), optional=optional)
     else:
-        # NVIDIA's repository has sources, built for each kernel on the box: no headers, no driver.
-        # Those of an older kernel leave the archive, where the newest kernel's always are.
+        # NVIDIA's repository has sources, built on the box for each kernel: that needs its headers.
+        # The archive removes those of older kernels, but always has the newest kernel's.
         plan = replace(
             plan,
             repository=packages.repository(facts.os.id, facts.os.version),
@@ -195,29 +246,29 @@ def _why(driver: Driver, branch: int) -> str:
 
 
 def _leave(facts: Facts, reason: str) -> DriverPlan:
-    """Return the plan that changes no driver, and guards one that came as packages."""
+    """Return the plan that leaves the driver, and pins one that was installed as packages."""
     driver = facts.driver
     if driver.route not in ("ubuntu", "debian", "nvidia"):
         return DriverPlan("leave", reason)
     fabric = packages.fabric(driver.route, _branch(driver.version))
-    telling = _telling(facts, fabric) if facts.nvswitch else ""
+    version_from = _version_source(facts, fabric) if facts.nvswitch else ""
     return DriverPlan(
         "leave",
         reason,
         route=driver.route,
         kernel=kernels.metas(facts),
-        fabric=fabric if telling else (),
-        version_from=telling,
+        fabric=fabric if version_from else (),
+        version_from=version_from,
         persistence=any(card.persistence is False for card in facts.gpus),
     )
 
 
-def _telling(facts: Facts, but: tuple[str, ...]) -> str:
-    """Return an installed package whose version is the driver's, the best known of them, or ''."""
+def _version_source(facts: Facts, excluded: tuple[str, ...]) -> str:
+    """Return an installed package with the driver's version, preferably a main one, or ''."""
     known = [
         package.name
         for package in facts.packages.nvidia
-        if upstream(package.version) == facts.driver.version and package.name not in but
+        if upstream(package.version) == facts.driver.version and package.name not in excluded
     ]
     best = [name for name in known if name.startswith(("nvidia-utils-", "nvidia-open"))]
     return next(iter((*best, *known)), "")
@@ -232,12 +283,7 @@ def _route(facts: Facts, setting: DriverSettings) -> str:
 def _supported(facts: Facts) -> bool:
     oldest = _OLDEST.get(facts.os.id)
     new_enough = oldest is not None and version_key(facts.os.version) >= oldest
-    return new_enough and facts.kernel.arch == "x86_64"
-
-
-def _capability(device: str) -> tuple[int, ...]:
-    """Return a card's capability; one that is not in the table is taken for a newer one."""
-    return version_key(CARDS[device][1]) if device in CARDS else (99, 0)
+    return new_enough and facts.kernel.arch in ("x86_64", "")  # "": facts of a report without it
 
 
 def _branch(version: str) -> int:

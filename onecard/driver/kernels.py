@@ -1,9 +1,9 @@
-"""The distribution's kernels: which one runs, and which packages bring the next. Pure.
+"""The distribution's kernels: the running one, and the packages of the next. Pure.
 
 Ubuntu names a kernel VERSION-ABI-FLAVOUR (6.8.0-90-generic, 6.8.0-1019-azure-fde; wiki.ubuntu.com/
 Kernel/FAQ), Debian ends its names with the flavour (6.1.0-40-cloud-amd64, 6.12.48+deb13-amd64;
-Debian Linux Kernel Handbook, chapter 3). A flavour's kernels come by meta packages, which may name
-a series: linux-image-generic-hwe-24.04, linux-image-gcp-lts-22.04, linux-image-gcp-6.17.
+Debian Linux Kernel Handbook, chapter 3). A flavour's kernels come from meta packages, which may
+name a series: linux-image-generic-hwe-24.04, linux-image-gcp-lts-22.04, linux-image-gcp-6.17.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ _NAMES = {
     "debian": re.compile(r"\d[\w.+~-]*?-((?:cloud-|rt-)?amd64)"),
 }
 _META = re.compile(r"linux-(?:image|headers)-(?!unsigned-)\D.*")
-# The kernel that a release came with; a later generic one is of its enablement (HWE) stack.
+# A release's first kernel; a later generic one is of its hardware enablement (HWE) stack.
 _FIRST_KERNELS = {"22.04": "5.15", "24.04": "6.8"}
+
+
+def of_windows(facts: Facts) -> bool:
+    """Return whether the kernel is that of the Windows Subsystem for Linux (...-microsoft-...)."""
+    return "microsoft" in facts.kernel.release.lower()
 
 
 def flavour(facts: Facts) -> str:
@@ -29,7 +34,7 @@ def flavour(facts: Facts) -> str:
 
 
 def series(facts: Facts) -> str:
-    """Return how the running kernel's meta packages end: `generic-hwe-24.04`; '' if foreign."""
+    """Return the suffix of its meta packages: `generic-hwe-24.04`; '' for a foreign kernel."""
     name = flavour(facts)
     of_flavour = re.compile(rf"{re.escape(name)}(-(hwe|lts|edge|\d).*)?")
     known = [
@@ -42,7 +47,7 @@ def series(facts: Facts) -> str:
         )
     ]
     if known:
-        return max(known, key=len)  # generic-hwe-24.04 rather than generic, where both are
+        return max(known, key=len)  # generic-hwe-24.04 rather than generic, if both are installed
     first = _FIRST_KERNELS.get(facts.os.version, "")
     if name == "generic" and first and not facts.kernel.release.startswith(first + "."):
         return f"generic-hwe-{facts.os.version}"
@@ -50,11 +55,11 @@ def series(facts: Facts) -> str:
 
 
 def metas(facts: Facts) -> tuple[str, ...]:
-    """Return the meta packages by which new kernels come, as far as they are installed."""
+    """Return the installed meta packages of kernels."""
     return tuple(package.name for package in facts.packages.other if _META.fullmatch(package.name))
 
 
 def wanted_metas(facts: Facts) -> tuple[str, ...]:
-    """Return the packages that bring the newest kernel of the running one's series, and headers."""
+    """Return the packages of the newest kernel in the running one's series, and of its headers."""
     name = series(facts)
     return (f"linux-image-{name}", f"linux-headers-{name}")

@@ -1,4 +1,4 @@
-"""A driver plan: a value that says what to do about one box's driver. roles/driver.py does it."""
+"""The plan for one box's driver, as a value; roles/driver.py applies it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class DriverPlan:
-    """What to do about the driver of one box.
+    """The plan for the driver of one box.
 
     action: `leave`, `install`, `reboot` (installed already, a reboot loads it) or `refuse`.
-    reason, fix: one line each; fix is empty unless something is for the user to do.
-    route: `ubuntu`, `debian` or `nvidia`: whose packages the driver is made of, empty for none.
-    repository: URL of NVIDIA's repository for this system; empty where it is not wanted.
-    pinning: package that keeps that repository on the branch.
-    packages: exact names for apt. at_least: of these, name -> least upstream version, pairwise.
-    optional: more of them, where the archive has them. otherwise: instead of those that it lacks.
-    kernel: the kernel's meta packages, which must not move on without the driver's module.
-    fabric: names that the Fabric Manager goes by, where NVSwitch is; empty elsewhere.
+    reason, fix: one line each; fix is empty unless the user has to do something.
+    route: `ubuntu`, `debian` or `nvidia`: source of the driver's packages, empty for none.
+    repository: URL of NVIDIA's repository for this system; empty if not needed.
+    pinning: package that pins that repository to the branch.
+    packages: exact names for apt. at_least: pairs of such a name and its minimum upstream version.
+    remove: installed packages whose modules would be loaded instead of the new ones.
+    optional: further packages, if the archive has them. otherwise: replacements for missing ones.
+    kernel: the kernel's meta packages, not to be upgraded without the driver's module.
+    fabric: names of the Fabric Manager's package, on boxes with NVSwitch; else empty.
     version_from: the package whose version the Fabric Manager must have.
-    blacklist_nouveau: keep the kernel's own driver from the card, in the initial RAM disk too.
-    persistence: the driver's state is to stay loaded between two programs.
-    reboot: the new driver serves only after a reboot, as far as can be told before.
+    blacklist_nouveau: disable the kernel's own driver, in the initial RAM disk too.
+    persistence: enable persistence mode: the driver's state stays loaded between programs.
+    reboot: the new driver is expected to need a reboot.
     """
 
     action: Literal["leave", "install", "reboot", "refuse"]
@@ -33,6 +34,7 @@ class DriverPlan:
     pinning: str = ""
     packages: tuple[str, ...] = ()
     at_least: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
     kernel: tuple[str, ...] = ()
@@ -44,5 +46,5 @@ class DriverPlan:
 
     @property
     def pending(self) -> bool:
-        """Tell whether the box has yet to come to a working driver."""
+        """Return whether the plan still has to install or load the driver."""
         return self.action in ("install", "reboot")

@@ -1,19 +1,19 @@
-"""What a box is: the questions (`PROBES`, one round trip) and their reading (`read_facts`).
+"""Facts about a box: the probes (`PROBES`, one round trip) and their parser (`read_facts`).
 
-Nothing here imports more than the standard library, so that the questions can be asked on a box
-without any of the project's dependencies: `python3 -m onecard.facts` prints the raw answers.
+Nothing here imports more than the standard library, so that the probes can run on a box without any
+of the project's dependencies: `python3 -m onecard.facts` prints the raw answers.
 """
 
 from __future__ import annotations
 
-from onecard.facts.hardware import Driver, Gpu, GpuProcess, KernelLog, PciDevice, Xid
+from onecard.facts.hardware import Driver, GpuFacts, GpuProcess, KernelLog, PciDevice, Xid
 from onecard.facts.model import (
+    AptLock,
     Container,
     Disk,
     Facts,
     Kernel,
     Listener,
-    Lock,
     Machine,
     Memory,
     Network,
@@ -29,16 +29,16 @@ from onecard.facts.read import read_facts
 
 __all__ = [
     "PROBES",
+    "AptLock",
     "Container",
     "Disk",
     "Driver",
     "Facts",
-    "Gpu",
+    "GpuFacts",
     "GpuProcess",
     "Kernel",
     "KernelLog",
     "Listener",
-    "Lock",
     "Machine",
     "Memory",
     "Network",

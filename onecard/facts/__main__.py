@@ -1,6 +1,6 @@
-"""`python3 -m onecard.facts`: ask this machine the questions and print the raw answers as JSON.
+"""`python3 -m onecard.facts`: run the probes on this machine and print their output as JSON.
 
-`--read` prints the facts instead. Needs the standard library alone, so it runs on a bare box.
+`--read` prints the facts instead. It needs the standard library alone, so it runs on a bare box.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import sys
 import time
 
 from onecard.facts import PROBES, read_facts, to_json
-from onecard.script import compose, parse
+from onecard.ssh.probe_batch import compose, parse
 
 
 def main(arguments: list[str]) -> int:
-    """Ask, and print what was answered."""
+    """Run the probes and print the result."""
     started = time.monotonic()
     done = subprocess.run(
         ["sh", "-s"], input=compose(PROBES), capture_output=True, text=True, timeout=120, check=True
     )
     answers = parse(done.stdout, PROBES)
     if "--read" in arguments:
-        told = to_json(read_facts(answers, time.time()))
+        values = to_json(read_facts(answers, time.time()))
     else:
-        told = {name: dataclasses.asdict(answer) for name, answer in answers.items()}
-    json.dump(told, sys.stdout, indent=1)
+        values = {name: dataclasses.asdict(answer) for name, answer in answers.items()}
+    json.dump(values, sys.stdout, indent=1)
     print()
     print(f"{time.monotonic() - started:.2f} s", file=sys.stderr)
     return 0

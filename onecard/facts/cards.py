@@ -1,7 +1,7 @@
-"""Names and compute capabilities of the cards that are rented, by PCI device number.
+"""Names and compute capabilities of rentable cards, by PCI device number.
 
-They serve where no driver is loaded yet, or the driver is too old to tell. Names as in the PCI ID
-database (pci.ids, 2026-08); capabilities from NVIDIA's table "CUDA GPU Compute Capability".
+They are used if no driver is loaded yet, or the driver is too old to report them. Names as in the
+PCI ID database (pci.ids, 2026-08); capabilities from NVIDIA's table "CUDA GPU Compute Capability".
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The facts about NVIDIA's cards and their driver, as values."""
+"""Facts about NVIDIA's cards and their driver, as values."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -10,7 +11,7 @@ class PciDevice:
     """One NVIDIA device on the PCI bus.
 
     kind: `gpu`, `nvswitch` or `other` (a card's sound or USB part). driver: `nvidia`, `nouveau`,
-    `vfio-pci`, or empty when none is bound.
+    `vfio-pci`, or empty if none is bound.
     """
 
     address: str
@@ -22,7 +23,7 @@ class PciDevice:
 
 @dataclass(frozen=True)
 class GpuProcess:
-    """A process that holds memory of a card. memory_mib: None where the driver does not tell."""
+    """A process that holds memory of a card. memory_mib: None if not reported."""
 
     pid: int
     name: str
@@ -30,12 +31,12 @@ class GpuProcess:
 
 
 @dataclass(frozen=True)
-class Gpu:
-    """One card as nvidia-smi sees it. Memory in MiB; capability `9.0`; ecc_errors uncorrected."""
+class GpuFacts:
+    """One card, from nvidia-smi. Memory in MiB; capability `9.0`; ecc_errors uncorrected."""
 
     index: int
     name: str
-    uuid: str
+    uuid: str = ""
     memory_total_mib: int | None = None
     memory_used_mib: int | None = None
     capability: str = ""
@@ -53,14 +54,15 @@ class Driver:
     """The NVIDIA driver.
 
     version: what nvidia-smi reports, else the loaded module's; empty when no driver is loaded.
-    cuda: the newest CUDA that it serves, `13.0`.
+    cuda: the newest CUDA that it supports, `13.0`.
     loaded: version of the loaded module. on_disk: of the module that a reboot would load.
-    open_module: the loaded module is NVIDIA's open one.
-    smi: `ok`, `missing` (no such program), or `failed`, with its words in `error`.
-    route: where its packages came from: `none`, `ubuntu`, `debian`, `nvidia` (NVIDIA's own
+    open_module: whether the loaded module is NVIDIA's open one. open_on_disk: the one on disk is.
+    signer: who signed the module on disk; empty if nobody did, None if unknown.
+    smi: `ok`, `missing` (no such program), or `failed`, with its message in `error`.
+    route: source of its packages: `none`, `ubuntu`, `debian`, `nvidia` (NVIDIA's own
         repository), `runfile`, `mixed` (two of these), or `foreign` (it works, yet nothing on this
         box installed it: a container, or a prepared image).
-    mismatch: user space and the loaded module are of different versions.
+    mismatch: whether user space and the loaded module have different versions.
     """
 
     version: str = ""
@@ -68,6 +70,8 @@ class Driver:
     loaded: str = ""
     on_disk: str = ""
     open_module: bool = False
+    open_on_disk: bool | None = None
+    signer: str | None = None
     smi: str = "missing"
     error: str = ""
     route: str = "none"
@@ -91,8 +95,16 @@ class Xid:
 
 @dataclass(frozen=True)
 class KernelLog:
-    """The last 20 Xid errors, and other complaints about a driver. readable: it could be read."""
+    """The last 20 Xid errors, and other errors of a driver. readable: whether it could be read."""
 
     xids: tuple[Xid, ...] = ()
     complaints: tuple[str, ...] = ()
     readable: bool = True
+
+    @property
+    def last(self) -> str:
+        """Return the last error as `kernel log: ...`, without its time; empty without one."""
+        entries = [*self.complaints[-1:], *(xid.line for xid in self.xids[-1:])]
+        if not entries:
+            return ""
+        return "kernel log: " + re.sub(r"^\[[^]]*\] *", "", entries[-1])[:120]

@@ -1,38 +1,40 @@
-"""Reading the cards: the PCI bus, nvidia-smi, the driver and where it came from."""
+"""Parse the cards: the PCI bus, nvidia-smi, the driver and the source of its packages."""
 
 from __future__ import annotations
 
 import re
 
 from onecard.facts.cards import CARDS, NVSWITCHES
-from onecard.facts.hardware import Driver, Gpu, GpuProcess, PciDevice
-from onecard.facts.lines import Lines, whole
+from onecard.facts.hardware import Driver, GpuFacts, GpuProcess, PciDevice
 from onecard.facts.model import Package
+from onecard.ssh.answer_lines import Lines, whole
 
-# What belongs to the driver itself; the container toolkit and CUDA's libraries come from
-# NVIDIA's repository on many a box whose driver is the distribution's.
+# Packages of the driver itself: many boxes have the distribution's driver, but CUDA's libraries and
+# the container toolkit from NVIDIA's repository.
 _DRIVER_PACKAGE = re.compile(
     r"^(nvidia-(driver|open|dkms|kernel|utils|compute-utils|headless|firmware|fabricmanager"
     r"|persistenced|modprobe|smi|alternative)(-|$)|libnvidia-(compute|cfg1|gl)(-|$)|libcuda1$|cuda-drivers"
     r"|linux-(modules|objects|signatures)-nvidia-)"
 )
-# These have one version scheme across drivers, or sit harmlessly beside another route's driver.
+# These have one version scheme across drivers, or do not conflict with another route's driver.
 _NEUTRAL = re.compile(r"^nvidia-(modprobe|alternative|persistenced)")
 _PROC_VERSION = re.compile(r"(?:Kernel Module(?: for \S+)?)\s+(?P<version>\d[\d.]+)")
 _MISMATCH = re.compile(r"Driver/library version mismatch")
 
 
-def read_pci(told: Lines) -> tuple[PciDevice, ...]:
-    """Read NVIDIA's devices on the PCI bus."""
+def read_pci(values: Lines) -> tuple[PciDevice, ...]:
+    """Parse NVIDIA's devices on the PCI bus."""
     names = {}
-    for line in told.all("lspci"):
+    for line in values.all("lspci"):
         fields = re.findall(r'"([^"]*)"', line)
         if len(fields) > 2:
             bracket = re.search(r"\[(.*)\]", fields[2])
             names[line.split(" ", 1)[0]] = bracket[1] if bracket else fields[2]
     devices = []
-    for line in told.all("device"):
-        address, code, device, *driver = line.split(" ")
+    for line in values.all("device"):
+        if len(words := line.split(" ")) < 3:
+            continue
+        address, code, device, *driver = words
         kind = (
             "gpu" if code.startswith("03") else "nvswitch" if code.startswith("0680") else "other"
         )
@@ -42,24 +44,24 @@ def read_pci(told: Lines) -> tuple[PciDevice, ...]:
     return tuple(devices)
 
 
-def read_gpus(told: Lines, pci: tuple[PciDevice, ...]) -> tuple[Gpu, ...]:
-    """Read `nvidia-smi --query-gpu`, the processes, and MIG's slices. None when it failed."""
-    if told.one("exit") != "0":
+def read_gpus(values: Lines, pci: tuple[PciDevice, ...]) -> tuple[GpuFacts, ...]:
+    """Parse `nvidia-smi --query-gpu`, the processes, and MIG's slices; empty if it failed."""
+    if values.one("exit") != "0":
         return ()
     processes: dict[str, list[GpuProcess]] = {}
-    for line in told.all("app"):
+    for line in values.all("app"):
         fields = [field.strip() for field in line.split(",", 3)]
         if len(fields) == 4 and fields[1].isdigit():
             processes.setdefault(fields[0], []).append(
                 GpuProcess(int(fields[1]), fields[3], whole(fields[2]))
             )
-    rows = [line for line in told.all("gpu") if line.split(",", 1)[0].strip().isdigit()]
-    slices = _slices(told.all("list"))
+    rows = [line for line in values.all("gpu") if line.split(",", 1)[0].strip().isdigit()]
+    slices = _slices(values.all("list"))
     return tuple(_gpu(row, pci, processes, slices) for row in rows)
 
 
 def _slices(listed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Read `nvidia-smi -L`: each card's line, then the lines of its MIG slices."""
+    """Parse `nvidia-smi -L`: each card's line, then the lines of its MIG slices."""
     slices: dict[str, tuple[str, ...]] = {}
     card = ""
     for line in listed:
@@ -76,10 +78,10 @@ def _gpu(
     pci: tuple[PciDevice, ...],
     processes: dict[str, list[GpuProcess]],
     slices: dict[str, tuple[str, ...]],
-) -> Gpu:
+) -> GpuFacts:
     fields = [field.strip() for field in row.split(",")] + [""] * 12
     index, name, uuid, _, total, used, bus, persistence, capability, mig, ecc, errors = fields[:12]
-    return Gpu(
+    return GpuFacts(
         index=int(index),
         name=name,
         uuid=uuid,
@@ -108,48 +110,68 @@ def _switch(text: str) -> bool | None:
     return {"Enabled": True, "Disabled": False}.get(text)
 
 
-def read_driver(told: Lines, gpus: tuple[Gpu, ...], installed: tuple[Package, ...]) -> Driver:
-    """Read the driver: loaded, on disk, in user space, and its route."""
-    proc = " ".join(told.all("proc"))
+def read_driver(
+    values: Lines, gpus: tuple[GpuFacts, ...], installed: tuple[Package, ...]
+) -> Driver:
+    """Parse the driver: loaded, on disk, in user space, and its route."""
+    proc = " ".join(values.all("proc"))
     found = _PROC_VERSION.search(proc)
-    loaded = told.one("loaded") or (found["version"] if found else "")
-    row = next((line for line in told.all("gpu") if line.split(",")[0].strip().isdigit()), "")
+    loaded = values.one("loaded") or (found["version"] if found else "")
+    row = next((line for line in values.all("gpu") if line.split(",")[0].strip().isdigit()), "")
     reported = row.split(",")[3].strip() if gpus else ""
-    said = " ".join(told.all("gpu"))
-    smi = "missing" if not told.yes("smi") else "ok" if gpus else "failed"
-    routes = _routes(told, installed)
+    smi_output = " ".join(values.all("gpu"))
+    smi = "missing" if not values.yes("smi") else "ok" if gpus else "failed"
+    routes = _routes(values, installed)
     if routes:
         route = routes[0] if len(routes) == 1 else "mixed"
     else:
         route = "foreign" if loaded or smi == "ok" else "none"
-    modules = told.all("module")
-    manager = re.search(r"(\d+\.[\d.]+)", told.one("fabric_manager"))
+    modules = values.all("module")
+    manager = re.search(r"(\d+\.[\d.]+)", values.one("fabric_manager"))
     return Driver(
         version=reported or loaded,
-        cuda=told.one("cuda"),
+        cuda=values.one("cuda"),
         loaded=loaded,
-        on_disk=told.one("on_disk"),
+        on_disk=values.one("on_disk"),
         open_module="Open Kernel Module" in proc,
+        open_on_disk=_open_license(values.one("license")),
+        signer=_signer(values),
         smi=smi,
-        error=_error(told, said) if smi == "failed" else "",
+        error=_error(values, smi_output) if smi == "failed" else "",
         route=route,
         routes=routes,
-        mismatch=bool(_MISMATCH.search(said)),
+        mismatch=bool(_MISMATCH.search(smi_output)),
         uvm="nvidia_uvm" in modules,
-        device_nodes=told.all("node"),
+        device_nodes=values.all("node"),
         nouveau_loaded="nouveau" in modules,
-        nouveau_blacklisted=bool(told.all("blacklist")),
+        nouveau_blacklisted=bool(values.all("blacklist")),
         fabric_manager=manager[1] if manager else "",
     )
 
 
-def _error(told: Lines, said: str) -> str:
-    code = told.one("exit")
+def _open_license(license_text: str) -> bool | None:
+    """Return whether a module's license is the open one's; None if it was not read."""
+    return "GPL" in license_text if license_text else None
+
+
+def _signer(values: Lines) -> str | None:
+    """Return who signed the module on disk, '' for an unsigned one, None if unknown.
+
+    A kmod that was built without OpenSSL reports a signature, and no signer.
+    """
+    if not values.all("signature"):
+        return None
+    signer = values.one("signer")
+    return signer or (None if values.one("signature") else "")
+
+
+def _error(values: Lines, smi_output: str) -> str:
+    code = values.one("exit")
     silent = "no answer within 60 s" if code in ("124", "137") else f"exit code {code or 'unknown'}"
-    return said[:300] or silent
+    return smi_output[:300] or silent
 
 
-def _routes(told: Lines, installed: tuple[Package, ...]) -> tuple[str, ...]:
+def _routes(values: Lines, installed: tuple[Package, ...]) -> tuple[str, ...]:
     """Return the routes by which parts of the driver were installed, sorted."""
     routes = {
         package.origin
@@ -158,6 +180,6 @@ def _routes(told: Lines, installed: tuple[Package, ...]) -> tuple[str, ...]:
         and _DRIVER_PACKAGE.match(package.name)
         and not _NEUTRAL.match(package.name)
     }
-    if told.yes("runfile"):
+    if values.yes("runfile"):
         routes.add("runfile")
     return tuple(sorted(routes))

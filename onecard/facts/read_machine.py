@@ -1,63 +1,90 @@
-"""Reading who we are on the box, its init system, its clock, and whether it is a container."""
+"""Parse the login, the init system, the clock, and whether the box is a container."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onecard.facts.lines import Lines
+from onecard.facts.abilities import capability_names, forbidden
 from onecard.facts.model import Container, Machine, Unit
-from onecard.script import Answer
+from onecard.ssh.answer_lines import Lines
+from onecard.ssh.probe_batch import Answer
 
-_CAP_SYS_MODULE = 1 << 16
+# Names of variables, and the provider that sets them in process 1: docs.runpod.io "Environment
+# variables", docs.vast.ai "Docker Execution Environment".
+_PROVIDERS = {"RUNPOD_POD_ID": "runpod", "VAST_CONTAINERLABEL": "vast", "CONTAINER_ID": "vast"}
+# How a container's control group or root file system is named by what runs it.
+_HINTS = {
+    "kubepods": "kubernetes",
+    "libpod": "podman",
+    "docker": "docker",
+    "lxc": "lxc",
+    "containerd": "containerd",
+}
 
 
-def read_machine(told: Lines, answers: Mapping[str, Answer], now: float | None) -> Machine:
-    """Read the probe `system`; `systemctl show` printed a block of lines for each unit in it."""
+def read_machine(values: Lines, answers: Mapping[str, Answer], now: float | None) -> Machine:
+    """Parse the probe `system`, which includes a block of lines for each unit."""
     answer = answers.get("system")
-    epoch = told.number("epoch")
-    version = told.one("systemd_version").split()
-    synchronised = told.one("synchronised") or told.one("NTPSynchronized")
+    epoch = values.number("epoch")
+    version = values.one("systemd_version").split()
+    synchronised = values.one("synchronised") or values.one("NTPSynchronized")
+    # Those of a login without root's rights say nothing about root's.
+    mask = values.one("capabilities") if values.number("uid") == 0 else ""
+    capabilities = capability_names(mask) if mask else None
     return Machine(
-        uid=told.number("uid") if told.one("uid") else -1,
-        user=told.one("user"),
-        root={"yes": "root"}.get(told.one("root"), told.one("root")),
-        init=told.one("init"),
-        systemd=told.yes("systemd"),
+        uid=values.number("uid") if values.one("uid") else -1,
+        user=values.one("user"),
+        shell=values.one("shell"),
+        root={"yes": "root"}.get(values.one("root"), values.one("root")),
+        init=values.one("init"),
+        systemd=values.yes("systemd"),
         systemd_version=version[1] if len(version) > 1 else "",
-        state=told.one("state"),
+        state=values.one("state"),
         units=_units(answer.output if answer else ""),
         epoch=epoch,
         clock_skew=None if now is None or not epoch else round(epoch - now, 1),
         synchronised={"yes": True, "no": False}.get(synchronised),
-        cloud_init=told.one("cloud_init"),
-        container=_container(told),
+        cloud_init=values.one("cloud_init"),
+        container=_container(values, capabilities or ()),
+        fuse={"yes": True, "no": False}.get(values.one("fuse")),
+        no_new_privs=values.one("no_new_privs") == "1",
+        capabilities=capabilities,
+        forbidden=forbidden(
+            capabilities,
+            values.all("missing"),
+            proc_sys_read_only=values.one("proc_sys") == "read-only",
+        ),
     )
 
 
 def _units(text: str) -> dict[str, Unit]:
     units: dict[str, Unit] = {}
     for block in text.split("\n\n"):
-        told = Lines(block)
-        name = told.one("Id")
+        values = Lines(block)
+        name = values.one("Id")
         if name:
             units[name] = Unit(
                 name=name,
-                active=told.one("ActiveState"),
-                enabled=told.one("UnitFileState"),
-                found=told.one("LoadState") not in ("", "not-found"),
+                active=values.one("ActiveState"),
+                enabled=values.one("UnitFileState"),
+                found=values.one("LoadState") not in ("", "not-found"),
             )
     return units
 
 
-def _container(told: Lines) -> Container:
-    kinds = [told.one("container"), *told.all("marker")]
-    vms = [told.one("vm"), "unknown" if told.yes("hypervisor") else ""]
-    capabilities = int(told.one("capabilities") or "0", 16)
-    kind = next((kind for kind in kinds if kind not in ("", "none")), "")
+def _container(values: Lines, capabilities: tuple[str, ...]) -> Container:
+    found = [values.one("container"), *values.all("marker")]
+    providers = [_PROVIDERS[name] for name in values.all("variable") if name in _PROVIDERS]
+    if providers:
+        found.append("docker")
+    vms = [values.one("vm"), "unknown" if values.yes("hypervisor") else ""]
+    hints = [kind for hint, kind in _HINTS.items() if hint in values.all("hint")]
+    kind = next((kind for kind in (*found, *hints) if kind not in ("", "none")), "")
     return Container(
         kind=kind,
+        provider=next(iter(providers), ""),
         vm=next((vm for vm in vms if vm not in ("", "none")), ""),
-        kernel=not kind and bool(capabilities & _CAP_SYS_MODULE),
-        vendor=told.one("vendor"),
-        product=told.one("product"),
+        kernel=not kind and "SYS_MODULE" in capabilities,
+        vendor=values.one("vendor"),
+        product=values.one("product"),
     )

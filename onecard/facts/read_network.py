@@ -1,26 +1,37 @@
-"""Reading routes, name servers and listening sockets."""
+"""Parse routes, name servers and listening sockets."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 
-from onecard.facts.lines import Lines
 from onecard.facts.model import Listener, Network
+from onecard.ssh.answer_lines import Lines
 
+_HIGHEST_PORT = 65535
 _PROCESS = re.compile(r'\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)')
 
 
-def read_network(told: Lines) -> Network:
-    """Read the probe `network`: `ss -Hltnp`, or the kernel's own table where ss is missing."""
-    listeners = [_from_ss(line) for line in told.all("ss")]
-    listeners += [_from_table(entry) for entry in told.all("tcp")]
+def read_network(values: Lines) -> Network:
+    """Parse the probe `network`: `ss -Hltnp`, or the kernel's own table if ss is missing."""
+    listeners = [_from_ss(line) for line in values.all("ss")]
+    listeners += [_from_table(entry) for entry in values.all("tcp")]
     found = {listener for listener in listeners if listener is not None}
     return Network(
-        default_route=told.one("route"),
-        nameservers=told.all("nameserver"),
+        default_route=values.one("route"),
+        nameservers=values.all("nameserver"),
         listeners=tuple(sorted(found, key=lambda one: (one.port, one.address))),
+        mapped=dict(_mapped(entry) for entry in values.all("mapped")),
     )
+
+
+def _mapped(entry: str) -> tuple[int, int]:
+    """Parse `443=41443`. Above 65535 is a request for a port that is the same inside and outside.
+
+    docs.runpod.io "Expose ports": symmetrical ports; docs.vast.ai "Networking & Ports".
+    """
+    inner, _, outer = entry.partition("=")
+    return int(outer) if int(inner) > _HIGHEST_PORT else int(inner), int(outer)
 
 
 def _from_ss(line: str) -> Listener | None:
@@ -40,13 +51,14 @@ def _from_ss(line: str) -> Listener | None:
 
 
 def _from_table(entry: str) -> Listener | None:
-    """Read `0100007F:1F90` of /proc/net/tcp: 32-bit words in the machine's own order."""
-    address, _, port = entry.partition(":")
+    """Parse `0100007F:1F90 USER` of /proc/net/tcp: 32-bit words in the machine's own order."""
+    place, _, user = entry.partition(" ")
+    address, _, port = place.partition(":")
     try:
         raw = bytes.fromhex(address)
         number = int(port, 16)
         # Both x86-64 and aarch64 Linux are little-endian.
         words = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
-        return Listener(str(ipaddress.ip_address(words)), number)
+        return Listener(str(ipaddress.ip_address(words)), number, user=user)
     except ValueError:
         return None

@@ -1,28 +1,28 @@
-"""Reading Debian's packages, apt's locks and the upgrades that happen by themselves."""
+"""Parse Debian's packages, apt's locks and the unattended upgrades."""
 
 from __future__ import annotations
 
-from onecard.facts.lines import Lines
-from onecard.facts.model import Lock, Package, Packages
+from onecard.facts.model import AptLock, Package, Packages
+from onecard.ssh.answer_lines import Lines
 
 
-def read_packages(told: Lines) -> Packages:
-    """Read the probe `packages`."""
-    periodic = told.all("periodic")
-    other = tuple(_package(line) for line in told.all("other"))
-    locks = tuple(_lock(line) for line in told.all("lock") if line.count(" ") >= 2)
+def read_packages(values: Lines) -> Packages:
+    """Parse the probe `packages`."""
+    periodic = values.all("periodic")
+    other = tuple(_package(line) for line in values.all("other"))
+    locks = tuple(_lock(line) for line in values.all("lock") if line.count(" ") >= 2)
     return Packages(
-        nvidia=tuple(_package(line) for line in told.all("nvidia")),
+        nvidia=tuple(_package(line) for line in values.all("nvidia")),
         other=other,
-        holds=told.all("hold"),
-        unfinished=told.all("unfinished"),
-        journal=bool(told.all("journal")),
+        holds=values.all("hold"),
+        unfinished=values.all("unfinished"),
+        journal=bool(values.all("journal")),
         locks=locks,
         unattended=any(package.name == "unattended-upgrades" for package in other)
         and bool(periodic)
         and '"0"' not in periodic[-1],
         unattended_running=any(lock.process.startswith("unattended-upgr") for lock in locks),
-        nvidia_sources=told.all("nvidia_source"),
+        nvidia_sources=values.all("nvidia_source"),
     )
 
 
@@ -33,7 +33,7 @@ def _package(line: str) -> Package:
 
 
 def _origin(maintainer: str) -> str:
-    """Return whose package it is. The maintainer tells, where version schemes are alike."""
+    """Return a package's origin from its maintainer: version schemes may be alike."""
     owner = maintainer.lower()
     if "@nvidia.com" in owner or owner.startswith("nvidia "):
         return "nvidia"
@@ -44,6 +44,6 @@ def _origin(maintainer: str) -> str:
     return ""
 
 
-def _lock(line: str) -> Lock:
+def _lock(line: str) -> AptLock:
     path, pid, process = line.split(" ", 2)
-    return Lock(path, int(pid), process)
+    return AptLock(path, int(pid), process)

@@ -1,1 +1,1 @@
-"""The exact build that a host runs: resolved once, kept in inventory/locks, moved by `upgrade`."""
+"""The exact build of a host: resolved once, stored in inventory/locks, moved by `upgrade`."""

@@ -1,21 +1,21 @@
-"""Removes the environments that nothing names any more."""
+"""Remove the environments that nothing refers to any more."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 
-from onecard import layout
-from onecard.session import Session
+from onecard.box import paths
+from onecard.ssh.shell import Session
 
 _SCRIPT = f"""
-keep=$(readlink {layout.VENV}
-  for unit in {layout.UNIT_FILE} {layout.RELEASES}/*/{layout.UNIT}; do
-    grep -oE '{layout.VENVS}/[0-9a-f]+' "$unit" 2>/dev/null
+used=$(readlink {paths.VENV}
+  for unit in "$(services file {paths.UNIT})" {paths.RELEASES}/*/{paths.UNIT}; do
+    grep -oE '{paths.VENVS}/[0-9a-f]+' "$unit" 2>/dev/null
   done)
-for venv in {layout.VENVS}/*; do
+for venv in {paths.VENVS}/*; do
   [ -d "$venv" ] || continue
-  echo "$keep" | grep -qxF "$venv" && continue
+  echo "$used" | grep -qxF "$venv" && continue
   rm -rf "$venv" && echo "$venv"
 done
 :
@@ -23,12 +23,12 @@ done
 
 
 def remove_unused(session: Session, moved: Sequence[str]) -> tuple[str, ...]:
-    """Remove every environment but those that the link, the unit or a release names.
+    """Remove every environment except those that the link, the unit or a release refers to.
 
-    moved: packages whose copies in uv's cache go too; what an environment holds stays, since its
-    files are links of their own. Returns the folders that are gone.
+    moved: packages whose copies in uv's cache are removed too; an environment's own files are hard
+    links and stay. Returns the removed folders.
     """
     removed = tuple(line for line in session.run(_SCRIPT).output.splitlines() if line.strip())
     if removed and moved:
-        session.run(f"{layout.UV} cache clean -q {shlex.join(moved)}")
+        session.run(f"{paths.UV} cache clean -q {shlex.join(moved)}")
     return removed

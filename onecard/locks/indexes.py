@@ -1,48 +1,46 @@
-"""What uv on a box is told about package indexes, and the login to them."""
+"""The package indexes that uv on a box uses, and the login to them."""
 
 from __future__ import annotations
 
 import json
 from urllib.parse import urlsplit
 
-from onecard import layout
+from onecard.box import paths
 from onecard.errors import UsageError
-from onecard.host import Host
+from onecard.inventory.host import Host
 
 
-def indexes(
-    host: Host, home: str = layout.HOME, credentials: str = layout.INDEX_CREDENTIALS
-) -> str:
-    """Return what the box's uv is told, as JSON.
+def indexes(host: Host, home: str = paths.HOME, credentials: str = paths.INDEX_CREDENTIALS) -> str:
+    """Return the settings of the box's uv, as JSON.
 
-    home: where it may write. credentials: the file with the login.
+    home: the folder that it may write to. credentials: the file with the login.
     """
-    said = host.settings.indexes
-    told = {
-        "url": said.url,
-        "extra_urls": said.extra_urls,
-        "find_links": said.find_links,
-        "python_mirror": said.python_mirror,
-        "python_list": said.python_list,
-        "wheels": layout.WHEELS if host.settings.wheelhouse else "",
-        "cache": layout.UV_CACHE.replace(layout.HOME, home),
-        "pythons": layout.PYTHONS.replace(layout.HOME, home),
+    given = host.settings.indexes
+    settings = {
+        "url": given.url,
+        "extra_urls": given.extra_urls,
+        "find_links": given.find_links,
+        "python_mirror": given.python_mirror,
+        "python_list": given.python_list,
+        "wheels": paths.WHEELS if host.settings.wheelhouse else "",
+        "cache": paths.UV_CACHE.replace(paths.HOME, home),
+        "pythons": paths.PYTHONS.replace(paths.HOME, home),
         "credentials": credentials,
     }
-    return json.dumps(told, indent=1) + "\n"
+    return json.dumps(settings, indent=1) + "\n"
 
 
 def netrc(host: Host) -> str | None:
-    """Return the login to the settings' own indexes as a netrc file; None when none is given.
+    """Return the login to the settings' own indexes as a netrc file; None without a login.
 
-    Raises UsageError for a login that is none.
+    Raises UsageError for a login that is not name:password.
     """
     if host.index_login is None:
         return None
     name, colon, password = host.index_login.reveal().partition(":")
     if not colon or not name or not password:
         raise UsageError("ONECARD_INDEX_CREDENTIALS: is not name:password")
-    said = host.settings.indexes
-    addresses = (said.url, *said.extra_urls, *said.find_links)
+    given = host.settings.indexes
+    addresses = (given.url, *given.extra_urls, *given.find_links)
     machines = sorted({urlsplit(each).hostname or "" for each in addresses} - {""})
     return "".join(f"machine {each} login {name} password {password}\n" for each in machines)

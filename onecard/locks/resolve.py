@@ -1,49 +1,49 @@
-"""Finds a host's lock: on the box, where another computer left it, or by resolving it there."""
+"""Find a host's lock: on the box, written by another computer, or by resolving it there."""
 
 from __future__ import annotations
 
 import yaml
 
-from onecard import layout
+from onecard.box import paths
 from onecard.errors import OnecardError
 from onecard.facts import Facts
-from onecard.host import Host
-from onecard.locks import question
+from onecard.inventory.host import Host
+from onecard.inventory.lock import Lock, build_request
+from onecard.inventory.lock_files import parse
+from onecard.locks import resolve_request
 from onecard.locks.indexes import indexes
-from onecard.locks.lock import Lock, asked
-from onecard.locks.store import parse
-from onecard.resources.environment import RECORD
-from onecard.session import Session
+from onecard.resources.python.environment import RECORD
+from onecard.ssh.shell import Session
 
 
 def adopt(session: Session, host: Host) -> Lock | None:
-    """Return the lock of the box's environment in force if it is what the settings ask for.
+    """Return the lock of the box's current environment if it is what the settings request.
 
-    So a second computer without the lock file goes on with what the first one installed.
+    A second computer without the lock file continues with what the first one installed.
     """
-    found = session.run(f"cat {layout.VENV}/{RECORD} 2>/dev/null")
+    found = session.run(f"cat {paths.VENV}/{RECORD} 2>/dev/null")
     if found.code != 0:
         return None
     try:
-        lock = parse(yaml.safe_load(found.output) or {}, f"{layout.VENV}/{RECORD}", host.name)
+        lock = parse(yaml.safe_load(found.output) or {}, f"{paths.VENV}/{RECORD}", host.name)
     except (OnecardError, yaml.YAMLError):
         return None
-    return lock if lock.asked == asked(host.settings) else None
+    return lock if lock.asked == build_request(host.settings) else None
 
 
 def resolve(session: Session, host: Host, facts: Facts) -> Lock:
-    """Return the newest build that the settings ask for and that suits the box.
+    """Return the newest build that the settings request and the box can run.
 
-    Changes nothing on the box but uv's cache. Raises PreflightError where no build fits, and
-    CommandError where the indexes have none or are not reached.
+    Changes nothing on the box except uv's cache. Raises PreflightError where no build fits, and
+    CommandError where the indexes have none or cannot be reached.
     """
-    build = question.matched(host, facts)
+    build = resolve_request.matched(host, facts)
     version = commit = ""
     if build.index and not host.settings.wheelhouse:
-        listed = session.run(question.page(host, build))
-        version, commit = question.read_page(
+        listed = session.run(resolve_request.page(host, build))
+        version, commit = resolve_request.parse_page(
             host, build, listed.output, listed.code, facts.kernel.arch or "x86_64"
         )
-    wanted = question.question(host, facts, build, version, commit)
-    answer = session.run(question.script(wanted, indexes(host)))
-    return question.read_answer(host, facts, wanted, answer.output, answer.code)
+    request = resolve_request.resolve_request(host, facts, build, version, commit)
+    answer = session.run(resolve_request.script(request, indexes(host)))
+    return resolve_request.parse_lock(host, facts, request, answer.output, answer.code)

@@ -1,6 +1,6 @@
-"""Things that are to be gone from a box: services, files, accounts, processes.
+"""Things that must be absent from a box: services, files, accounts, processes.
 
-Each reads what is there into one key, `left`, which is to be `nothing`.
+Each reads what exists into one key, `left`; the desired value is `nothing`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import shlex
 from dataclasses import dataclass
 
 from onecard.resources.base import Differences, Resource, State
-from onecard.script import Answer
+from onecard.ssh.probe_batch import Answer
 
 NOTHING = "nothing"
 
 
 @dataclass(frozen=True)
 class Absence(Resource):
-    """What the probe prints, joined with commas, is what is left; an empty answer is nothing."""
+    """What the probe prints, joined with commas, is what is left; no output means nothing."""
 
     def read(self, answer: Answer) -> State:
         found = [line.strip() for line in answer.output.splitlines() if line.strip()]
@@ -28,9 +28,9 @@ class Absence(Resource):
 
 @dataclass(frozen=True)
 class NoService(Absence):
-    """A unit of ours that is stopped, disabled, removed, and unknown to systemd.
+    """A unit of onecard that is stopped, disabled, removed, and unknown to the service manager.
 
-    sign: text in the unit's file without which it is somebody else's, and stays.
+    sign: text that marks the unit's file as onecard's; a file without it stays.
     """
 
     unit: str
@@ -41,30 +41,20 @@ class NoService(Absence):
         return f"service {self.unit}"
 
     def probe(self) -> str:
-        unit, file = shlex.quote(self.unit), f"/etc/systemd/system/{self.unit}"
+        unit = shlex.quote(self.unit)
         return (
-            f"if [ -e {file} ] && ! grep -q {shlex.quote(self.sign)} {file}; then exit 0; fi\n"
-            f"[ ! -e {file} ] && [ ! -L {file} ] || echo unit file\n"
-            f"state=$(systemctl show {unit} -p LoadState,ActiveState --value | paste -sd' ')\n"
-            'case $state in "not-found inactive"|"") ;; *) echo "$state" ;; esac\n'
-            f"find /etc/systemd/system -mindepth 2 -name {unit} "
-            "| sed 's|.*/\\([^/]*\\)/[^/]*$|link in \\1|'"
+            f"file=$(services file {unit})\n"
+            f'if [ -e "$file" ] && ! grep -q {shlex.quote(self.sign)} "$file"; then exit 0; fi\n'
+            f"services left {unit}"
         )
 
     def fix(self, differences: Differences, actual: State) -> str:
-        unit, folder = shlex.quote(self.unit), "/etc/systemd/system"
-        return (
-            f"systemctl stop {unit} || systemctl kill -s KILL {unit} || true\n"
-            f"rm -rf {folder}/{unit} {folder}/{unit}.d\n"
-            f"find {folder} -mindepth 2 -name {unit} -delete\n"
-            f"rmdir {folder}/{unit}.wants 2>/dev/null || true\n"
-            f"systemctl daemon-reload\nsystemctl reset-failed {unit} 2>/dev/null || true"
-        )
+        return f"services remove {shlex.quote(self.unit)}"
 
 
 @dataclass(frozen=True)
-class Gone(Absence):
-    """A file or a folder with everything in it; one that is a mount is somebody else's, and stays.
+class NoPath(Absence):
+    """No file or folder at this path; a mount point is not onecard's, and stays.
 
     wipe: names (with wildcards) of files in it that are overwritten first.
     """
@@ -89,9 +79,9 @@ class Gone(Absence):
 
 
 def wiped(path: str, name: str = "*") -> str:
-    """Return shell that overwrites the files of a name below a path, and says how it went.
+    """Return shell that overwrites the files of a name below a path, and prints the result.
 
-    A file system that copies on write keeps the old blocks: there shred would only pretend.
+    Not on a copy-on-write file system: there shred writes to new blocks.
     """
     path, name = shlex.quote(path), shlex.quote(name)
     found = f"find {path} -type f -name {name}"

@@ -1,9 +1,9 @@
-"""What every resource is: one thing on a box, with a desired and an actual state.
+"""The base of every resource: one thing on a box, with a desired and an actual state.
 
-A state is a mapping of keys to plain values; a thing that is not there has the state ABSENT. The
-difference of two states is a pure function, the same for every kind of resource, so a kind of
-resource only says how to ask (`probe`), how to understand the answer (`read`), what it wants
-(`desired`) and which commands mend given differences (`fix`).
+A state is a mapping of keys to plain values; ABSENT is the state of a thing that does not exist.
+The diff of two states is a pure function, the same for every kind of resource, so a kind of
+resource only defines the shell that prints the state (`probe`), how its output is parsed (`read`),
+the desired state (`desired`) and the commands that fix given differences (`fix`).
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
+from onecard.credentials.secret import Secret
 from onecard.errors import ProbeError
-from onecard.script import Answer
-from onecard.secret import Secret
+from onecard.ssh.probe_batch import Answer
 
 Value = str | int | bool | None
 State = Mapping[str, Value]
 
 ABSENT: State = MappingProxyType({})
 
-# The exit code by which the commands of a fix say: all that can be done now is done, a reboot does
-# the rest. Their last line of output is the reason. It is no code of apt, dpkg or systemctl.
+# The exit code of a fix that did all that it can now and needs a reboot for the rest. Its last line
+# of output is the reason. apt, dpkg and systemctl do not use this code.
 NEEDS_REBOOT = 194
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One key that differs: what it is on the box (None: not there) and what it should be."""
+    """One key that differs: its value on the box (None: absent) and its desired value."""
 
     key: str
     actual: Value
@@ -46,7 +46,7 @@ Differences = Mapping[str, Difference]
 
 
 def diff(desired: State, actual: State) -> dict[str, Difference]:
-    """Return the keys of `desired` whose value on the box is another. Empty means in order."""
+    """Return the keys of `desired` that have another value on the box; empty if none."""
     return {
         key: Difference(key, actual.get(key), value)
         for key, value in desired.items()
@@ -56,9 +56,9 @@ def diff(desired: State, actual: State) -> dict[str, Difference]:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file to have on the box before the commands of a fix run.
+    """A file that the commands of a fix need on the box before they run.
 
-    content: the bytes themselves, a file on this computer that holds them, or a secret.
+    content: the bytes, the path of a file on this computer, or a secret.
     """
 
     path: str
@@ -66,18 +66,33 @@ class Upload:
 
     @property
     def payload(self) -> bytes | Path:
-        """Return what is sent. Never log or show that of a secret."""
+        """Return what is uploaded. Never log or show a secret's."""
         if isinstance(self.content, Secret):
             return self.content.reveal().encode()
         return self.content
+
+
+class Batch(Protocol):
+    """Reads many resources of one kind in one probe: a process for all of them, not for each.
+
+    It is hashable; resources with equal batches are read together.
+    """
+
+    def probe(self, resources: Sequence[Resource], /) -> str:
+        """Return read-only POSIX shell that prints what `split` parses."""
+
+    def split(self, resources: Sequence[Resource], answer: Answer, /) -> Sequence[Answer]:
+        """Return for each resource what its own probe would have printed.
+
+        Raises ValueError or LookupError for an unexpected output.
+        """
 
 
 @dataclass(frozen=True)
 class Resource(ABC):
     """One thing on a box.
 
-    accepts: the exit codes that a probe may give, each with what it means. Any other is an error,
-        never an answer.
+    accepts: the exit codes of a valid probe, each with its meaning. Any other is an error.
     """
 
     accepts: ClassVar[Mapping[int, str]] = MappingProxyType({0: "answered"})
@@ -89,51 +104,71 @@ class Resource(ABC):
 
     @abstractmethod
     def probe(self) -> str:
-        """Return read-only POSIX shell that prints what `read` understands."""
+        """Return read-only POSIX shell that prints what `read` parses."""
 
     @abstractmethod
     def read(self, answer: Answer) -> State:
-        """Return the state that an accepted answer tells."""
+        """Return the state in the output of an accepted probe."""
 
     @abstractmethod
     def desired(self) -> State:
-        """Return the state that the thing should have."""
+        """Return the desired state."""
 
     @abstractmethod
     def fix(self, differences: Differences, actual: State) -> str:
-        """Return shell that mends exactly these differences; it runs under `set -e`.
+        """Return shell that fixes exactly these differences; it runs under `set -e`.
 
         A last line `error: ...` is what the user is told when it fails. It may leave with
-        NEEDS_REBOOT, and tell how far it is with lines as read_progress (plan.py) takes them.
+        NEEDS_REBOOT, and tell how far it is with lines as engine/host_plan.py's
+        read_progress takes them.
         """
 
+    @property
+    def batch(self) -> Batch | None:
+        """Return what reads this resource together with others; None to read it by itself."""
+        return None
+
     def uploads(self, differences: Differences, actual: State) -> tuple[Upload, ...]:
-        """Return the files that `fix`, given the same, wants on the box first."""
+        """Return the files that `fix`, with the same arguments, needs on the box first."""
         return ()
 
     def understand(self, answer: Answer) -> State:
-        """Return `read(answer)`, after refusing an exit code that the probe does not allow."""
+        """Return `read(answer)`. Raises ProbeError for an invalid exit code or output."""
         if answer.code not in self.accepts:
             raise ProbeError(
                 f"{self.name}: the probe ended with exit code {answer.code}",
                 detail=(answer.errors or answer.output)[-2000:],
             )
-        return self.read(answer)
+        try:
+            return self.read(answer)
+        except (ValueError, LookupError, ArithmeticError, TypeError) as error:
+            raise ProbeError(
+                f"{self.name}: the probe printed unexpected output", detail=answer.output[-2000:]
+            ) from error
+
+    def clean_up(self) -> str:
+        """Return shell that removes what a failed fix leaves; empty for nothing."""
+        return ""
+
+    @property
+    def needed_gib(self) -> float:
+        """Return the approximate size on disk in GiB, 0 where unknown."""
+        return 0
 
     def explain(self, differences: Differences, actual: State) -> tuple[str, ...]:
         """Return the lines that --diff shows beside the differing keys."""
         return ()
 
     def advice(self) -> str:
-        """Return what to do when mending did not help; empty when there is nothing to add."""
+        """Return what to do when the fix failed; empty when there is nothing to add."""
         return ""
 
     def trouble(self, output: Sequence[str]) -> str:
-        """Return the one reason, with its fix, in a failed fix's last lines; empty for none."""
+        """Return the reason, and what to do, from a failed fix's last lines; empty if unknown."""
         return ""
 
 
 def fields(output: str, separator: str = "=") -> dict[str, str]:
     """Return the `KEY=VALUE` lines of a probe's output as a mapping."""
-    pairs = (line.partition(separator) for line in output.splitlines())
+    pairs = (line.partition(separator) for line in output.split("\n"))
     return {key.strip(): value.strip() for key, middle, value in pairs if middle}

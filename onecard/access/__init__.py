@@ -1,0 +1,1 @@
+"""Access to the API from outside: the reconnecting tunnel, the public address."""

@@ -1,0 +1,1 @@
+"""Client of the server's HTTP API: requests, streamed responses, failures."""

@@ -1,0 +1,54 @@
+"""Check that a model's architecture is in this vLLM's registry. argv: the model's config.json.
+
+The registry's source is parsed, not run: that takes milliseconds, importing vLLM seconds.
+"""
+
+import ast
+import importlib.util
+import json
+import pathlib
+import sys
+
+
+def registered(source):
+    """Return every architecture in the registry's tables."""
+    names = set()
+    for node in ast.parse(source).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        named = [target.id for target in targets if isinstance(target, ast.Name)]
+        value = getattr(node, "value", None)
+        if any("PREVIOUSLY" in name for name in named) or not isinstance(value, ast.Dict):
+            continue
+        if any(name.endswith("_MODELS") for name in named):
+            names |= {key.value for key in value.keys if isinstance(key, ast.Constant)}
+    return names
+
+
+def trouble():
+    """Return what is wrong in one line, empty if nothing is."""
+    config = pathlib.Path(sys.argv[1])
+    try:
+        wanted = json.loads(config.read_text("utf-8")).get("architectures") or []
+    except (OSError, ValueError, AttributeError) as error:
+        return f"{config} cannot be read: {error}"
+    print(f"architectures={' '.join(map(str, wanted))}")
+    if not wanted:
+        return f"{config} names no architecture"
+    found = importlib.util.find_spec("vllm")
+    if found is None or not found.submodule_search_locations:
+        return "vLLM is not installed in this environment"
+    folder = pathlib.Path(found.submodule_search_locations[0]) / "model_executor" / "models"
+    known = registered((folder / "registry.py").read_text("utf-8"))
+    print(f"registered={len(known)}")
+    if not known:
+        from vllm.model_executor.models import ModelRegistry
+
+        known = set(ModelRegistry.get_supported_archs())
+    if any(name in known for name in wanted):
+        return ""
+    return f"this vLLM does not know {', '.join(map(str, wanted))}"
+
+
+message = " ".join(trouble().split())
+print(f"trouble={message}" if message else "passed=yes")
+sys.exit(bool(message))

@@ -1,0 +1,45 @@
+"""Puts an earlier release of a host back in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from onecard.credentials.secret_store import find
+from onecard.deploy.console import DeployConsole
+from onecard.deploy.deployment import bring_back
+from onecard.deploy.startup_check import StartupCheck
+from onecard.inventory.host import Host
+from onecard.server.releases import ReleaseInfo, list_releases, target
+from onecard.ssh.login import connected
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """The release that was chosen, whether the box had to be changed, and the startup check."""
+
+    release: ReleaseInfo
+    changed: bool
+    check: StartupCheck
+
+
+def roll_back(
+    host: Host, known_hosts: Path, console: DeployConsole, number: int | None
+) -> Rollback:
+    """Restore a release and wait until it answers; a failed start is in the check.
+
+    number: of the release; None for the last good one before that in force. Raises PreflightError
+    where there is no such release, or it never answered.
+    """
+    host = replace(host, api_key=find("api-key", host.name))
+    with connected(host, known_hosts) as box:
+        chosen = target(list_releases(box.session), number)
+        plan, check = bring_back(
+            box,
+            host,
+            console,
+            command="rollback",
+            release=chosen.number,
+            fingerprint=chosen.fingerprint,
+        )
+    return Rollback(chosen, bool(plan.changes), check)

@@ -1,0 +1,166 @@
+"""`invoke provision` and `invoke plan`: several hosts at once, each with a report of its own.
+
+What a login does not need is loaded while it waits for the box (`_load`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onecard import served_model
+from onecard.credentials.secret_store import find
+from onecard.engine.expected_probes import ExpectedProbes
+from onecard.engine.facts_cache import cache_of
+from onecard.engine.host_plan import RolePlan
+from onecard.engine.host_report import HostReport
+from onecard.engine.timings import Stage, Timings
+from onecard.errors import OnecardError, RebootNeededError
+from onecard.facts import Facts
+from onecard.inventory.host import Host
+from onecard.inventory.lock_files import refuse_other_settings
+from onecard.locks.indexes import netrc
+from onecard.locks.resolve_request import refuse_impossible
+from onecard.records import recorded
+from onecard.records.record_listener import RecordListener
+from onecard.ssh.login import Connected, connected, holder
+
+if TYPE_CHECKING:
+    from onecard.console.host_console import HostConsole
+
+
+def provision(
+    hosts: Sequence[Host],
+    known_hosts: Path,
+    make_console: Callable[[Host], HostConsole],
+    *,
+    command: str,
+    check: bool = False,
+    allow_reboot: bool = False,
+    parallel: int = 8,
+    before: Sequence[Stage] = (),
+) -> list[HostReport]:
+    """Provision every host and return a report for each; an error ends its host alone.
+
+    make_console: called when the host has answered. command: the task's name, shown to a run that
+    finds the box locked. check: only show the plan.
+    allow_reboot: reboot where a change needs it, also where the host's settings do not allow it.
+    parallel: hosts at once, at most; the others wait for one of them to end.
+    before: the stages of this process until now, for the reports' timings.
+    """
+    inventory = known_hosts.parent
+    boxes = _Boxes(known_hosts)
+
+    def one(host: Host) -> HostReport:
+        report = HostReport(host.name)
+        report.timings.stages.extend(before)
+        try:
+            with report.timings.stage("settings"):
+                refuse_other_settings(host, inventory)
+                host = ready_to_install(host)
+                expected = ExpectedProbes(host, _roles, cache_of(inventory, host.name), _load)
+            with (
+                recorded("provision", host, keep=not check, report=report) as record,
+                boxes.opened(host, report.timings) as box,
+            ):
+                expected.probes()  # and all that was loaded with them
+                from onecard.provision.host_run import HostRun
+
+                may_reboot = allow_reboot or host.settings.allow_reboot
+                own = (RecordListener(record),)
+                console = make_console(host)
+                run = HostRun(box, inventory, console, holder(command), may_reboot, own, expected)
+                run.provision(host, report, check=check)
+        except OnecardError as error:
+            report.error, report.detail = error.message, error.detail
+            report.reboot_needed = isinstance(error, RebootNeededError)
+            report.exit_code = error.exit_code
+        return report
+
+    return _at_once(one, hosts, parallel, boxes.leave)
+
+
+def _at_once(
+    one: Callable[[Host], HostReport],
+    hosts: Sequence[Host],
+    parallel: int,
+    stop: Callable[[], None],
+) -> list[HostReport]:
+    """Return the report of each host, so many at once; `stop` ends the others after Ctrl-C."""
+    with ThreadPoolExecutor(min(parallel, len(hosts))) as pool:
+        try:
+            return list(pool.map(one, hosts))
+        except KeyboardInterrupt:
+            # The jobs on the boxes end by themselves; only the watching ends here and now.
+            stop()
+            raise
+
+
+class _Boxes:
+    """The connections to the hosts of one run, which Ctrl-C ends all at once."""
+
+    def __init__(self, known_hosts: Path) -> None:
+        self._known_hosts = known_hosts
+        self._opened: list[Connected] = []
+        self._left = threading.Event()
+
+    def leave(self) -> None:
+        """Close every connection. The jobs on the boxes end by themselves."""
+        self._left.set()
+        for box in self._opened:
+            box.connection.close()
+
+    @contextmanager
+    def opened(self, host: Host, timings: Timings) -> Iterator[Connected]:
+        """Log in to a host. Raises KeyboardInterrupt in place of what `leave` caused."""
+        try:
+            with ExitStack() as stack:
+                with timings.stage("login"):
+                    box = stack.enter_context(connected(host, self._known_hosts))
+                self._opened.append(box)
+                if self._left.is_set():  # while it logged in, when there was nothing to close yet
+                    raise KeyboardInterrupt
+                yield box
+                with timings.stage("close"):
+                    stack.close()
+        except OnecardError:
+            if self._left.is_set():  # the connection was closed under it: no fault of the box's
+                raise KeyboardInterrupt from None
+            raise
+
+
+def _roles(host: Host, facts: Facts) -> Sequence[RolePlan]:
+    from roles import provision as wanted
+
+    return wanted(host, facts)
+
+
+def _load() -> None:
+    """Load what is needed once the box has answered."""
+    import onecard.console.host_console
+    import onecard.provision.host_run  # noqa: F401
+
+
+def ready_to_install(host: Host) -> Host:
+    """Return the host with the login to its indexes.
+
+    Raises UsageError for settings that no box can be brought to: no build of that kind, a role,
+    a folder of wheels or of the model that does not exist, an invalid login.
+    """
+    from roles import own_role
+
+    refuse_impossible(host)
+    own_role.check(host)
+    if host.settings.wheelhouse:
+        from roles.python import wheelhouse
+
+        wheelhouse(host)
+    served_model.folder(host)
+    host = replace(host, index_login=find("index-login", host.name))
+    netrc(host)
+    return host

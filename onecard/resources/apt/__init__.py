@@ -1,0 +1,1 @@
+"""Debian packages, their sources and holds, by apt."""

@@ -1,0 +1,1 @@
+"""Files on a box: plain, secret, whole folders, the files of a model."""

@@ -1,0 +1,1 @@
+"""Python environments on a box: the interpreter, its packages, wheels, checks."""

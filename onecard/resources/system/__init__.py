@@ -1,0 +1,1 @@
+"""A box's system: kernel, driver, accounts, services, firewall, releases."""

@@ -1,0 +1,1 @@
+"""The server on the box: its state, health, journal, releases and command line."""
