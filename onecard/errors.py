@@ -1,18 +1,18 @@
-"""The one error tree.
+"""The errors of onecard, one tree.
 
     OnecardError                 exit 1   anything below that has no code of its own
     ├── UsageError               exit 2   a flag, a file or a setting is wrong; nothing contacted
-    ├── UnreachableError         exit 3   no conversation with the box could be started or kept up
-    │   ├── HostKeyError                  the box is not who it was, or not vouched for yet
-    │   └── AuthenticationError           the box answered and refused us
-    ├── ProbeError               exit 1   the box answered, but not what the question allows
+    ├── UnreachableError         exit 3   no connection to the box could be opened, or it was lost
+    │   ├── HostKeyError                  the box's host key has changed, or is unknown
+    │   └── AuthenticationError           the box answered and refused the login
+    ├── ProbeError               exit 1   the box answered, but the answer cannot be parsed
     ├── BusyError                exit 1   another run holds the lock on the box
     ├── CommandError             exit 1   a command on the box failed
-    ├── PreflightError           exit 1   the box cannot carry what is asked; nothing was changed
-    ├── RebootNeededError        exit 1   the rest waits for a reboot that nobody allowed
-    ├── DriftError               exit 1   looked again after mending, and it was not mended
-    ├── UnhealthyError           exit 1   the server did not become, or is not, ready
-    └── SandboxError             exit 1   a sandbox box could not be made or removed
+    ├── PreflightError           exit 1   the box cannot run what is requested; nothing changed
+    ├── RebootNeededError        exit 1   the rest waits for a reboot that was not allowed
+    ├── DriftError               exit 1   a second probe after the change still shows drift
+    ├── UnhealthyError           exit 1   the server did not become ready, or is not
+    └── SandboxError             exit 1   a sandbox box could not be created or removed
 
 The user sees `message` in one line, then `detail` (the tail of a command's output) indented. A
 traceback appears only under --debug.
@@ -20,20 +20,49 @@ traceback appears only under --debug.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+# What to do about a connection that was lost.
+RUN_AGAIN = "check that the box is up, then run this again: it continues where the box is now"
+
+
+@dataclass(frozen=True)
+class FailedStep:
+    """A change that failed on the box.
+
+    name: role and resource. output: the end of its output. disks: the output of DISK_PROBE
+    (ssh/disk_space.py) right after it, empty if not run. needed_gib: space needed, 0 if unknown.
+    """
+
+    name: str
+    output: str
+    disks: str = ""
+    needed_gib: float = 0
+
 
 class OnecardError(Exception):
-    """What every deliberate failure is.
+    """Base of all expected failures.
 
-    message: one line, what is wrong, where, and what to do.
+    message: one line: what failed, where, and what to do.
     detail: further lines to show below it, such as the tail of a command's output.
+    step: the change on the box that failed. timed_out: whether a command is still running.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, detail: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        detail: str = "",
+        *,
+        step: FailedStep | None = None,
+        timed_out: bool = False,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
+        self.step = step
+        self.timed_out = timed_out
 
 
 class UsageError(OnecardError):
@@ -57,7 +86,7 @@ class AuthenticationError(UnreachableError):
 
 
 class ProbeError(OnecardError):
-    """A probe's answer is missing or is none that the probe accepts."""
+    """A probe's answer is missing or cannot be parsed."""
 
 
 class BusyError(OnecardError):
@@ -65,19 +94,19 @@ class BusyError(OnecardError):
 
 
 class CommandError(OnecardError):
-    """A command on the box exited with a code other than 0, or ran past its time."""
+    """A command on the box exited with a code other than 0, or timed out."""
 
 
 class PreflightError(OnecardError):
-    """The box cannot carry what is asked. Nothing was changed."""
+    """The box cannot run what is requested. Nothing was changed."""
 
 
 class RebootNeededError(OnecardError):
-    """All that can be done without a reboot is done; the rest waits for one."""
+    """Everything possible without a reboot is done; the rest needs one."""
 
 
 class DriftError(OnecardError):
-    """A resource still differs after its commands succeeded."""
+    """A resource still shows drift after its commands succeeded."""
 
 
 class UnhealthyError(OnecardError):
@@ -85,4 +114,4 @@ class UnhealthyError(OnecardError):
 
 
 class SandboxError(OnecardError):
-    """A sandbox box could not be made, started or removed."""
+    """A sandbox box could not be created, started or removed."""

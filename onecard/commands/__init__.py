@@ -1,1 +1,1 @@
-"""What each task does, one module a family: thin, between flags and the parts."""
+"""What each task does, one module a family: flags checked, one call, output printed."""

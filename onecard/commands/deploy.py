@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from onecard import cli, memory_table
-from onecard.address import in_url
+from onecard.api.address import in_url
+from onecard.box.paths import API_KEY
+from onecard.cli import flag_values, targets
+from onecard.cli.output import print_json, show_error
 from onecard.commands.deploy_flags import words
-from onecard.connect import connected
-from onecard.console import progress_console
-from onecard.deployment import Deployment, deploy_host
-from onecard.layout import API_KEY
-from onecard.runs import recorded
-from onecard.runs.reporter import NotedTrial, note_deployment
-from onecard.runs.usual import Usual
-from onecard.secret_store import find
-from roles.serve import command, served_name
+from onecard.console.host_console import progress_console
+from onecard.credentials.secret_store import find
+from onecard.deploy import memory_table
+from onecard.deploy.console import DeployConsole
+from onecard.deploy.deployment import Deployment, deploy_host
+from onecard.deploy.deployment_record import note_deployment
+from onecard.errors import UsageError
+from onecard.fit.scoreboard.contribution import append, contribution
+from onecard.records import recorded
+from onecard.records.record_listener import RecordListener
+from onecard.records.usual import Usual
+from onecard.served_model import served_name
+from onecard.server.prefix_caching import OFF, remedy
+from onecard.ssh.login import connected
+from roles.serve import command
 
 
 def deploy(
@@ -30,29 +39,50 @@ def deploy(
     diff: bool,
     force: bool,
     as_json: bool,
+    contribute: str = "",
 ) -> int:
-    """Start the server as configured and wait until it has answered."""
-    host = cli.with_flags(cli.chosen_host(requested), {**flags, **_renamed(flags)})
-    command(host)  # a setting that is wrong is said before any connection
+    """Start the server as configured and wait until it has answered.
+
+    contribute: a scoreboard file, to which the start's memory is appended; empty for none.
+    """
+    host = flag_values.with_flags(targets.chosen_host(requested), {**flags, **_renamed(flags)})
+    command(host)  # refuses a wrong setting before any connection
     host = replace(host, api_key=find("api-key", host.name))
-    shown = NotedTrial(
+    console = DeployConsole(
         progress_console(), host.name, usual=Usual(host), diff="all" if diff else "changed"
     )
-    shown.given = words(flags)
     with (
-        recorded("deploy", host, keep=not check) as shown.record,
-        connected(host, cli.known_hosts()) as box,
+        recorded("deploy", host, keep=not check) as record,
+        connected(host, targets.known_hosts()) as box,
     ):
-        done = deploy_host(box, host, shown, check=check, force=force)
-        note_deployment(shown.record, done)
+        done = deploy_host(
+            box,
+            host,
+            console,
+            listeners=[RecordListener(record)],
+            given=words(flags),
+            check=check,
+            force=force,
+        )
+        note_deployment(record, done)
     if as_json:
-        cli.print_json(done.to_json())
+        print_json(done.to_json())
     if done.error is not None:
-        cli.show_error(done.error.message, done.error.detail)
+        show_error(done.error.message, done.error.detail)
         return 1
+    if contribute and done.check is not None:
+        append_start(Path(contribute), done)
     if not as_json and not check:
-        _tell(done)
+        _print(done)
     return 0
+
+
+def append_start(file: Path, done: Deployment) -> None:
+    """Append a deploy's memory table to a scoreboard file, if the model is modelled."""
+    if done.planned is None or done.check is None:
+        raise UsageError("--contribute: this model or card is not modelled")
+    facts = done.check.first.tracker.facts
+    append(file, contribution(done.planned, done.host.settings.serve, facts))
 
 
 def _renamed(flags: Mapping[str, tuple[str, object]]) -> Mapping[str, tuple[str, object]]:
@@ -61,9 +91,9 @@ def _renamed(flags: Mapping[str, tuple[str, object]]) -> Mapping[str, tuple[str,
     return {"--model (name)": ("model.name", "")} if given else {}
 
 
-def _tell(done: Deployment) -> None:
-    assert done.trial is not None
-    host, start, output = done.host, done.trial.first, Console(highlight=False)
+def _print(done: Deployment) -> None:
+    assert done.check is not None
+    host, start, output = done.host, done.check.first, Console(highlight=False)
     serve = host.settings.serve
     what = escape(f"{served_name(host)} on {host.name}")
     verb = "ready" if done.restarted else "nothing to do: already serving"
@@ -72,7 +102,11 @@ def _tell(done: Deployment) -> None:
         f"release {start.release}, answered after {start.seconds or 0:.1f} s",
         soft_wrap=True,
     )
-    memory_table.render(start.tracker.facts, start.memory, done.planned, done.now_known, output)
+    memory_table.print_memory(
+        start.tracker.facts, start.memory, done.planned, done.now_known, output
+    )
+    if serve.enable_prefix_caching is None and start.tracker.facts.prefix_caching is False:
+        output.print(f"[yellow]{OFF}[/]; {remedy(host.name)}", soft_wrap=True)
     output.print(
         f"API     http://{in_url(serve.address)}:{serve.port}/v1 on the box, its key in {API_KEY} "
         "there\n"

@@ -1,15 +1,41 @@
-"""The flags of `invoke deploy` as settings: each is the setting of `serve` with its name."""
+"""The flags of `invoke deploy`, made from the settings: each of `serve`, and the model's."""
 
 from __future__ import annotations
 
+import inspect
 import shlex
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
+from onecard.cli.setting_flags import setting_flags
 from onecard.errors import UsageError
-from onecard.settings import ServeSettings
 
-_OF_THE_MODEL: Final[Mapping[str, str]] = {"model": "model.source", "served_name": "model.name"}
+Task = TypeVar("Task", bound=Callable[..., Any])
+
+
+def help_texts() -> dict[str, str]:
+    """Return parameter of the task -> its help text."""
+    return {name: flag.help for name, flag in setting_flags().items()}
+
+
+def takes_settings(task: Task) -> Task:
+    """Give a task a parameter for each setting, in place of its `**given`.
+
+    Invoke makes the flags from the parameters; a switch is one that is annotated as `bool`.
+    """
+    signature = inspect.signature(task)
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    made = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=bool if flag.is_switch else Any,
+        )
+        for name, flag in setting_flags().items()
+    ]
+    task.__signature__ = signature.replace(parameters=[*own, *made])  # type: ignore[attr-defined]
+    return task
 
 
 def flags(given: Mapping[str, Any]) -> dict[str, tuple[str, object]]:
@@ -18,23 +44,22 @@ def flags(given: Mapping[str, Any]) -> dict[str, tuple[str, object]]:
     given: the task's parameters; those that are no settings are left out.
     Raises UsageError for arguments whose quotes do not close.
     """
-    settings = ServeSettings.model_fields
     found: dict[str, tuple[str, object]] = {}
-    for name, value in given.items():
-        if name not in settings and name not in _OF_THE_MODEL:
-            continue
-        path = _OF_THE_MODEL.get(name, f"serve.{name}")
-        if name == "extra_args" and value is not None:
-            value = _words(value)  # noqa: PLW2901
-        found[f"--{name.replace('_', '-')}"] = (path, value)
+    known = setting_flags()
+    for name in filter(known.__contains__, given):
+        option, value = known[name], given[name]
+        flag = f"--{name.replace('_', '-')}"
+        if option.is_list and value is not None:
+            value = _split(flag, value)
+        found[flag] = (option.path, value)
     return found
 
 
-def _words(text: str) -> list[str]:
+def _split(flag: str, text: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"--extra-args: {error} in {text}") from None
+        raise UsageError(f"{flag}: {error} in {text}") from None
 
 
 def words(flags: Mapping[str, tuple[str, object]]) -> tuple[str, ...]:

@@ -3,80 +3,108 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 from rich.console import Console
 
-from onecard import cli
+from onecard import __version__
 from onecard import doctor as checks_of
-from onecard.connect import connected
+from onecard.cli import targets
+from onecard.cli.output import print_json
+from onecard.cli.replayed import replayed
+from onecard.cli.task import print_rows
 from onecard.diagnosis import Diagnosis, advice
 from onecard.diagnosis import diagnose as diagnose_text
-from onecard.diagnosis.reading import log_text
-from onecard.doctor.server_check import server
-from onecard.engine import gather
-from onecard.errors import UnhealthyError, UsageError
-from onecard.facts import PROBES, read_facts, to_json
-from onecard.layout import UNIT
-from onecard.script import compose, parse
-from onecard.server import JOURNAL_WHEN_DOWN, STATE, read_state
+from onecard.diagnosis.problem_report import problem_report
+from onecard.diagnosis.reading.log_text import log_text
+from onecard.doctor.examination import examine
+from onecard.doctor.replay import on_the_box
+from onecard.doctor.template_check import template_checks
+from onecard.engine.converge import gather
+from onecard.errors import UsageError
+from onecard.facts import to_json
+from onecard.server.journal import diagnose_server
+from onecard.server.problem_report import host_report
+from onecard.ssh.login import connected
 
 
 def facts(requested: str, *, as_json: bool) -> int:
     """Show what the box is."""
-    host = cli.chosen_host(requested)
-    with connected(host, cli.known_hosts()) as box:
+    host = targets.chosen_host(requested)
+    with connected(host, targets.known_hosts()) as box:
         found = gather(box.session, None)
     if as_json:
-        cli.print_json(to_json(found))
+        print_json(to_json(found))
     else:
-        checks_of.render_facts(found, Console(highlight=False))
+        checks_of.print_facts(found, Console(highlight=False))
     return 0
 
 
-def doctor(requested: str, *, as_json: bool) -> int:
-    """Show every check; return 1 when one is a blocker."""
-    host = cli.chosen_host(requested)
-    questions = {**PROBES, "server": STATE, "journal": JOURNAL_WHEN_DOWN}
-    with connected(host, cli.known_hosts()) as box:
-        answers = parse(box.session.run(compose(questions)).output, questions)
-    found = read_facts(answers, time.time())
-    state = read_state(answers["server"].output)
-    active = state.active if state.loaded else ""
-    checks = (
-        *checks_of.checkup(found, host.settings),
-        server(active, answers["journal"].output if state.down else ""),
-    )
-    if as_json:
-        cli.print_json(checks_of.to_json(found, checks))
+def doctor(requested: str, *, facts: str, as_json: bool) -> int:
+    """Show every check; return 1 when one is a blocker.
+
+    facts: a file of facts to check, with no connection; empty for the host itself.
+    """
+    unknown: tuple[str, ...] | None = None
+    if facts:
+        replay, host = replayed(facts, requested)
+        found, unknown = replay.facts, replay.unknown
+        checks = (*replay.marked(checks_of.checkup(found, host.settings)), *on_the_box())
     else:
-        checks_of.render_checks(found, checks, Console(highlight=False))
+        with connected(targets.chosen_host(requested), targets.known_hosts()) as box:
+            found, checks = examine(box)
+    checks = (*checks, *template_checks())
+    if as_json:
+        replayed_keys = {} if unknown is None else {"unknown": list(unknown)}
+        print_json(checks_of.to_json(found, checks) | replayed_keys)
+    else:
+        checks_of.print_checks(found, checks, Console(highlight=False))
     return 1 if checks_of.blockers(checks) else 0
 
 
-def diagnose(log: str, requested: str, *, as_json: bool) -> int:
-    """Name a log's first true error; return 1 when there is one."""
-    found = diagnose_text(_log_file(log) if log else _journal(requested))
+def diagnose(log: str, requested: str, *, as_json: bool, report: str = "") -> int:
+    """Name a log's first error; return 1 when there is one, or the server does not answer.
+
+    report: file for a redacted report to attach to an issue; empty for none.
+    """
+    if log:
+        text = _log_file(log)
+        found = diagnose_text(text)
+        written = problem_report(found, text, {"onecard": __version__}) if report else ""
+    else:
+        found, written = _of_server(requested, with_report=bool(report))
+    if report:
+        _write_report(report, written)
     if as_json:
-        cli.print_json(found.to_json())
+        print_json(found.to_json())
     else:
         _show(found, requested)
+        if found.failure and found.rule is None and not report:
+            print("to report it: the same command with --report FILE", file=sys.stderr)
     return 1 if found.failure else 0
 
 
 def _show(found: Diagnosis, host: str) -> None:
-    """Print a diagnosis. host: as it was asked for, so that the advice asks for it too."""
-    if not found.line:
+    """Print a diagnosis. host: as it was requested, so that the advice names it too."""
+    if not found.line and not found.failure:
         print(found.cause)
         return
-    print(f"line {found.line_number}: {found.line.strip()}")
-    if found.rule is None:
-        print("no rule knows this error; where it stands:")
+    if found.line:
+        print(f"line {found.line_number}: {found.line.strip()}")
+    if found.rule is None and found.context:
+        print("around it:")
         print("\n".join(f"    {line}" for line in found.context))
     rows = [("cause", found.cause), *advice(found, host)]
     rows += [("rule", found.rule or ""), ("source", found.source)]
-    print("\n".join(f"{title:<12}{text}" for title, text in rows if text))
+    print_rows([(title, text) for title, text in rows if text])
+
+
+def _write_report(report: str, text: str) -> None:
+    try:
+        Path(report).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--report: {report}: {error.strerror}") from error
+    print(f"report: {report}; read it before you attach it to an issue", file=sys.stderr)
 
 
 def _log_file(log: str) -> str:
@@ -88,13 +116,8 @@ def _log_file(log: str) -> str:
         raise UsageError(f"--log: {log}: {error}") from error
 
 
-def _journal(requested: str) -> str:
-    host = cli.chosen_host(requested)
-    with connected(host, cli.known_hosts()) as box:
-        told = box.session.run(f"journalctl --no-pager -q -o short-iso -n 5000 -u {UNIT}").output
-    if not told.strip():
-        raise UnhealthyError(
-            f"{host.name}: the journal holds nothing of {UNIT}; run: "
-            f"invoke deploy --host {host.name}"
-        )
-    return told
+def _of_server(requested: str, *, with_report: bool) -> tuple[Diagnosis, str]:
+    host = targets.chosen_host(requested)
+    with connected(host, targets.known_hosts()) as box:
+        found = diagnose_server(box)
+        return found, host_report(box, found) if with_report else ""

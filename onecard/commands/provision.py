@@ -2,35 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
-from rich.console import Console
+from onecard.cli import targets
+from onecard.cli.output import print_json, show_error
+from onecard.engine.host_report import HostReport
+from onecard.engine.timings import Timings
+from onecard.errors import UsageError
+from onecard.inventory.host import Host
+from onecard.provision.provision_hosts import provision as provision_hosts
+from onecard.records.usual import Usual
 
-from onecard import cli
-from onecard.console import progress_console, recap
-from onecard.host import Host
-from onecard.provision import provision as provision_hosts
-from onecard.report import HostReport
-from onecard.runs.reporter import NotedConsole
-from onecard.runs.usual import Usual
+if TYPE_CHECKING:  # rich is loaded while the login waits for the box
+    from rich.console import Console
+
+    from onecard.console.host_console import HostConsole
 
 
-def provision(requested: str, *, check: bool, diff: bool, reboot: bool, as_json: bool) -> int:
+def provision(
+    requested: str,
+    *,
+    check: bool,
+    diff: bool,
+    reboot: bool,
+    parallel: int,
+    timings: bool,
+    as_json: bool,
+) -> int:
     """Bring the hosts to what their roles want; return the worst exit code.
 
-    reboot: a box may be rebooted where a change needs it.
+    reboot: a box may be rebooted where a change needs it. parallel: hosts at once, at most.
+    timings: show where the time went.
     """
     reports = _run(
-        requested, check=check, diff=diff, as_json=as_json, command="provision", reboot=reboot
+        requested,
+        check=check,
+        diff=diff,
+        as_json=as_json,
+        command="provision",
+        reboot=reboot,
+        parallel=parallel,
     )
+    if timings and not as_json:
+        from onecard.console.timings_table import print_timings
+
+        print_timings(reports)
     return max(report.exit_code for report in reports)
 
 
-def plan(requested: str, *, diff: bool, exit_code: bool, as_json: bool) -> int:
-    """Say what would change. Return 4 when something would and `exit_code` asks for it."""
-    reports = _run(requested, check=True, diff=diff, as_json=as_json, command="plan")
+def plan(
+    requested: str, *, facts: str, diff: bool, exit_code: bool, parallel: int, as_json: bool
+) -> int:
+    """Show what would change. Return 4 when something would and `exit_code` is set.
+
+    facts: a file of facts to plan for, with no connection; empty for the hosts themselves.
+    """
+    if facts:
+        if diff:
+            raise UsageError("--diff: the lines of files are no part of --facts; leave one out")
+        return _replayed(facts, requested, exit_code=exit_code, as_json=as_json)
+    reports = _run(
+        requested, check=True, diff=diff, as_json=as_json, command="plan", parallel=parallel
+    )
     worst = max(report.exit_code for report in reports)
     return worst or (4 if exit_code and any(report.changed for report in reports) else 0)
+
+
+def _replayed(facts: str, requested: str, *, exit_code: bool, as_json: bool) -> int:
+    from rich.console import Console
+
+    from onecard.cli.replayed import replayed
+    from onecard.provision.replayed_plan import replayed_plan
+    from onecard.provision.replayed_plan_table import print_replayed_plan
+
+    replay, host = replayed(facts, requested)
+    found = replayed_plan(replay, host)
+    for check in found.blockers:
+        show_error(f"{found.host}: {check.message}; {check.fix}")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_replayed_plan(found, Console(highlight=False))
+    if found.blockers:
+        return 1
+    return 4 if exit_code and found.pending else 0
 
 
 def _run(
@@ -40,15 +96,26 @@ def _run(
     diff: bool,
     as_json: bool,
     command: str,
+    parallel: int,
     reboot: bool = False,
 ) -> list[HostReport]:
-    hosts = cli.chosen_hosts(requested)
-    console = progress_console()
+    before = Timings()
+    before.since_start("interpreter, Invoke, imports")
+    with before.stage("inventory"):
+        hosts = targets.chosen_hosts(requested)
 
-    def make_console(host: Host) -> NotedConsole:
+    @cache
+    def progress() -> Console:
+        from onecard.console.host_console import progress_console
+
+        return progress_console()
+
+    def make_console(host: Host) -> HostConsole:
+        from onecard.console.host_console import HostConsole
+
         lines: Literal["all", "none"] = "all" if diff else "none"
-        return NotedConsole(
-            console,
+        return HostConsole(
+            progress(),
             host.name,
             usual=Usual(host),
             live=len(hosts) == 1,
@@ -58,18 +125,25 @@ def _run(
 
     reports = provision_hosts(
         hosts,
-        cli.known_hosts(),
+        targets.known_hosts(),
         make_console,
         command=command,
         check=check,
         allow_reboot=reboot,
+        parallel=parallel,
+        before=before.stages,
     )
     for report in reports:
         if report.error:
-            about = report.error.removeprefix(f"{report.host}: ")  # the wire names its host itself
-            cli.show_error(f"{report.host}: {about}", report.detail)
+            # SSH errors name the host themselves.
+            about = report.error.removeprefix(f"{report.host}: ")
+            show_error(f"{report.host}: {about}", report.detail)
     if as_json:
-        cli.print_json({"hosts": [report.to_json() for report in reports]})
+        print_json({"hosts": [report.to_json() for report in reports]})
     else:
+        from rich.console import Console
+
+        from onecard.console.host_console import recap
+
         recap(reports, Console(highlight=False), check=check)
     return reports

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from onecard import cli, releases
-from onecard.connect import connected
-from onecard.console import progress_console
-from onecard.deployment import bring_into_force
-from onecard.facts import Facts
-from onecard.host import Host
-from onecard.plan import RolePlan
-from onecard.runs.usual import Usual
-from onecard.secret_store import find
-from onecard.trial_console import TrialConsole
-from roles import serve
+from onecard.cli import flag_values, targets
+from onecard.cli.output import print_json, show_error
+from onecard.console.host_console import progress_console
+from onecard.deploy.console import DeployConsole
+from onecard.deploy.rollback import roll_back
+from onecard.records.usual import Usual
+from onecard.server import releases
+from onecard.ssh.login import connected
 
-STYLES = {"ready": "green", "failed": "red", "starting": "yellow"}
+STYLES = {"ready": "green", "failed": "red", "starting": "yellow", "unreadable": "red"}
 
 
 def list_releases(requested: str, *, as_json: bool) -> int:
     """Show every release of a host, the newest last."""
-    host = cli.chosen_host(requested)
-    with connected(host, cli.known_hosts()) as box:
+    host = targets.chosen_host(requested)
+    with connected(host, targets.known_hosts()) as box:
         found = releases.list_releases(box.session)
     if as_json:
-        cli.print_json({"host": host.name, "releases": releases.to_json(found)})
+        print_json({"host": host.name, "releases": releases.to_json(found)})
     elif not found:
         print(f"{host.name}: no release yet; run: invoke deploy --host {host.name}")
     else:
@@ -42,30 +38,27 @@ def list_releases(requested: str, *, as_json: bool) -> int:
 
 def rollback(requested: str, to: str, *, as_json: bool) -> int:
     """Put an earlier release back in force and wait until it has answered."""
-    number = cli.positive("--to", to) if to else None
-    host = cli.chosen_host(requested)
-    host = replace(host, api_key=find("api-key", host.name))
-    shown = TrialConsole(progress_console(), host.name, usual=Usual(host))
-    with connected(host, cli.known_hosts()) as box:
-        chosen = releases.target(releases.list_releases(box.session), number)
-
-        def wanted(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
-            return (RolePlan("serve", serve.again(host, chosen.number, chosen.fingerprint)),)
-
-        plan = bring_into_force(box, host, wanted, "rollback", shown)
-        trial = shown.trial or shown.look(box.session, host.settings.serve.ready_timeout)
-    error = None if trial.first.answered else trial.error(host.name)
+    number = flag_values.positive("--to", to) if to else None
+    host = targets.chosen_host(requested)
+    console = DeployConsole(progress_console(), host.name, usual=Usual(host))
+    done = roll_back(host, targets.known_hosts(), console, number)
+    chosen, check = done.release, done.check
+    error = check.error(host.name)
     if as_json:
-        told = {"host": host.name, "status": "changed" if plan.changes else "ok", **trial.to_json()}
-        cli.print_json({**told, "status": "failed", "error": error.message} if error else told)
+        values = {
+            "host": host.name,
+            "status": "changed" if done.changed else "ok",
+            **check.to_json(),
+        }
+        print_json({**values, "status": "failed", "error": error.message} if error else values)
     if error is not None:
-        cli.show_error(error.message, error.detail)
+        show_error(error.message, error.detail)
         return 1
     if not as_json:
-        verb = "serves again" if plan.changes else "nothing to do: serves already"
+        verb = "serves again" if done.changed else "nothing to do: serves already"
         print(
             f"{host.name}: release {chosen.number} {verb}: {chosen.model}, {chosen.ctx:,} tokens "
-            f"of context, answered after {trial.first.seconds or 0:.1f} s"
+            f"of context, answered after {check.first.seconds or 0:.1f} s"
         )
     return 0
 
@@ -82,13 +75,13 @@ def _table(found: tuple[releases.ReleaseInfo, ...]) -> Table:
     for each in found:
         table.add_row(
             f"{'*' if each.current else ' '} {each.number}",
-            f"[{STYLES.get(each.state, '')}]{each.state}[/]",
-            each.at.replace("T", " ")[:16],
-            each.model,
-            f"{each.ctx:,}",
+            Text(each.state, STYLES.get(each.state, "")),
+            Text(each.at.replace("T", " ")[:16]),
+            Text(each.model),
+            f"{each.ctx:,}" if each.ctx else "",
             "" if each.seconds is None else f"{each.seconds:.1f} s",
-            each.vllm,
-            _who(each.who),
+            Text(each.vllm),
+            Text(_who(each.who)),
         )
     return table
 

@@ -1,0 +1,1 @@
+"""Shared by all commands: exit codes, flags, the chosen hosts, JSON or text output."""

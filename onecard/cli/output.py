@@ -1,0 +1,24 @@
+"""Output of a command: its error in one line, its one JSON document."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+
+def debugging() -> bool:
+    """Return whether --debug was given, before or after the task."""
+    return "--debug" in sys.argv
+
+
+def show_error(message: str, detail: str = "") -> None:
+    """Print one line, and the detail indented below it, on standard error."""
+    print(f"error: {message}", file=sys.stderr)
+    for line in detail.splitlines():
+        print(f"    {line}", file=sys.stderr)
+
+
+def print_json(value: object) -> None:
+    """Print the one JSON document that --json promises."""
+    json.dump(value, sys.stdout, indent=2)
+    print(flush=True)  # flush: a task may continue while its reader waits

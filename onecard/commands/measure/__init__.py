@@ -1,0 +1,1 @@
+"""The commands that measure, and that show what was measured."""

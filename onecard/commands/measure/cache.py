@@ -1,0 +1,36 @@
+"""`invoke cache`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from onecard.cli import flag_values, targets
+from onecard.cli.output import print_json
+from onecard.console.host_console import progress_console
+from onecard.errors import UsageError
+from onecard.measure.cache.cache_run import CacheSettings, run_cache
+from onecard.measure.cache.cache_table import print_reuse
+from onecard.records.write import plain
+
+
+def settings(*, tokens: str, at_once: str, repeats: str) -> CacheSettings:
+    """Return what the flags request. Raises UsageError naming the flag."""
+    found = CacheSettings(
+        flag_values.tokens("--tokens", tokens) if tokens else 0,
+        flag_values.positive("--at-once", at_once),
+        flag_values.positive("--repeats", repeats),
+    )
+    if found.repeats < 2:
+        raise UsageError("--repeats: 2 or more, or the noise of a figure is not known")
+    return found
+
+
+def cache(requested: str, settings: CacheSettings, *, as_json: bool) -> int:
+    """Measure what the server reuses of earlier requests; 0 when every request was answered."""
+    host = targets.chosen_host(requested)
+    found = run_cache(host, settings, targets.known_hosts(), progress_console())
+    if as_json:
+        print_json({"host": host.name, **plain(found.values())})
+    else:
+        print_reuse(found, Console(highlight=False))
+    return 0

@@ -1,0 +1,47 @@
+"""`invoke stress`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from onecard.cli import targets
+from onecard.cli.output import print_json
+from onecard.console.host_console import progress_console
+from onecard.errors import UsageError
+from onecard.measure.stress.stress_host import StressSettings, stress_host
+from onecard.measure.stress.stress_table import print_stress
+from onecard.measure.texts import KINDS
+
+
+def stress(
+    requested: str,
+    *,
+    lengths: Sequence[int],
+    prefixes: str,
+    cases: str,
+    asked: int,
+    as_json: bool,
+) -> int:
+    """Send picture questions beside ever longer texts.
+
+    Return 1 when a request failed, or when the controls say that the pictures were ignored. Wrong
+    answers behind long texts are what is measured, not a failure. lengths: none for the usual ones.
+    """
+    host = targets.chosen_host(requested)
+    settings = StressSettings(tuple(lengths), _kinds(prefixes), cases, asked)
+    done = stress_host(host, targets.known_hosts(), progress_console(), settings)
+    if as_json:
+        print_json({"host": host.name, "model": done.model, **done.curve.values()})
+    else:
+        print_stress(done.cells, done.curve, Console(highlight=False))
+    return done.exit_code
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(f'--prefixes: "{kind}" is none of {", ".join(KINDS)}')
+    return kinds

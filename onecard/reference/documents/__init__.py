@@ -1,0 +1,1 @@
+"""The keys of every document that a command prints with `--json`."""

@@ -1,0 +1,1 @@
+"""Variables of an inventory: onecard's, those of other tools, values that Ansible evaluates."""

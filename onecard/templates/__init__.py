@@ -1,0 +1,1 @@
+"""Jinja templates of the folder templates/; undefined variables are errors."""
