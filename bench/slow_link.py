@@ -1,4 +1,4 @@
-"""A long link, made on this computer: a TCP proxy that holds every byte back for a while.
+"""A long link on this computer: a TCP proxy that delays every byte.
 
     python bench/slow_link.py ADDRESS PORT --delay-ms 75
 
@@ -17,7 +17,7 @@ CHUNK = 65536  # bytes
 
 
 async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """Pass on what one side says, each piece `delay` seconds after it came, and its end too."""
+    """Forward one side's bytes, each piece `delay` seconds after its arrival, and their end."""
     clock = asyncio.get_running_loop().time
     pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -47,7 +47,7 @@ async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dela
 
 
 async def serve(address: str, port: int, delay: float) -> None:
-    """Carry every connection to `address` and back until standard input closes."""
+    """Forward every connection to `address` and back until standard input closes."""
 
     async def accept(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         # TCP's own handshake would have crossed the link and come back before the first byte.
@@ -56,7 +56,7 @@ async def serve(address: str, port: int, delay: float) -> None:
         try:
             await asyncio.gather(carry(near, forth, delay), carry(far, back, delay))
         except asyncio.CancelledError:
-            pass  # this program ends, in the middle of a connection
+            pass  # this program ends during a connection
         finally:
             forth.close()
             back.close()

@@ -1,4 +1,4 @@
-"""Log in once with paramiko, run `true`, leave with its exit code: the floor of a Python tool."""
+"""Log in once with paramiko, run `true`, exit with its code: the floor of a Python tool."""
 
 import sys
 

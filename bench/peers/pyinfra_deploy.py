@@ -1,4 +1,4 @@
-"""What roles/base.py and roles/python.py want, for pyinfra; the values come from wanted.json."""
+"""The desired state of roles/base.py and roles/python.py for pyinfra; values from wanted.json."""
 
 import io
 import json
