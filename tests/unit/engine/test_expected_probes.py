@@ -1,0 +1,188 @@
+"""One round trip where the box is as the last run found it, and never a decision from the cache."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from onecard.engine.converge import converge
+from onecard.engine.expected_probes import ExpectedProbes
+from onecard.engine.facts_cache import FactsCache
+from onecard.engine.host_plan import HostPlan, RolePlan
+from onecard.engine.host_report import HostReport
+from onecard.engine.listener import EventListener
+from onecard.facts import PROBES, Facts
+from onecard.inventory.host import Host
+from onecard.resources.base import Resource
+from onecard.resources.files.file import File
+from tests.support.engine_run import FACTS, HOST, Marker
+from tests.support.local_pipe import LocalBox
+
+
+class Box:
+    """One box, and runs of one role against it; `wanted` is what the role wants, by the facts."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "box").mkdir()
+        self.local = LocalBox(folder / "box", FACTS)
+        self.cache = FactsCache(folder / "facts.json")
+        self.report = HostReport(HOST.name)
+
+    def run(self, *wanted: Resource) -> HostPlan:
+        return self.run_by_facts(lambda host, facts: [RolePlan("role", wanted)])
+
+    def run_by_facts(self, roles: object, *, expected: object = None) -> HostPlan:
+        self.report = HostReport(HOST.name)
+        try:
+            return converge(
+                self.local.session(),
+                HOST,
+                roles,  # type: ignore[arg-type]
+                listener=EventListener(),
+                report=self.report,
+                holder="ann",
+                expected=ExpectedProbes(HOST, expected or roles, self.cache),  # type: ignore[arg-type]
+            )
+        finally:
+            self.local.close()
+
+    @property
+    def verbs(self) -> list[str]:
+        return [verb for verb, _ in self.local.pipes[-1].requests]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    box = Box(tmp_path)
+    yield box
+    box.local.close()
+
+
+@pytest.fixture
+def markers(tmp_path: Path) -> tuple[Marker, Marker]:
+    for name in "ab":
+        (tmp_path / name).touch()
+    return Marker(tmp_path / "a"), Marker(tmp_path / "b")
+
+
+def test_a_box_in_order_takes_one_round_trip_from_the_second_run_on(
+    box: Box, markers: tuple[Marker, Marker]
+) -> None:
+    box.run(*markers)
+    assert (box.report.round_trips, box.verbs) == (2, ["lock", "run", "run"])
+    plan = box.run(*markers)
+    assert (box.report.round_trips, box.verbs) == (1, ["lock", "run"])
+    assert ([item.resource for item in plan.items], plan.changes) == ([*markers], ())
+    assert box.report.status == "ok"
+
+
+def test_what_has_changed_is_found_and_repaired_with_two_round_trips_more(
+    box: Box, markers: tuple[Marker, Marker]
+) -> None:
+    box.run(*markers)
+    markers[1].path.unlink()
+    plan = box.run(*markers)
+    assert [item.resource for item in plan.changes] == [markers[1]]
+    assert (box.report.round_trips, box.report.changed) == (3, 1)
+
+
+def test_facts_that_change_the_probes_cost_one_round_trip_for_what_is_missing(
+    box: Box, markers: tuple[Marker, Marker]
+) -> None:
+    """The cache is of another system: its role wants one marker, the fresh facts want both."""
+
+    def roles(host: Host, facts: Facts) -> Sequence[RolePlan]:
+        return [RolePlan("role", markers if facts.os.id == "debian" else markers[:1])]
+
+    box.run_by_facts(roles)
+    assert box.cache.path is not None
+    before = box.cache.path.read_text()
+    box.cache.path.write_text(before.replace("ID=debian", "ID=other"))
+    plan = box.run_by_facts(roles)
+    assert len(plan.items) == 2
+    assert box.report.round_trips == 2
+    probes = [text for verb, text in box.local.pipes[-1].requests if verb == "run"]
+    assert (probes[0].count(str(markers[0].path)), probes[0].count(str(markers[1].path))) == (1, 0)
+    assert (probes[1].count(str(markers[0].path)), probes[1].count(str(markers[1].path))) == (0, 1)
+    box.run_by_facts(roles)  # and the fresh facts were remembered
+    assert box.report.round_trips == 1
+
+
+def test_a_probe_too_many_does_no_harm(box: Box, markers: tuple[Marker, Marker]) -> None:
+    box.run(markers[0])
+    plan = box.run_by_facts(
+        lambda host, facts: [RolePlan("role", markers[:1])],
+        expected=lambda host, facts: [RolePlan("role", markers)],
+    )
+    assert [item.resource for item in plan.items] == [markers[0]]
+    assert box.report.round_trips == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "[]",
+        '{"probes": "of another version", "answers": {}}',
+        lambda known: json.dumps({**known, "probes": "x"}),
+        lambda known: json.dumps({**known, "answers": {}}),
+        lambda known: json.dumps({**known, "answers": {name: {"output": 5} for name in PROBES}}),
+        lambda known: json.dumps({**known, "answers": dict.fromkeys(PROBES, "x")}),
+    ],
+)
+def test_a_broken_cache_is_none(box: Box, markers: tuple[Marker, Marker], broken: object) -> None:
+    box.run(*markers)
+    assert box.cache.path is not None
+    known = json.loads(box.cache.path.read_text())
+    text = broken(known) if callable(broken) else str(broken)
+    box.cache.path.write_text(text)
+    box.run(*markers)
+    assert (box.report.round_trips, box.report.status) == (2, "ok")
+    box.run(*markers)
+    assert box.report.round_trips == 1
+
+
+def test_roles_that_fail_on_remembered_facts_are_evaluated_with_fresh_ones(
+    box: Box, markers: tuple[Marker, Marker]
+) -> None:
+    box.run(*markers)
+
+    def fails(host: Host, facts: Facts) -> Sequence[RolePlan]:
+        raise ZeroDivisionError
+
+    wanted = [RolePlan("role", markers)]
+    box.run_by_facts(lambda host, facts: wanted, expected=fails)
+    assert (box.report.round_trips, box.report.status) == (2, "ok")
+
+
+def test_the_cache_is_the_users_alone(box: Box, markers: tuple[Marker, Marker]) -> None:
+    box.run(*markers)
+    assert box.cache.path is not None
+    assert box.cache.path.stat().st_mode & 0o077 == 0
+    assert list(box.cache.path.parent.glob("facts*")) == [box.cache.path]
+
+
+def test_what_a_converged_run_costs_the_link_and_the_box(box: Box, tmp_path: Path) -> None:
+    """Counted, not timed: messages, bytes, and a thousand files as cheap as ten but for their paths."""
+    sent = {}
+    for count in (10, 1000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for number in range(count):
+            (folder / str(number)).write_text("x")
+        owner = {"owner": getpass.getuser(), "group": grp.getgrgid(os.getegid()).gr_name}
+        files = [File(f"{folder}/{number}", "x", mode=0o644, **owner) for number in range(count)]
+        box.run(*files)
+        box.run(*files)
+        assert (box.report.round_trips, box.report.changed, box.report.ok) == (1, 0, count)
+        ((_, _), (_, script)) = box.local.pipes[-1].requests
+        sent[count] = len(script)
+    assert sent[10] < 24_000
+    paths = sum(len(f"{tmp_path}/1000/{number}") + 1 for number in range(1000))
+    assert sent[1000] - sent[10] < 1.1 * paths
