@@ -1,7 +1,8 @@
-# `make` alone lists the targets. What is already set up is not set up again.
+# `make` alone lists the targets. A completed setup is not repeated.
 
 SHELL := /bin/bash
 PYTHON ?=
+BOX ?= box
 MAKEFLAGS += --no-print-directory
 
 venv := .venv
@@ -12,13 +13,20 @@ has_chromium := $(python) -c 'import sys; from tests.support.chromium import exe
 new_enough := import sys; sys.exit(sys.version_info < (3, 10))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint clean
+.PHONY: help venv demo test lint audit docs bench faults fuzz clean
 
 help:
 	@echo "make venv    set up .venv with the invoke command"
-	@echo "make demo    provision, deploy and smoke-test a sandbox box over SSH (root on Linux)"
+	@echo "make demo    provision, deploy and smoke-test a sandbox box over SSH (root on Linux);"
+	@echo "             BOX=pod: one without systemd"
 	@echo "make test    unit tests, then tests on real sandbox boxes (root on Linux)"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make bench   onecard beside a bash script, pyinfra and Ansible on a sandbox box (half an hour)"
+	@echo "make faults  provoke faults on a sandbox box, into docs/reliability.md (hours);"
+	@echo "             SEED=1, ONLY='Ctrl-C', TRIES=1: repeat, choose, shorten"
+	@echo "make fuzz    draw 10,000 and more inputs for every parser (minutes)"
+	@echo "make audit   known vulnerabilities of the installed packages (needs the network)"
+	@echo "make docs    write the generated files, and build the documentation into site/"
 	@echo "make clean   remove sandbox boxes, .venv and caches"
 
 venv: $(venv)/.installed
@@ -34,26 +42,31 @@ demo:
 	started=$$SECONDS; \
 	$(MAKE) venv; \
 	step() { echo; echo "\$$ invoke $$*"; $(invoke) "$$@"; }; \
-	step sandbox.up; \
-	step provision --host box1; \
-	step deploy --host box1; \
-	step smoke --host box1; \
+	case "$(BOX)" in \
+	box) step sandbox.up ;; \
+	pod) step sandbox.up --no-systemd ;; \
+	*) echo "demo: BOX=$(BOX): use box, or pod for one without systemd" >&2; exit 2 ;; \
+	esac; \
+	for command in provision deploy smoke; do step $$command --host $(BOX)1; done; \
 	echo; \
 	echo "demo: done in $$((SECONDS - started)) s"; \
-	echo "look around:  $(invoke) sandbox.shell"; \
-	echo "remove it:    $(invoke) sandbox.down"
+	echo "look around:  $(invoke) sandbox.shell --name $(BOX)1"; \
+	echo "remove it:    $(invoke) sandbox.down --name $(BOX)1"
 
-# One run of pytest, so that its last line counts every test.
+# One run of pytest, so that its last line counts every test. Its workers each have a box, and take
+# the tests by the file; a box and its server need 4 GiB of memory. The long files of tests/box come
+# first, and the many short ones of tests/unit last, so that the workers end together.
 test: $(venv)/.installed-test
 	@set -euo pipefail; \
-	suites="tests/unit tests/browser tests/box"; \
+	suites="tests/box tests/browser tests/unit"; \
 	if ! { $(is_root_on_linux); }; then \
-	    suites="tests/unit tests/browser"; \
+	    suites="tests/browser tests/unit"; \
 	    echo "test: tests/box is left out: sandbox boxes need root on Linux"; \
 	fi; \
 	missing=; \
 	$(has_chromium) || missing="chromium fonts-dejavu-core"; \
 	command -v curl >/dev/null || missing="$$missing curl"; \
+	command -v ssh >/dev/null || missing="$$missing openssh-client"; \
 	if [ -n "$$missing" ] && { $(is_root_on_linux); } && command -v apt-get >/dev/null; then \
 	    export DEBIAN_FRONTEND=noninteractive; \
 	    apt-get -qq -o DPkg::Lock::Timeout=600 update </dev/null; \
@@ -63,11 +76,11 @@ test: $(venv)/.installed-test
 	    done; \
 	fi; \
 	if ! $(has_chromium); then \
-	    suites="$${suites/ tests\/browser/}"; \
-	    echo "test: tests/browser is left out: there is no Chromium here, and none to be had from apt (Ubuntu has a snap alone; google-chrome will do)"; \
+	    suites="$${suites/tests\/browser /}"; \
+	    echo "test: tests/browser is left out: Chromium is not installed, and apt has none (Ubuntu has only a snap); install google-chrome to run them"; \
 	fi; \
 	echo "test: pytest $$suites"; \
-	PATH="$(CURDIR)/$(venv)/bin:$$PATH" $(python) -m pytest --durations=10 $$suites
+	PATH="$(CURDIR)/$(venv)/bin:$$PATH" $(python) -m pytest --durations=25 --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $$suites
 
 lint: $(venv)/.installed-test
 	@failed=0; \
@@ -75,15 +88,41 @@ lint: $(venv)/.installed-test
 	check ruff check .; \
 	check ruff format --check .; \
 	check mypy; \
+	check lint-imports --no-cache; \
 	exit $$failed
+
+# The generated files first, so that the site matches the code.
+docs: $(venv)/.installed-docs
+	@set -euo pipefail; \
+	$(python) -m onecard.reference; \
+	NO_MKDOCS_2_WARNING=1 $(venv)/bin/mkdocs build --strict; \
+	echo "docs: open site/index.html"
+
+# Seven rounds, in turn; REPEATS=1 is the short form.
+bench: $(venv)/.installed-test
+	@$(python) bench/run.py --repeats $(or $(REPEATS),7) --growth 1 4 16 64 \
+	    --plots docs/assets --results bench/RESULTS.md
+
+# The page is written by a whole run alone.
+faults: $(venv)/.installed-test
+	@$(python) -m tests.faults --seed $(or $(SEED),1) --tries $(or $(TRIES),0) --only '$(ONLY)' \
+	    $(if $(ONLY),,--page docs/reliability.md)
+
+fuzz: $(venv)/.installed-test
+	@$(python) -m pytest tests/unit/fuzz --hypothesis-profile fuzz --numprocesses auto --maxprocesses 4 -q
+
+# Not in `lint`: it needs PyPI's service. --strict: a package that it does not know is a failure.
+audit: $(venv)/.installed-audit
+	@$(venv)/bin/pip-audit --strict --requirement constraints.txt --disable-pip --no-deps || \
+	    { echo "audit: known vulnerabilities above, or no answer of PyPI's service" >&2; exit 1; }
 
 clean:
 	@set -e; \
 	if [ -x $(invoke) ] && [ -d .onecard/sandbox ]; then $(invoke) sandbox.down --caches; fi; \
-	rm -rf $(venv) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache; \
+	rm -rf $(venv) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache; \
 	find onecard roles tests bench tasks.py __pycache__ -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
-# An environment that works is kept; one whose Python is gone is made anew.
+# A working environment is reused; one whose Python is gone is created again.
 $(venv)/.made:
 	@set -euo pipefail; \
 	if ! $(python) -c '$(new_enough)' 2>/dev/null || ! $(python) -m pip --version >/dev/null 2>&1; then \
@@ -92,7 +131,7 @@ $(venv)/.made:
 	        if "$$candidate" -c '$(new_enough)' 2>/dev/null; then interpreter=$$candidate; break; fi; \
 	    done; \
 	    if [ -z "$$interpreter" ]; then \
-	        echo "venv: no Python 3.10 or newer is found$(if $(PYTHON), as $(PYTHON)); install one, or say make PYTHON=/path/to/python" >&2; \
+	        echo "venv: no Python 3.10 or newer is found$(if $(PYTHON), as $(PYTHON)); install one, or run make PYTHON=/path/to/python" >&2; \
 	        exit 2; \
 	    fi; \
 	    if ! "$$interpreter" -c 'import ensurepip, venv' 2>/dev/null; then \
@@ -105,11 +144,11 @@ $(venv)/.made:
 	        apt-get -qq -o DPkg::Lock::Timeout=600 update </dev/null; \
 	        apt-get -qq -y -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 install --no-install-recommends python3-venv </dev/null >/dev/null; \
 	        if ! "$$interpreter" -c 'import ensurepip, venv' 2>/dev/null; then \
-	            echo "venv: $$interpreter still has no venv module; say make PYTHON=/usr/bin/python3" >&2; \
+	            echo "venv: $$interpreter still has no venv module; run make PYTHON=/usr/bin/python3" >&2; \
 	            exit 2; \
 	        fi; \
 	    fi; \
-	    echo "venv: making $(venv) with $$("$$interpreter" --version)"; \
+	    echo "venv: creating $(venv) with $$("$$interpreter" --version)"; \
 	    "$$interpreter" -m venv --clear $(venv); \
 	fi; \
 	touch $@
@@ -124,6 +163,7 @@ define install
 	    echo "venv: the versions of constraints.txt do not install on $$($(python) --version); taking the newest that pyproject.toml allows"; \
 	    pip -e '$(1)'; \
 	fi; \
+	$(python) -m onecard.byte_code; \
 	echo "venv: installed in $$((SECONDS - started)) s"
 endef
 
@@ -133,4 +173,12 @@ $(venv)/.installed: $(venv)/.made pyproject.toml constraints.txt
 
 $(venv)/.installed-test: $(venv)/.made pyproject.toml constraints.txt
 	$(call install,.[test],onecard and what its tests need)
+	@touch $(venv)/.installed $@
+
+$(venv)/.installed-docs: $(venv)/.made pyproject.toml constraints.txt
+	$(call install,.[docs],onecard and what its documentation needs)
+	@touch $(venv)/.installed $@
+
+$(venv)/.installed-audit: $(venv)/.made pyproject.toml constraints.txt
+	$(call install,.[audit],onecard and what audits its dependencies)
 	@touch $(venv)/.installed $@

@@ -1,4 +1,10 @@
-"""One real box for the whole session: made, provisioned once, deployed to, and removed."""
+"""The boxes that the tests declare: one provisioned and served, bare ones, copies of the served one.
+
+Each worker of pytest-xdist has its own served box, shared by all of its files, which leave it as
+they found it. The tests of one file run on one worker (--dist loadfile), in their order.
+
+`test_on_a_pod.py` runs some of the same tests on a box without systemd.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -16,29 +24,26 @@ from typing import Any
 
 import pytest
 
-from onecard.inventory import load
+from onecard.inventory.load import load
+from onecard.records import Run, find_runs
+from onecard.reference.documents_schema import check
 from onecard.sandbox import choose_driver
+from onecard.sandbox.common.controller import read_controller
+from onecard.sandbox.nspawn.base import base_folder
 
-# Whoever runs the tests in the background has Ctrl-C switched off, and what they start inherits that.
+# Tests that run in the background have Ctrl-C switched off, and their subprocesses inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# The same of a closed terminal under nohup. A handler that does nothing keeps it from these tests,
+# The same of a closed terminal under nohup. A handler that does nothing ends that for these tests,
 # and is no handler of what they start.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 PROJECT = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).parent / "invoke"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run what takes seconds first, then the main job: it begins with what wants a bare box."""
-
-    def turn(item: pytest.Item) -> int:
-        if item.path.parent.name != "box":
-            return 0
-        return 1 if item.path.name == "test_main_job.py" else 2
-
-    items.sort(key=turn)
+SANDBOX_CACHE = PROJECT / ".onecard" / "sandbox"
+# Which process serves, and since when, whatever runs it.
+SERVER = "ps -o pid=,lstart= -p \"$(pgrep -of 'bin/vllm serve')\""
+INVOCATION = "systemctl show vllm -p InvocationID --value"
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,28 @@ class Controller:
             timeout=timeout,
         )
 
+    def begin(
+        self, *words: str, before: tuple[str, ...] = (), stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
+        """Start a command; its progress comes through stderr. before: words in front of it."""
+        return subprocess.Popen(
+            [*before, INVOKE, *words],
+            cwd=PROJECT,
+            env=self.environment,
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def last_run(self, kind: str) -> Run:
+        """Return the newest record of a kind."""
+        return [run for run in find_runs("box1", self.runs)[0] if run.kind == kind][-1]
+
     def json(self, *words: str, code: int = 0, timeout: float = 900) -> Any:
         done = self.invoke(*words, "--json", timeout=timeout)
         assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        check(words[0], done.stdout)
         return json.loads(done.stdout)
 
     def host(self, name: str = "box1") -> dict[str, Any]:
@@ -98,20 +122,50 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("controller")
 
 
-@pytest.fixture(scope="session")
-def controller(folder: Path) -> Iterator[Controller]:
-    """A bare box called box1 in group sandbox, and an inventory that knows it."""
+@contextmanager
+def running_box(
+    folder: Path, inventory: Path, cache: Path, systemd: bool = True
+) -> Iterator[Controller]:
+    """Boot box1 with an inventory that knows it; remove it at the end. systemd: False for a pod."""
+    folder.mkdir(exist_ok=True)
+    shutil.copytree(inventory, folder / "inventory")
     inventory = folder / "inventory"
-    shutil.copytree(PROJECT / "inventory", inventory)
     for generated in ("sandbox.yml", "known_hosts"):
         (inventory / generated).unlink(missing_ok=True)
-    shutil.rmtree(inventory / "locks", ignore_errors=True)
-    driver = choose_driver(folder, inventory, print, cache=PROJECT / ".onecard" / "sandbox")
+    driver = choose_driver(folder, inventory, print, cache=cache)
     try:
-        driver.up(["box1"])
+        driver.up(["box1"], systemd)
         yield Controller(inventory)
     finally:
         driver.down(None)
+
+
+@contextmanager
+def bare_box(folder: Path, systemd: bool = True) -> Iterator[Controller]:
+    """Boot a box that nothing is installed on. systemd: False for a pod."""
+    project = folder / "project-inventory"
+    shutil.copytree(PROJECT / "inventory", project, ignore=shutil.ignore_patterns("locks"))
+    with running_box(folder, project, SANDBOX_CACHE, systemd) as opened:
+        yield opened
+
+
+@contextmanager
+def copied_box(folder: Path, source: Controller) -> Iterator[Controller]:
+    """Boot a copy of another box: what is provisioned and deployed there is so here too."""
+    folder.mkdir(exist_ok=True)
+    tree = source.inventory.parent / ".onecard" / "sandbox" / "boxes" / "box1" / "root"
+    cache = folder / "cache"
+    cache.mkdir()
+    base_folder(cache, read_controller()).symlink_to(tree)
+    with running_box(folder, source.inventory, cache) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def controller(folder: Path) -> Iterator[Controller]:
+    """The worker's shared box, called box1 in group sandbox, and an inventory that knows it."""
+    with bare_box(folder) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -156,7 +210,45 @@ class Box:
         finally:
             client.close()
 
+    def model_folder(self) -> str:
+        """Return where the served model lies; tests before may have left others beside it."""
+        return self(
+            "grep -om1 '/opt/onecard/models/[^\" ]*' /etc/systemd/system/vllm.service"
+        ).strip()
+
 
 @pytest.fixture(scope="session")
 def box(controller: Controller) -> Box:
     return Box(controller)
+
+
+def serving(controller: Controller) -> dict[str, Any]:
+    """Return the release in force, after seeing that the server answers."""
+    assert controller.json("status", "--host", "sandbox")["status"] == "serving"
+    return in_force(controller)
+
+
+def in_force(controller: Controller) -> dict[str, Any]:
+    """Return the release in force, one that has answered."""
+    found = controller.json("releases", "--host", "sandbox")["releases"]
+    (current,) = [release for release in found if release["current"]]
+    assert current["state"] == "ready"
+    assert current["installed"]
+    return dict(current)
+
+
+@pytest.fixture
+def good(controller: Controller, deployed: Any) -> dict[str, Any]:
+    """The release in force: what a failed deploy has to come back to."""
+    if controller.invoke("status", "--host", "sandbox").returncode != 0:
+        controller.json("deploy", "--host", "sandbox")
+    return in_force(controller)
+
+
+def wait_until(running: subprocess.Popen[str] | None, there: Callable[[], bool]) -> None:
+    """Wait for something on the box, while a command runs that brings it about."""
+    deadline = time.monotonic() + 400
+    while not there():
+        assert time.monotonic() < deadline, "it never came"
+        assert running is None or running.poll() is None, running.communicate()
+        time.sleep(1)

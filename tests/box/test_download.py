@@ -19,7 +19,7 @@ from tests.support.hub_server import NOT_GRANTED, TOKEN, HubServer, Model
 
 pytestmark = pytest.mark.box
 
-TINY = PROJECT / "onecard/data/tiny-vqa"
+TINY = PROJECT / "onecard/tiny_model/tiny-vqa"
 LARGE = random.Random(11).randbytes(40_000_000)
 FILES = {path.name: path.read_bytes() for path in TINY.iterdir()} | {"more/all.dat": LARGE}
 # What vLLM does not load stays where it is.
@@ -66,9 +66,13 @@ def provision(controller: Controller, token: str = "") -> tuple[int, str, list[s
     """Return the exit code, all that was printed, and the lines of errors."""
     environment = {"HF_TOKEN": token} if token else {}
     done = controller.invoke("provision", "--host", "sandbox", **environment)
-    said = done.stdout + done.stderr
-    assert "Traceback" not in said
-    return done.returncode, said, [line for line in said.splitlines() if line.startswith("error: ")]
+    message = done.stdout + done.stderr
+    assert "Traceback" not in message
+    return (
+        done.returncode,
+        message,
+        [line for line in message.splitlines() if line.startswith("error: ")],
+    )
 
 
 def digests(box: Box, folder: str) -> dict[str, str]:
@@ -99,25 +103,25 @@ def test_a_broken_off_download_goes_on_where_it_was(
     wait_for(lambda: hub.total > seen + 4_000_000, "the download ended with the connection")
     box("kill -9 $(pgrep -f hub_download.py)")
     wait_for(lambda: not box("pgrep -f hub_download.py || true"), "the download was not killed")
-    kept = int(
+    stored = int(
         box(f"cd {FOLDER} && find . -type f -printf '%s\\n' | awk '{{s += $1}} END {{print s}}'")
     )
-    assert kept > 8_000_000
+    assert stored > 8_000_000
     hub.rate = None
     time_of_kill = dict(hub.served)
     assert provision(controller)[0] == 0
     assert digests(box, FOLDER) == WANTED
     came_later = hub.total - sum(time_of_kill.values())
     # What was there was not sent again. (A cut connection's last chunks were sent and lost.)
-    assert TOTAL - kept <= came_later + 4_000 <= TOTAL - kept + 1_000_000
+    assert TOTAL - stored <= came_later + 4_000 <= TOTAL - stored + 1_000_000
     assert box(f"stat -c '%a %U' {FOLDER}/config.json").strip() == "644 root"
     lock = yaml.safe_load((controller.inventory / "locks" / "box1.yml").read_text())
     assert (lock["model"], lock["model_revision"]) == ("acme/tiny@", hub.models["acme/tiny"].commit)
     (host,) = controller.json("provision", "--host", "sandbox")["hosts"]
-    assert (host["status"], host["changed"], host["round_trips"]) == ("ok", 0, 2)
+    assert (host["status"], host["changed"]) == ("ok", 0)
 
 
-def test_a_spoilt_file_is_seen_and_fetched_anew(
+def test_a_spoilt_file_is_detected_and_downloaded_again(
     controller: Controller, box: Box, hub: HubServer, settings: Callable[..., None]
 ) -> None:
     assert provision(controller)[0] == 0
@@ -145,12 +149,12 @@ REFUSED = [
 def test_what_the_hub_refuses_is_one_line(
     controller: Controller, box: Box, hub: HubServer, settings: Callable[..., None]
 ) -> None:
-    for source, revision, token, said in REFUSED:
+    for source, revision, token, message in REFUSED:
         settings(source, revision)
         code, _, (error,) = provision(controller, token)
         assert code == 1
         assert error.startswith(f"error: box1: base: {source} at the hub: ")
-        assert said in error
+        assert message in error
     assert hub.total == 0
     assert box("ls -d /opt/onecard/models/acme--* 2>/dev/null || true") == ""
 
@@ -161,11 +165,11 @@ def test_a_token_opens_a_gated_model_and_leaves_no_trace(
     settings("acme/gated", "v1")
     hub.rate = 8e6
     with watching(box) as seen:
-        code, said, _ = provision(controller, TOKEN)
+        code, message, _ = provision(controller, TOKEN)
     assert code == 0
     assert digests(box, "/opt/onecard/models/acme--gated--v1") == WANTED
     assert hub.bytes_host_saw == []
-    assert TOKEN not in said
+    assert TOKEN not in message
     # grep's own command line has the token in two parts, or it would find itself.
     found = box(
         f"grep -rlsaF {TOKEN[:4]}''{TOKEN[4:]} /etc /opt/onecard /root /run /tmp /var --exclude-dir='venv*' "
@@ -190,7 +194,7 @@ def watching(box: Box) -> Iterator[list[str]]:
         seen += box(f"kill {pid}; cat {log}; rm {log}").splitlines()
 
 
-def test_a_full_disk_is_said_before_the_first_byte(
+def test_a_full_disk_is_reported_before_the_first_byte(
     controller: Controller, box: Box, hub: HubServer, settings: Callable[..., None]
 ) -> None:
     box("mount -t tmpfs -o size=280m,mode=0755 none /opt/onecard/models")
@@ -205,7 +209,7 @@ def test_a_full_disk_is_said_before_the_first_byte(
     assert (hub.total, left) == (0, "")
 
 
-def test_a_read_only_opt_is_said_before_anything(
+def test_a_read_only_opt_is_reported_before_anything(
     controller: Controller, box: Box, hub: HubServer, settings: Callable[..., None]
 ) -> None:
     box("mount --bind /opt /opt && mount -o remount,bind,ro /opt")

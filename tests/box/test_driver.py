@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 
 import roles
-from onecard import engine
-from onecard.connect import connected, holder
-from onecard.console import HostConsole, progress_console
+from onecard.console.host_console import HostConsole, progress_console
 from onecard.driver import packages
+from onecard.engine import probing
+from onecard.engine.host_report import HostReport
 from onecard.errors import OnecardError, RebootNeededError
 from onecard.facts import Container, Facts, PciDevice
-from onecard.inventory import load
-from onecard.override import override
-from onecard.provision import Run
-from onecard.report import HostReport
+from onecard.inventory.load import load
+from onecard.inventory.override import override
+from onecard.provision.host_run import HostRun
+from onecard.ssh.login import connected, holder
 from tests.box.conftest import Box, Controller
 from tests.support.nvidia_repository import LATER, VERSION, Deb, build
 from tests.support.web import serving_files
@@ -81,20 +81,23 @@ def run(
     controller: Controller, repository: str, clean: None, monkeypatch: pytest.MonkeyPatch
 ) -> Provision:
     """Converge the roles base, driver and python, as provision does, on a box with a card."""
-    read_facts: Any = engine.read_facts
-    monkeypatch.setattr(engine, "read_facts", lambda *a, **k: with_cards(read_facts(*a, **k)))
-    monkeypatch.setattr(roles, "PROVISION", ("base", "driver", "python"))
+    read_facts: Any = probing.read_facts
+    monkeypatch.setattr(probing, "read_facts", lambda *a, **k: with_cards(read_facts(*a, **k)))
     monkeypatch.setattr(packages, "REPOSITORY", repository)
 
     def run(*, check: bool = False, may_reboot: bool = False, **settings: object) -> HostReport:
         wanted = {name.replace("__", "."): value for name, value in settings.items()}
         box1 = load(controller.inventory).hosts["box1"]
         host = override(box1, {"accelerator": "nvidia"} | wanted, {})
+        first = host.settings.model_copy(update={"roles": ("base", "driver", "python")})
+        host = dataclasses.replace(host, settings=first)
         report = HostReport(host.name)
         console = HostConsole(progress_console(), host.name, show_plan=True)
         try:
             with connected(host, controller.inventory / "known_hosts") as opened:
-                one = Run(opened, controller.inventory, console, holder("provision"), may_reboot)
+                one = HostRun(
+                    opened, controller.inventory, console, holder("provision"), may_reboot
+                )
                 one.converge(host, roles.provision, report, check=check)
         except OnecardError as error:
             report.error, report.exit_code = error.message, error.exit_code
@@ -108,18 +111,18 @@ def roles_of(report: HostReport) -> dict[str, tuple[int, int, int]]:
     return {role.name: (role.ok, role.changed, role.failed) for role in report.roles}
 
 
-def upgraded(said: str) -> str:
-    """Return the line in which unattended-upgrade says what it would upgrade."""
-    lines = [line for line in said.splitlines() if "Packages that will be upgraded:" in line]
+def upgraded(message: str) -> str:
+    """Return the line in which unattended-upgrade lists what it would upgrade."""
+    lines = [line for line in message.splitlines() if "Packages that will be upgraded:" in line]
     return lines[0] if lines else ""
 
 
 def test_doctor(controller: Controller) -> None:
-    told = controller.json("doctor", "--host", "box1")
-    checks = {check["name"]: check for check in told["checks"]}
+    reported = controller.json("doctor", "--host", "box1")
+    checks = {check["name"]: check for check in reported["checks"]}
     assert checks["system"]["status"] == checks["systemd"]["status"] == "ok"
     assert checks["server"]["message"]
-    mounts = {disk["path"]: disk["mount"] for disk in told["facts"]["disks"]}
+    mounts = {disk["path"]: disk["mount"] for disk in reported["facts"]["disks"]}
     assert mounts["/"] == "/"
 
 
@@ -128,12 +131,12 @@ def test_a_check_plans_the_driver_and_changes_nothing(run: Provision, box: Box) 
     assert report.exit_code == 0
     pending = [entry["resource"] for entry in report.pending if entry["role"] == "driver"]
     assert pending[0] == "apt source cuda-keyring"
-    assert "NVIDIA driver >= 580 at work" in pending
+    assert "NVIDIA driver >= 580 loaded" in pending
     assert not [entry for entry in report.pending if entry["role"] == "python"]
     assert box("ls /etc/apt/sources.list.d/cuda.list 2>/dev/null; apt-mark showhold") == ""
 
 
-def test_a_branch_that_there_is_none_of_is_told_before_anything_is_changed(
+def test_a_branch_that_does_not_exist_is_reported_before_anything_is_changed(
     run: Provision, box: Box
 ) -> None:
     state = "dpkg-query -W; find /etc -newer /etc/hostname -type f | sort; ls /tmp"
@@ -145,7 +148,7 @@ def test_a_branch_that_there_is_none_of_is_told_before_anything_is_changed(
     assert box(state) == before
 
 
-def test_without_a_network_it_says_so_in_a_line(run: Provision, box: Box) -> None:
+def test_without_a_network_it_is_reported_in_a_line(run: Provision, box: Box) -> None:
     closed = 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::Retries "0";'
     box(f"echo '{closed}' >/etc/apt/apt.conf.d/99test")
     try:
@@ -173,26 +176,26 @@ def test_without_leave_to_reboot_it_stops_there(run: Provision, box: Box) -> Non
     assert "blacklist nouveau" in box("cat /etc/modprobe.d/onecard-blacklist.conf")
 
 
-def test_unattended_upgrades_keeps_off(run: Provision, box: Box) -> None:
-    told = box("apt-config dump Unattended-Upgrade::Package-Blacklist")
-    assert '"nvidia"' in told
-    assert '"linux-(modules|objects|signatures)-nvidia"' in told
+def test_unattended_upgrades_leaves_the_driver(run: Provision, box: Box) -> None:
+    reported = box("apt-config dump Unattended-Upgrade::Package-Blacklist")
+    assert '"nvidia"' in reported
+    assert '"linux-(modules|objects|signatures)-nvidia"' in reported
     # A newer package lies ready. Where its source is allowed and it is not held, it is passed over
     # because of the file alone.
     anything = '#clear Unattended-Upgrade::Origins-Pattern;\nUnattended-Upgrade::Origins-Pattern { "site=*"; };'
-    said = box(
+    message = box(
         f"cd /etc/apt/apt.conf.d; echo '{anything}' >99test; apt-mark unhold nvidia-fabricmanager >/dev/null\n"
         "unattended-upgrade --dry-run --debug 2>&1; mv 60onecard-driver /run\n"
         "echo ==; unattended-upgrade --dry-run --debug 2>&1; mv /run/60onecard-driver .; rm 99test\n"
         "apt-mark hold nvidia-fabricmanager >/dev/null"
     )
-    with_file, without_file = said.split("\n==\n")
+    with_file, without_file = message.split("\n==\n")
     assert "Initial blacklist: nvidia libnvidia" in with_file
     assert "nvidia-fabricmanager" not in upgraded(with_file)
     assert "nvidia-fabricmanager" in upgraded(without_file)
 
 
-def test_a_second_run_asks_for_the_reboot_again(run: Provision) -> None:
+def test_a_second_run_requires_the_reboot_again(run: Provision) -> None:
     report = run()
     assert (report.exit_code, report.reboot_needed, report.changed) == (1, True, 0)
 
@@ -233,7 +236,7 @@ def test_a_later_branch_replaces_what_is_held(run: Provision, box: Box) -> None:
     assert (again.status, again.changed, again.round_trips) == ("ok", 0, 2)
 
 
-def test_a_mixed_install_is_a_blocker_that_says_how_to_clean_up(
+def test_a_mixed_install_is_a_blocker_that_reports_how_to_clean_up(
     run: Provision, box: Box, tmp_path: Path
 ) -> None:
     deb = Deb(

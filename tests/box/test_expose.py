@@ -18,7 +18,7 @@ import openai
 import PIL.Image
 import pytest
 
-from onecard.inventory import load
+from onecard.inventory.load import load
 from tests.box.conftest import Box, Controller
 
 pytestmark = pytest.mark.box
@@ -42,7 +42,7 @@ STATE = (
 
 
 class Public:
-    """The public address, asked with curl as its users do."""
+    """The public address, requested with curl as its users do."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.url: str = document["url"].removesuffix("/v1")
@@ -63,7 +63,7 @@ class Public:
         return int(code), body or done.stderr
 
     def until(self, path: str, wanted: int) -> str:
-        """Ask until the code is the wanted one: nginx takes a moment to listen."""
+        """Retry until the code is the expected one: nginx takes a moment to listen."""
         deadline = time.monotonic() + 20
         while (answer := self(path))[0] != wanted:
             assert time.monotonic() < deadline, answer
@@ -211,7 +211,7 @@ def test_answers_stream_and_large_pictures_pass(public: Public, tmp_path: Path) 
     assert (code, json.loads(answer)["error"]["code"]) == (413, 413)
 
 
-def test_drift_is_mended_and_the_firewall_may_be_reloaded(
+def test_drift_is_repaired_and_the_firewall_may_be_reloaded(
     controller: Controller, box: Box, public: Public
 ) -> None:
     box("systemctl reload nftables")
@@ -235,13 +235,13 @@ def test_it_comes_and_goes_with_the_server(
     assert not reachable(address(controller), 443)
     down = controller.invoke("tunnel", "--host", "sandbox")
     assert down.returncode == 1
-    assert "the server does not answer" in down.stderr
+    assert "the server is down: its unit is inactive" in down.stderr
     assert controller.invoke("deploy", "--host", "sandbox").returncode == 0
     assert public("/v1/models")[0] == 200
-    said = box(
+    message = box(
         "systemd-analyze verify /etc/systemd/system/onecard-*.service 2>&1 | grep onecard || true"
     )
-    assert said == ""
+    assert message == ""
 
 
 def test_it_looks_up_the_port_of_the_release_that_runs(box: Box, public: Public) -> None:

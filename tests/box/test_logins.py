@@ -57,6 +57,61 @@ def test_sudo_with_a_password(elsewhere: Controller, box: Box, place: dict[str, 
     assert changes["failed"] == 0
 
 
+ACCOUNT = """
+id limited >/dev/null 2>&1 || useradd -m -s /bin/bash limited
+install -d -m 0700 -o limited -g limited /home/limited/.ssh
+install -m 0600 -o limited -g limited /root/.ssh/authorized_keys /home/limited/.ssh/
+"""
+MAY_NOT = "user limited may not use sudo on limited"
+
+
+@pytest.mark.parametrize(
+    ("sudoers", "account", "words"),
+    [
+        ("", "passwd -l limited", f"{MAY_NOT}: log in as root"),
+        ("", "echo limited:right-horse | chpasswd", f"{MAY_NOT}: log in as root"),
+        (
+            "limited ALL=(ALL) ALL",
+            "passwd -l limited",
+            f"{MAY_NOT}, which wants a password, and this account has none: log in as root",
+        ),
+        (
+            "limited ALL=(ALL) NOPASSWD: /usr/bin/id",
+            "echo limited:right-horse | chpasswd",
+            f"{MAY_NOT}: log in as root",
+        ),
+        (
+            "Defaults:limited requiretty\nlimited ALL=(ALL) NOPASSWD: ALL",
+            "passwd -l limited",
+            "requiretty in sudoers), and a command over SSH has none: add `Defaults:limited",
+        ),
+    ],
+    ids=["no rights", "a password alone", "no password", "one command", "requiretty"],
+)
+def test_sudo_that_is_refused(
+    sudoers: str,
+    account: str,
+    words: str,
+    elsewhere: Controller,
+    box: Box,
+    place: dict[str, Any],
+) -> None:
+    add(elsewhere, "limited", {**place, "ansible_user": "limited"})
+    rules = "/etc/sudoers.d/limited"
+    try:
+        box(
+            f"{ACCOUNT}{account} >/dev/null\nprintf '%b\\n' '{sudoers}' >{rules}\nvisudo -cqf {rules}"
+        )
+        password = {"ONECARD_SUDO_PASSWORD": "right-horse"} if "horse" in account else {}
+        refused = elsewhere.invoke("facts", "--host", "limited", **password)
+    finally:
+        box(f"rm -f {rules}; ! id limited >/dev/null 2>&1 || userdel -rf limited 2>/dev/null")
+    assert refused.returncode == 3
+    assert words in refused.stderr
+    assert len(refused.stderr.splitlines()) <= 3  # not the script that sudo was to run
+    assert "right-horse" not in refused.stdout + refused.stderr
+
+
 def test_through_a_jump_host(elsewhere: Controller, place: dict[str, Any]) -> None:
     jump = f"admin@{place['ansible_host']}"
     behind = {
@@ -70,8 +125,8 @@ def test_through_a_jump_host(elsewhere: Controller, place: dict[str, Any]) -> No
     assert unknown.returncode == 3
     assert "invoke trust --host behind" in unknown.stderr
     assert elsewhere.invoke("trust", "--host", "behind").returncode == 0
-    told = elsewhere.json("facts", "--host", "behind")
-    assert told["machine"]["user"] == "root"
+    reported = elsewhere.json("facts", "--host", "behind")
+    assert reported["machine"]["user"] == "root"
 
 
 def test_no_key_is_one_line_and_exit_3(elsewhere: Controller, place: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.box.conftest import PROJECT, Box, Controller
 
-CASES = str(PROJECT / "onecard/data/smoke/shapes.yml")
+CASES = str(PROJECT / "onecard/smoke/cases/shapes.yml")
 BLIND_PORT = 8010
 
 
@@ -31,7 +31,7 @@ def smoke(controller: Controller, environment: dict[str, str]) -> int:
 
 
 def warnings(controller: Controller, environment: dict[str, str]) -> str:
-    """What the report says in its first section, when that is one of warnings."""
+    """Return the text of the report's first section, if that is the one of warnings."""
     done = controller.invoke(
         "report", "--host", "box1", "--format", "json", "--out", "-", **environment
     )
@@ -52,9 +52,9 @@ def test_a_slow_down_shows(controller: Controller, box: Box, records: dict[str, 
         assert smoke(controller, records) == 0
     finally:
         box(f"rm /tmp/slow; timeout 30 tail --pid={number} -f /dev/null")
-    said = warnings(controller, records)
-    assert "Picture questions take" in said
-    assert "outside the noise" in said
+    message = warnings(controller, records)
+    assert "Picture questions take" in message
+    assert "outside the noise" in message
 
 
 def test_dropped_pictures_show(controller: Controller, box: Box, records: dict[str, str]) -> None:
@@ -70,22 +70,23 @@ def test_dropped_pictures_show(controller: Controller, box: Box, records: dict[s
         assert smoke(controller, records) == 1
     finally:
         box(f"sed -i 's/--port {BLIND_PORT}/--port 8000/' {unit}; kill {number}; rm /tmp/blind.py")
-    said = warnings(controller, records)
-    assert "the server drops pictures" in said
-    assert "12 of 12 picture questions were answered wrong" in said
+    message = warnings(controller, records)
+    assert "the server drops pictures" in message
+    assert "12 of 12 picture questions were answered wrong" in message
 
 
 def test_another_model_shows(
     controller: Controller, box: Box, records: dict[str, str], tmp_path: Path
 ) -> None:
     other = tmp_path / "other-vqa"
-    shutil.copytree(PROJECT / "onecard/data/tiny-vqa", other)
+    shutil.copytree(PROJECT / "onecard/tiny_model/tiny-vqa", other)
     try:
-        controller.json("deploy", "--host", "sandbox", "--model", str(other))
+        report = controller.json("deploy", "--host", "sandbox", "--model", str(other))
+        assert (report["model"], report["unit_changed"]) == ("other-vqa", True)
         assert smoke(controller, records) == 0
     finally:
-        controller.json("deploy", "--host", "sandbox")
+        assert controller.json("deploy", "--host", "sandbox")["model"] == "tiny-vqa"
     assert (
-        "Another model answered: other-vqa, where the settings of box1 ask for tiny-vqa."
+        "Another model answered: other-vqa, where the settings of box1 name tiny-vqa."
         in warnings(controller, records)
     )

@@ -16,7 +16,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.box.conftest import INVOKE, PROJECT, Box, Controller
+from tests.box.conftest import INVOKE, PROJECT, Box, Controller, wait_until
 
 pytestmark = pytest.mark.box
 
@@ -82,8 +82,8 @@ def test_the_printed_lines_work_when_pasted(
         _, curl, rest = printed.partition("sed ")
         curl = curl + rest.partition("\n\n")[0]
         snippet = "import base64" + printed.partition("import base64")[2].partition("\n\n")[0]
-        asked = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60)
-        assert json.loads(asked.stdout)["choices"][0]["message"]["content"], asked.stderr
+        requested = subprocess.run(["sh", "-c", curl], capture_output=True, text=True, timeout=60)
+        assert json.loads(requested.stdout)["choices"][0]["message"]["content"], requested.stderr
         answer = subprocess.run(
             [sys.executable, "-c", snippet], capture_output=True, text=True, timeout=60
         )
@@ -95,13 +95,20 @@ def test_the_printed_lines_work_when_pasted(
     assert "Traceback" not in opened.err.read_text()
 
 
+def is_bound(listener: socket.socket) -> bool:
+    with contextlib.suppress(OSError):
+        listener.bind(("127.0.0.1", 8000))
+        listener.listen(1)
+        return True
+    return False
+
+
 def test_it_takes_another_port_and_survives_a_lost_connection(
     controller: Controller, box: Box, deployed: Any, tmp_path: Path
 ) -> None:
     with socket.socket() as taken:
-        with contextlib.suppress(OSError):  # then somebody else has it: taken all the same
-            taken.bind(("127.0.0.1", 8000))
-            taken.listen(1)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        wait_until(None, lambda: is_bound(taken))  # another test's tunnel may have it for now
         with tunnel(controller, tmp_path, "--json") as opened:
             document = json.loads(opened.wait_for("}\n"))
             assert not document["url"].startswith("http://127.0.0.1:8000/")

@@ -76,8 +76,8 @@ class BlindProxy:
             def _pass_on(self, body: bytes | None) -> None:
                 upstream = http.client.HTTPConnection(proxy._upstream, timeout=proxy._timeout_s)
                 try:
-                    kept = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
-                    upstream.request(self.command, self.path, body, kept)
+                    stored = {k: v for k, v in self.headers.items() if k.lower() not in HOP_BY_HOP}
+                    upstream.request(self.command, self.path, body, stored)
                     answer = upstream.getresponse()
                     self.send_response(answer.status)
                     for name, value in answer.getheaders():
@@ -92,7 +92,7 @@ class BlindProxy:
                     upstream.close()
 
             def log_message(self, *args: Any) -> None:
-                """Say nothing: the test's output is its own."""
+                """Log nothing: the output belongs to the test."""
 
         return Handler
 

@@ -25,7 +25,7 @@ DEADLINE_S = 60.0
 
 
 def executable() -> str:
-    """The browser's program; "" where there is none. Ubuntu's own only says to install a snap."""
+    """The browser's program; "" where it is missing. Ubuntu's own only advises to install a snap."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         path = shutil.which(name)
         if (
@@ -99,7 +99,7 @@ class Chromium:
         shutil.rmtree(self._profile, ignore_errors=True)
 
     def visit(self, page: Path, *, width: int, dark: bool = False, height: int = 900) -> Visit:
-        """Load a file at a width in CSS pixels, and return what it asked for and said."""
+        """Load a file at a width in CSS pixels, and return its requests and messages."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,

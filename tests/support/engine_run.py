@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from onecard.engine import Reporter, converge
+from onecard.engine.converge import converge
+from onecard.engine.expected_probes import ExpectedProbes
+from onecard.engine.host_plan import HostPlan, Item, RolePlan
+from onecard.engine.host_report import HostReport
+from onecard.engine.listener import EventListener, StepResult
 from onecard.facts import Facts
-from onecard.host import Connection, Host
-from onecard.job import StepResult
-from onecard.plan import Item, Plan, RolePlan
-from onecard.report import HostReport
+from onecard.inventory.host import Host
 from onecard.resources.base import ABSENT, Differences, Resource, State, Upload
-from onecard.script import Answer
-from onecard.session import Session
-from onecard.settings import Settings
+from onecard.settings.connection import Connection
+from onecard.settings.settings import Settings
+from onecard.ssh.probe_batch import Answer
+from onecard.ssh.shell import Session
 from tests.support.local_pipe import LocalBox
 
 FACTS = json.loads(
@@ -57,7 +59,7 @@ class Marker(Resource):
         return "think again"
 
 
-class Notes(Reporter):
+class Notes(EventListener):
     """Keeps what was told."""
 
     def __init__(self) -> None:
@@ -67,7 +69,7 @@ class Notes(Reporter):
     def facts(self, facts: Facts) -> None:
         self.told.append(f"facts {facts.os.id} {facts.os.version}")
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: HostPlan) -> None:
         self.told.append(f"planned {len(plan.changes)}/{len(plan.items)}")
 
     def begin(self, item: Item) -> None:
@@ -101,8 +103,9 @@ class Run:
         guard: Callable[[Facts], None] = lambda facts: None,
         later: Callable[[], Sequence[RolePlan]] = tuple,
         reboot: Callable[[str], Session] | None = None,
-    ) -> Plan:
-        """Converge to these roles, and to what `later` returns each time that they are asked."""
+        expected: ExpectedProbes | None = None,
+    ) -> HostPlan:
+        """Converge to these roles, and to what `later` returns each time that they are probes."""
         plans = [RolePlan(f"role{index}", tuple(each)) for index, each in enumerate(roles)]
         self.notes, self.report = notes or Notes(), HostReport(HOST.name)
         try:
@@ -110,12 +113,13 @@ class Run:
                 session or self.box.session(),
                 HOST,
                 lambda host, facts: [*plans, *later()],
-                reporter=self.notes,
+                listener=self.notes,
                 report=self.report,
                 holder="`invoke provision` of ann",
                 check=check,
                 guard=guard,
                 reboot=reboot,
+                expected=expected,
             )
         finally:
             self.box.close()

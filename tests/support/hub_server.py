@@ -37,7 +37,7 @@ class Model:
 
 @dataclass
 class HubServer:
-    """What is served, what was asked for, and what goes wrong.
+    """What is served, what was requested, and what goes wrong.
 
     rate: bytes a second for each connection, None for no limit. cut_after: bytes after which each
     answer is broken off. garble: files whose bytes come wrong, and how often. busy: codes that are
@@ -77,11 +77,15 @@ def git_blob(content: bytes) -> str:
 
 
 def _sibling(path: str, content: bytes) -> dict[str, Any]:
-    told: dict[str, Any] = {"rfilename": path, "size": len(content), "blobId": git_blob(content)}
+    reported: dict[str, Any] = {
+        "rfilename": path,
+        "size": len(content),
+        "blobId": git_blob(content),
+    }
     if len(content) >= _LFS_FROM:
         digest = hashlib.sha256(content).hexdigest()
-        told["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 134}
-    return told
+        reported["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 134}
+    return reported
 
 
 def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
@@ -89,7 +93,7 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
         def do_HEAD(self) -> None:
             self._answer(send=False)
@@ -154,7 +158,9 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
                 self._send(b"")
 
         def _bytes(self, content: bytes, path: str) -> None:
-            start = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+            start = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers["Range"] or "")
+            if start and start[2] and not hub.ignore_range:
+                content = content[: int(start[2]) + 1]
             begin = int(start[1]) if start and not hub.ignore_range else 0
             self.send_response(206 if start and not hub.ignore_range else 200)
             self.send_header("Content-Length", str(len(content) - begin))

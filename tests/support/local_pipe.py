@@ -1,4 +1,4 @@
-"""A session's pipe to a real `sh` on this computer, kept inside one folder."""
+"""A session's pipe to a real `sh` on this computer, confined to one folder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from onecard.engine.job import FOLDER
 from onecard.errors import UnreachableError
 from onecard.facts import PROBES
-from onecard.job import FOLDER
-from onecard.script import compose
-from onecard.session import HOLDER_FILE, LOCK_FILE, Session
+from onecard.ssh.boot import HOLDER_FILE, LOCK_FILE
+from onecard.ssh.shell import Session
+
+# systemd is what runs the services: its folders exist.
+_MOVED = {
+    LOCK_FILE: "lock", HOLDER_FILE: "holder", FOLDER: "job",
+    "/run/systemd/system": ".", "/etc/systemd/system": "units",
+}  # fmt: skip
 
 
 class LocalPipe:
     """Runs the login command. The lock, its holder and the job's folder lie in `folder`.
 
-    scripts: what to run in place of a script; requests: the (verb, payload) pairs sent so far.
+    scripts: part of a script -> what to run in its place; requests: the (verb, payload) pairs sent so far.
     """
 
     def __init__(
@@ -36,7 +42,7 @@ class LocalPipe:
         self.requests: list[tuple[str, str]] = []
         self.command = command
         self._process = subprocess.Popen(
-            ["sh", "-c", self._inside(command)],
+            ["sh", "-c", self._command_inside(command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -70,8 +76,14 @@ class LocalPipe:
         self._process.stdout.close()
         self._process.wait()
 
+    def _command_inside(self, command: str) -> str:
+        """Return the login command with every path inside the folder; its script is in base64."""
+        before, encoded, after = re.split(r"([A-Za-z0-9+/=]{200,})", command)
+        script = self._inside(base64.b64decode(encoded).decode())
+        return before + base64.b64encode(script.encode()).decode() + after
+
     def _inside(self, text: str) -> str:
-        for path, name in ((LOCK_FILE, "lock"), (HOLDER_FILE, "holder"), (FOLDER, "job")):
+        for path, name in _MOVED.items():
             text = text.replace(path, str(self._folder / name))
         return text
 
@@ -87,7 +99,9 @@ class LocalPipe:
             payload, data = data[:length], data[length:]
             text = payload.decode("utf-8", "surrogateescape")
             self.requests.append((verb, text))
-            text = self._inside(self._scripts.get(text, text))
+            for probe, other in self._scripts.items():
+                text = text.replace(probe, other)
+            text = self._inside(text)
             payload = text.encode("utf-8", "surrogateescape")
             done += f"{verb} {len(payload)}\n".encode() + path + payload
         return done + data
@@ -103,14 +117,10 @@ class LocalBox:
         self.folder = folder
         self.pipes: list[LocalPipe] = []
         self._scripts: dict[str, str] = {}
-        if facts is not None:
-            frames = folder / "facts"
-            lines = [
-                f"@onecard {name} {answer['code']} {_encode(answer['output'])} "
-                for name, answer in facts.items()
-            ]
-            frames.write_text("\n".join(lines) + "\n")
-            self._scripts[compose(PROBES)] = f"cat '{frames}'"
+        for name, answer in (facts or {}).items():
+            output = folder / f"facts-{name}"
+            output.write_text(str(answer["output"]))
+            self._scripts[PROBES[name].rstrip()] = f"cat '{output}'; exit {answer['code']}"
 
     def open(self, command: str) -> LocalPipe:
         """Start a shell, as Session's `open_pipe`."""
@@ -128,7 +138,3 @@ class LocalBox:
         """End every shell."""
         for pipe in self.pipes:
             pipe.close()
-
-
-def _encode(text: object) -> str:
-    return base64.b64encode(str(text).encode()).decode()

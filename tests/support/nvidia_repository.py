@@ -111,7 +111,7 @@ def build(folder: Path, url: str, kernel: str, system: str) -> None:
 
 
 def _branch(version: str) -> tuple[Deb, ...]:
-    """Return the driver of a version, and the package that keeps apt on its branch."""
+    """Return the driver of a version, and the package that pins apt to its branch."""
     branch = version.partition(".")[0]
     pin = f"Package: nvidia-open nvidia-persistenced\nPin: version {branch}.*\nPin-Priority: 1001\n"
     return (

@@ -1,4 +1,4 @@
-"""Resources probed and mended on this computer, through a real `sh`."""
+"""Resources probed and repaired on this computer, through a real `sh`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import subprocess
 from pathlib import Path
 
 from onecard.resources.base import Resource, State, diff
-from onecard.script import Answer, compose, parse
+from onecard.ssh.prelude import PRELUDE
+from onecard.ssh.probe_batch import Answer, compose, parse
 
 
 def shell(script: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["sh"], input=script, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["sh"], input=f"{PRELUDE}\n{script}", capture_output=True, text=True, check=False
+    )
 
 
 def look(resource: Resource) -> State:
@@ -22,14 +25,14 @@ def differing(resource: Resource) -> set[str]:
 
 
 def sent(resource: Resource) -> list[Path | bytes]:
-    """Return what goes to the box to mend what differs."""
+    """Return the commands and uploads that correct what differs."""
     actual = look(resource)
     uploads = resource.uploads(diff(resource.desired(), actual), actual)
     return [upload.payload for upload in uploads]
 
 
-def mend(resource: Resource) -> str:
-    """Mend what differs, see that it is in order, and return what the commands printed."""
+def apply(resource: Resource) -> str:
+    """Correct what differs, verify it, and return what the commands printed."""
     actual = look(resource)
     for upload in resource.uploads(diff(resource.desired(), actual), actual):
         Path(upload.path).parent.mkdir(exist_ok=True)
@@ -44,6 +47,6 @@ def mend(resource: Resource) -> str:
 
 
 def fix(resource: Resource, output: str, code: int = 0) -> list[str]:
-    """Return the lines of the commands that mend what a probe's answer shows."""
+    """Return the lines of the commands that correct what a probe's answer shows."""
     actual = resource.understand(Answer(output, code))
     return resource.fix(diff(resource.desired(), actual), actual).splitlines()

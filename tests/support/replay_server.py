@@ -49,7 +49,7 @@ class Request:
 
 @dataclass
 class ReplayServer:
-    """Answers with `respond(request)` on a free port while entered; `url` says where."""
+    """Answers with `respond(request)` on a free port while entered, at `url`."""
 
     respond: Callable[[Request], Capture]
     requests: list[Request] = field(default_factory=list)
@@ -77,7 +77,7 @@ class ReplayServer:
             do_POST = do_GET  # noqa: N815
 
             def log_message(self, *args: Any) -> None:
-                """Say nothing: the test's output is its own."""
+                """Log nothing: the output belongs to the test."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

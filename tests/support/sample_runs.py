@@ -12,13 +12,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from onecard.bench_serve.agreement import Agreement, Row
-from onecard.measure.wilson import wilson
-from onecard.runs import Run
-from onecard.settings import Settings
-from onecard.smoke.report import percentile
+from onecard.measure.bench.agreement import Agreement, AgreementRow
+from onecard.measure.certify.capacity import Capacity
+from onecard.measure.certify.certificate import Certificate
+from onecard.measure.certify.proof import Proof, Seen
+from onecard.measure.soak.senders import SoakOutcome
+from onecard.measure.soak.verdict import SoakResult
+from onecard.measure.soak.watch import Sample
+from onecard.records import Run
+from onecard.settings.settings import Settings
+from onecard.statistics.percentile import percentile
+from onecard.statistics.share_interval import wilson
 
-SHAPES = Path(__file__).resolve().parents[2] / "onecard" / "data" / "smoke" / "shapes"
+SHAPES = Path(__file__).resolve().parents[2] / "onecard" / "smoke" / "cases" / "shapes"
 HOST = "a100-1"
 MODEL = "Qwen/Qwen3.5-27B"
 CONTEXTS = (4096, 65536, 131072, 262144)
@@ -111,12 +117,12 @@ def start(ctx: int, seconds: float = 214.0) -> dict[str, Any]:
         ("API up", 2.6), ("first answer", 1.9),
     )  # fmt: skip
     began = 0.0
-    told = []
+    reported = []
     for name, took in phases:
-        told.append({"phase": name, "began_s": round(began, 1), "seconds": round(took, 1)})
+        reported.append({"phase": name, "began_s": round(began, 1), "seconds": round(took, 1)})
         began += took
     return {
-        "event": "start", "ctx": ctx, "answered_s": round(began, 1), "phases": told,
+        "event": "start", "ctx": ctx, "answered_s": round(began, 1), "phases": reported,
         "memory": {
             "weights_gib": 51.1, "kv_available_gib": 17.21, "kv_tokens": tokens,
             "kv_concurrency": at_once, "kv_request_tokens": ctx, "graphs_gib": 0.92,
@@ -179,7 +185,7 @@ def scale(*, wrong: Sequence[int] = ()) -> Events:
     for place, ctx in enumerate(CONTEXTS):
         begun = start(ctx, 214.0 + place)
         tokens = int(ctx * 0.95)
-        asked = {
+        requested = {
             "ctx": ctx, "aimed_tokens": tokens, "prompt_tokens": tokens - 7, "completion_tokens": 6,
             "answered": True, "right": ctx not in wrong,
             "given": "A blue circle." if ctx in wrong else "A red square.", "error": "",
@@ -188,7 +194,7 @@ def scale(*, wrong: Sequence[int] = ()) -> Events:
         cases = smoke(ctx, factor=1 + 0.01 * place, repeats=1)
         events += [
             {"event": "context", "ctx": ctx}, begun, server(ctx), *cases,
-            {"event": "long_request", **asked},
+            {"event": "long_request", **requested},
             {
                 "event": "row", "ctx": ctx, "configured": "yes", "reason": "",
                 "answered_s": begun["answered_s"], "phases": begun["phases"],
@@ -197,7 +203,7 @@ def scale(*, wrong: Sequence[int] = ()) -> Events:
                 "kv_concurrency": begun["memory"]["kv_concurrency"],
                 "warmup_s": 19.6, "steady_p50_s": cases[-1]["steady_p50_s"],
                 "steady_p95_s": cases[-1]["steady_p95_s"], "smoke_passed": 12, "smoke_cases": 12,
-                "smoke_ok": True, "long_request": asked,
+                "smoke_ok": True, "long_request": requested,
             },
         ]  # fmt: skip
     events.append(
@@ -234,10 +240,10 @@ def stress(ctx: int = 65536, *, worst: float = 0.55) -> Events:
                 total[1] += 24
     points = [
         {
-            "target_tokens": length, "prompt_tokens": length + 300, "asked": asked, "right": right,
-            "accuracy": right / asked, **_interval(right, asked),
+            "target_tokens": length, "prompt_tokens": length + 300, "asked": requested, "right": right,
+            "accuracy": right / requested, **_interval(right, requested),
         }
-        for length, (right, asked) in totals.items()
+        for length, (right, requested) in totals.items()
     ]  # fmt: skip
     verdict = "Text around a picture makes answers about it worse: 100 % right without, 57 % behind 32,768 tokens."
     curve = {
@@ -247,13 +253,13 @@ def stress(ctx: int = 65536, *, worst: float = 0.55) -> Events:
     return [*events, curve]
 
 
-def _interval(right: int, asked: int) -> dict[str, float]:
-    low, high = wilson(right, asked) or (0.0, 1.0)
+def _interval(right: int, requested: int) -> dict[str, float]:
+    low, high = wilson(right, requested) or (0.0, 1.0)
     return {"low": round(low, 4), "high": round(high, 4)}
 
 
 def _cell(
-    prefix: str, position: str, length: int, asked: int, right: int | None, tokens: int | None
+    prefix: str, position: str, length: int, requested: int, right: int | None, tokens: int | None
 ) -> dict[str, Any]:
     cell: dict[str, Any] = {
         "event": "cell", "prefix": prefix, "position": position, "target_tokens": length,
@@ -263,8 +269,8 @@ def _cell(
         return {**cell, "asked": 0, "right": 0, "wrong": 0, "exceeds": 1, "accuracy": None, "low": None,
                 "high": None, "latency_p50_s": None, "latency_p95_s": None, "ttft_p50_s": None}  # fmt: skip
     return {
-        **cell, "asked": asked, "right": right, "wrong": asked - right, "exceeds": 0, "accuracy": right / asked,
-        **_interval(right, asked), "latency_p50_s": round(0.42 + tokens / 5600, 3),
+        **cell, "asked": requested, "right": right, "wrong": requested - right, "exceeds": 0, "accuracy": right / requested,
+        **_interval(right, requested), "latency_p50_s": round(0.42 + tokens / 5600, 3),
         "latency_p95_s": round(0.5 + tokens / 5400, 3), "ttft_p50_s": round(0.25 + tokens / 5650, 3),
     }  # fmt: skip
 
@@ -294,8 +300,10 @@ def bench(*, factor: float = 1.0, noise: float = 1.1) -> Events:
                 }
             )  # fmt: skip
     rows = (
-        Row("requests/s", vllm=1.62, onecard=1.60, ratio=0.988, low=0.95, high=1.05),
-        Row("TTFT p50", vllm=0.412, onecard=0.420, ratio=1.02, low=1.02 / noise, high=1.02 * noise),
+        AgreementRow("requests/s", vllm=1.62, onecard=1.60, ratio=0.988, low=0.95, high=1.05),
+        AgreementRow(
+            "TTFT p50", vllm=0.412, onecard=0.420, ratio=1.02, low=1.02 / noise, high=1.02 * noise
+        ),
     )
     again = {**events[4], "name": "4 at once, by both"}
     events += [again, {**again, "generator": "onecard"}]
@@ -303,6 +311,58 @@ def bench(*, factor: float = 1.0, noise: float = 1.1) -> Events:
     tunnel = {"requests": 20, "tunnel_p50_s": 0.612, "box_p50_s": 0.447, "added_p50_s": 0.165,
               "tunnel_ttft_p50_s": 0.431, "box_ttft_p50_s": 0.268}  # fmt: skip
     return [*events, {"event": "tunnel", **tunnel}]
+
+
+def certify() -> Events:
+    """Four full requests held at once; the fifth waits."""
+    first_tokens = {
+        "different": (7.7, 14.8, 21.9, 29.0),
+        "one more": (7.7, 14.8, 21.9, 29.0, 95.6),
+        "shared": (7.3, 14.0, 20.9, 27.5),
+    }
+    tpot_s, ends, proofs = 0.035, 94.4, []
+    for name, came in first_tokens.items():
+        times = tuple(
+            {
+                "began_s": 10.0, "ttft_s": ttft, "latency_s": max(ends, ttft) + tpot_s * place,
+                "prompt_tokens": 63_800 + 7 * place, "completion_tokens": 1_720, "error": "",
+            }
+            for place, ttft in enumerate(came)
+        )  # fmt: skip
+        reported = Seen(4.0, 0.0, 0.0, 0.93, 0.92, 258_000.0)
+        proofs.append(Proof(name, times, reported, 21.0))
+    found = Certificate(Capacity(65536, 4.13, 65536, 4.13, "vLLM's log", 256), *proofs)
+    return [
+        server(65536),
+        *({"event": "held", **proof.values()} for proof in proofs),
+        {"event": "certificate", **found.values(), "gpu_peak_mib": [73_751]},
+    ]
+
+
+def soak() -> Events:
+    """Half an hour of mixed load, in which nothing died, failed or leaked."""
+    samples = [
+        Sample(
+            float(at), 0.1 + 0.05 * math.sin(at / 40), 4.0, 0.0, 0.0,
+            min(9.4, 8.6 + at / 500) + 0.02 * (at % 7), [73_751],
+        )
+        for at in range(6, 1800, 6)
+    ]  # fmt: skip
+    outcomes = [
+        *(SoakOutcome("answered", float(at), 0.4, 3.0 + 0.5 * (at % 5)) for at in range(1800)),
+        *(SoakOutcome(name, float(at), error="") for at in range(0, 1800, 9) for name in ("aborted", "refused")),
+    ]  # fmt: skip
+    idle = Sample(-1.0, 0.0, 0.0, 0.0, 0.0, 8.6, [73_751])
+    found = SoakResult(1800.0, 1800.0, 1.3, outcomes, samples, idle, idle)
+    return [
+        server(65536),
+        *(
+            {"event": "sample", **vars(each), "answered": 6, "latency_p50_s": 3.5 + 0.1 * (place % 9),
+             "ttft_p50_s": 0.4}
+            for place, each in enumerate(samples)
+        ),
+        {"event": "soak", **found.values()},
+    ]  # fmt: skip
 
 
 def failed_deploy() -> Events:
@@ -332,6 +392,8 @@ def all_runs() -> list[Run]:
             bench(),
             parameters={"bounds": {"ttft_ms": 800, "tpot_ms": 50, "e2el_ms": None}},
         ),
+        run("certify", "2026-11-20T12:00:00Z", certify()),
+        run("soak", "2026-11-20T13:00:00Z", soak()),
     ]
 
 

@@ -28,7 +28,7 @@ def serving(handler: Any, address: str) -> Iterator[str]:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def serving_files(folder: Path, address: str) -> Any:

@@ -1,4 +1,4 @@
-"""Boxes and their driver plans as YAML, for test_driver.py and for whoever reviews them."""
+"""Boxes and their driver plans as YAML, for test_driver.py and for review."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from facts_support import box
 
 from onecard.driver import DriverPlan, decide
-from onecard.facts import Container, Driver, Facts, Gpu, Package, PciDevice
-from onecard.facts.lines import Lines
+from onecard.facts import Container, Driver, Facts, GpuFacts, Package, PciDevice
 from onecard.facts.read_log import read_kernel_log
-from onecard.resources.apt_get import APT_GET, update
+from onecard.resources.apt.apt_get import APT_GET, update
 from onecard.resources.base import ABSENT, Resource, diff
-from onecard.settings import DriverSettings
-from roles.driver import question, resources
+from onecard.settings.settings import DriverSettings
+from onecard.ssh.answer_lines import Lines
+from roles.driver import availability_of, resources
+from tests.support.facts_support import box
 
-FOLDER = Path(__file__).parent / "fixtures" / "driver"
+FOLDER = Path(__file__).parent.parent / "unit" / "fixtures" / "driver"
 FILES = sorted(FOLDER.glob("*.yml"))
 # What each step of any plan runs on a box that has nothing of it yet.
 COMMANDS = FOLDER.parent / "driver-commands.yml"
@@ -27,16 +27,16 @@ COMMANDS = FOLDER.parent / "driver-commands.yml"
 _BASE64 = re.compile(r"base64 -d >(?P<to>\S+) <<'@end'\n(?P<text>[\w+/=\n]*)\n@end")
 
 
-def facts_of(told: dict[str, Any]) -> Facts:
+def facts_of(reported: dict[str, Any]) -> Facts:
     """Build the facts: what the file leaves out is the plain box of facts_support."""
-    groups: dict[str, Any] = dict(told)
+    groups: dict[str, Any] = dict(reported)
     if "kernel_log" in groups:
         answer = "".join(f"line={line}\n" for line in groups["kernel_log"])
         groups["kernel_log"] = read_kernel_log(Lines(answer))
     if "pci" in groups:
         groups["pci"] = tuple(PciDevice(**device) for device in groups["pci"])
     if "gpus" in groups:
-        groups["gpus"] = tuple(Gpu(**gpu) for gpu in groups["gpus"])
+        groups["gpus"] = tuple(GpuFacts(**gpu) for gpu in groups["gpus"])
     if "driver" in groups:
         routes = tuple(groups["driver"].pop("routes", ()))
         groups["driver"] = Driver(**groups["driver"], routes=routes)
@@ -52,23 +52,23 @@ def facts_of(told: dict[str, Any]) -> Facts:
 
 def planned(file: Path) -> tuple[DriverPlan, tuple[Resource, ...]]:
     """Return the plan for a file's box, and the steps that it comes to."""
-    told = yaml.safe_load(file.read_text())
-    setting = DriverSettings(**told.get("setting", {}))
-    plan = decide(facts_of(told["facts"]), setting)
+    reported = yaml.safe_load(file.read_text())
+    setting = DriverSettings(**reported.get("setting", {}))
+    plan = decide(facts_of(reported["facts"]), setting)
     steps = () if plan.action == "refuse" else resources(plan, setting.branch)
-    return plan, (*question(plan), *steps)
+    return plan, (*availability_of(plan), *steps)
 
 
 def written(plan: DriverPlan, steps: tuple[Resource, ...]) -> dict[str, Any]:
-    """Return a plan as a file tells it; what is empty is left out."""
-    told: dict[str, Any] = {"action": plan.action, "reason": plan.reason}
+    """Return a plan as in a file; what is empty is left out."""
+    reported: dict[str, Any] = {"action": plan.action, "reason": plan.reason}
     if plan.fix:
-        told["fix"] = plan.fix
+        reported["fix"] = plan.fix
     if plan.reboot:
-        told["reboot"] = True
+        reported["reboot"] = True
     if steps:
-        told["steps"] = [step.name for step in steps]
-    return told
+        reported["steps"] = [step.name for step in steps]
+    return reported
 
 
 def commands(step: Resource) -> str:

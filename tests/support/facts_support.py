@@ -10,7 +10,7 @@ from onecard.facts import (
     Disk,
     Driver,
     Facts,
-    Gpu,
+    GpuFacts,
     Kernel,
     Machine,
     Memory,
@@ -21,7 +21,7 @@ from onecard.facts import (
 )
 
 A100 = PciDevice("0000:00:06.0", "gpu", "20b2", "A100 SXM4 80GB")
-CARD = Gpu(0, "NVIDIA A100-SXM4-80GB", "GPU-1", 81920, 0, "8.0", "0000:00:06.0", True, False)
+CARD = GpuFacts(0, "NVIDIA A100-SXM4-80GB", "GPU-1", 81920, 0, "8.0", "0000:00:06.0", True, False)
 
 
 def box(**groups: Any) -> Facts:
