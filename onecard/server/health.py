@@ -109,7 +109,8 @@ def judge(state: ServiceState, answer: str, host: str, ready_timeout: int) -> Tr
             f"the server is down: its unit is {state.active}, nothing answers at {url} on the box",
             do("diagnose", "start"),
         )
-    if state.sub == "auto-restart" or state.restarts:
+    # One that hangs, or answers wrongly, is not crashing now, whatever it did before.
+    if state.sub == "auto-restart" or (state.restarts and answer == "refused"):
         return Trouble(
             f"the server crashes in a loop: {again} and it does not answer {url} on the box "
             f"(its unit is {state.active}, {state.sub or 'unknown'})",

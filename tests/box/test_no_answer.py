@@ -18,10 +18,11 @@ MAIN = "$(systemctl show vllm -p MainPID --value)"
 
 
 @pytest.fixture(scope="module")
-def serving(controller: Controller, deployed: Any) -> Iterator[None]:
+def serving(controller: Controller, box: Box, deployed: Any) -> Iterator[None]:
     """A server that answers, before and after all of these tests."""
     if controller.invoke("status", "--host", "sandbox").returncode != 0:
         controller.json("deploy", "--host", "sandbox")
+    box("systemctl reset-failed vllm")  # restarts that tests of other files provoked
     yield
     if controller.invoke("status", "--host", "sandbox").returncode != 0:
         assert controller.invoke("restart", "--host", "sandbox").returncode == 0
