@@ -20,7 +20,7 @@ help:
 	@echo "make demo    provision, deploy and smoke-test a sandbox box over SSH (root on Linux);"
 	@echo "             BOX=pod: one without systemd"
 	@echo "make test    unit tests, then tests on real sandbox boxes (root on Linux)"
-	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make lint    ruff, mypy, import-linter, bandit"
 	@echo "make bench   onecard beside a bash script, pyinfra and Ansible on a sandbox box (half an hour)"
 	@echo "make faults  provoke faults on a sandbox box, into docs/reliability.md (hours);"
 	@echo "             SEED=1, ONLY='Ctrl-C', TRIES=1: repeat, choose, shorten"
@@ -89,6 +89,7 @@ lint: $(venv)/.installed-test
 	check ruff format --check .; \
 	check mypy; \
 	check lint-imports --no-cache; \
+	check bandit --quiet --configfile pyproject.toml --recursive onecard roles tasks.py; \
 	exit $$failed
 
 # The generated files first, so that the site matches the code.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
-from xmlrpc.client import Fault
+from xmlrpc.client import Fault  # nosec B411  # rpc.py
 
 from onecard.box.supervision import log_files, manager, rpc, showing
 

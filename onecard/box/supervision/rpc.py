@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
-import xmlrpc.client
+import xmlrpc.client  # nosec B411  # with a program that runs as root, over a socket of root's
 from pathlib import Path
 from typing import Any
 
