@@ -6,6 +6,7 @@ privileged one may set kernel settings.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Literal
 
@@ -29,8 +30,10 @@ _NAMES = (
 )
 
 
-def capability_names(mask: str) -> tuple[str, ...]:
-    """Return the capabilities in a hexadecimal mask as /proc/PID/status has it."""
+def capability_names(mask: str) -> tuple[str, ...] | None:
+    """Return the capabilities in a hexadecimal mask as /proc/PID/status has it, else None."""
+    if not re.fullmatch("[0-9a-fA-F]{1,16}", mask):
+        return None
     bits = int(mask, 16)
     return tuple(name for bit, name in enumerate(_NAMES.split()) if bits >> bit & 1)
 

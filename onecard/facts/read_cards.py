@@ -51,13 +51,15 @@ def read_gpus(values: Lines, pci: tuple[PciDevice, ...]) -> tuple[GpuFacts, ...]
     processes: dict[str, list[GpuProcess]] = {}
     for line in values.all("app"):
         fields = [field.strip() for field in line.split(",", 3)]
-        if len(fields) == 4 and fields[1].isdigit():
-            processes.setdefault(fields[0], []).append(
-                GpuProcess(int(fields[1]), fields[3], whole(fields[2]))
-            )
-    rows = [line for line in values.all("gpu") if line.split(",", 1)[0].strip().isdigit()]
+        pid = whole(fields[1]) if len(fields) == 4 else None
+        if pid is not None:
+            processes.setdefault(fields[0], []).append(GpuProcess(pid, fields[3], whole(fields[2])))
     slices = _slices(values.all("list"))
-    return tuple(_gpu(row, pci, processes, slices) for row in rows)
+    return tuple(
+        _gpu(index, row, pci, processes, slices)
+        for row in values.all("gpu")
+        if (index := whole(row.partition(",")[0])) is not None
+    )
 
 
 def _slices(listed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -74,15 +76,16 @@ def _slices(listed: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def _gpu(
+    index: int,
     row: str,
     pci: tuple[PciDevice, ...],
     processes: dict[str, list[GpuProcess]],
     slices: dict[str, tuple[str, ...]],
 ) -> GpuFacts:
     fields = [field.strip() for field in row.split(",")] + [""] * 12
-    index, name, uuid, _, total, used, bus, persistence, capability, mig, ecc, errors = fields[:12]
+    _, name, uuid, _, total, used, bus, persistence, capability, mig, ecc, errors = fields[:12]
     return GpuFacts(
-        index=int(index),
+        index=index,
         name=name,
         uuid=uuid,
         memory_total_mib=whole(total),
@@ -117,8 +120,9 @@ def read_driver(
     proc = " ".join(values.all("proc"))
     found = _PROC_VERSION.search(proc)
     loaded = values.one("loaded") or (found["version"] if found else "")
-    row = next((line for line in values.all("gpu") if line.split(",")[0].strip().isdigit()), "")
-    reported = row.split(",")[3].strip() if gpus else ""
+    rows = [line.split(",") for line in values.all("gpu")]
+    cards = [row for row in rows if len(row) > 3 and whole(row[0]) is not None]
+    reported = cards[0][3].strip() if gpus and cards else ""
     smi_output = " ".join(values.all("gpu"))
     smi = "missing" if not values.yes("smi") else "ok" if gpus else "failed"
     routes = _routes(values, installed)

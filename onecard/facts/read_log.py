@@ -8,7 +8,7 @@ from onecard.facts.hardware import KernelLog, Xid
 from onecard.ssh.answer_lines import Lines
 
 # NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, GPU has fallen off the bus.
-_XID = re.compile(r"NVRM: Xid \(PCI:(?P<pci>[0-9a-fA-F:.]+)\): (?P<code>\d+)")
+_XID = re.compile(r"NVRM: Xid \(PCI:(?P<pci>[0-9a-fA-F:.]+)\): (?P<code>\d{1,9})")
 _COMPLAINT = re.compile(
     r"API mismatch|RmInitAdapter failed|Key was rejected|nouveau, rivafb|fallen off the bus"
     r"|No NVIDIA GPU found|not supported by|failed to copy vbios|disagrees about version"

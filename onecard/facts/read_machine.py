@@ -30,7 +30,7 @@ def read_machine(values: Lines, answers: Mapping[str, Answer], now: float | None
     synchronised = values.one("synchronised") or values.one("NTPSynchronized")
     # Those of a login without root's rights say nothing about root's.
     mask = values.one("capabilities") if values.number("uid") == 0 else ""
-    capabilities = capability_names(mask) if mask else None
+    capabilities = capability_names(mask)
     return Machine(
         uid=values.number("uid") if values.one("uid") else -1,
         user=values.one("user"),

@@ -6,7 +6,7 @@ import ipaddress
 import re
 
 from onecard.facts.model import Listener, Network
-from onecard.ssh.answer_lines import Lines
+from onecard.ssh.answer_lines import Lines, whole
 
 _HIGHEST_PORT = 65535
 _PROCESS = re.compile(r'\(\("(?P<name>[^"]*)",pid=(?P<pid>\d+)')
@@ -21,17 +21,20 @@ def read_network(values: Lines) -> Network:
         default_route=values.one("route"),
         nameservers=values.all("nameserver"),
         listeners=tuple(sorted(found, key=lambda one: (one.port, one.address))),
-        mapped=dict(_mapped(entry) for entry in values.all("mapped")),
+        mapped=dict(filter(None, map(_mapped, values.all("mapped")))),
     )
 
 
-def _mapped(entry: str) -> tuple[int, int]:
-    """Parse `443=41443`. Above 65535 is a request for a port that is the same inside and outside.
+def _mapped(entry: str) -> tuple[int, int] | None:
+    """Parse `443=41443`, None for any other text.
 
+    Above 65535 is a request for a port that is the same inside and outside.
     docs.runpod.io "Expose ports": symmetrical ports; docs.vast.ai "Networking & Ports".
     """
-    inner, _, outer = entry.partition("=")
-    return int(outer) if int(inner) > _HIGHEST_PORT else int(inner), int(outer)
+    inner, outer = (whole(text) for text in entry.partition("=")[::2])
+    if inner is None or outer is None:
+        return None
+    return outer if inner > _HIGHEST_PORT else inner, outer
 
 
 def _from_ss(line: str) -> Listener | None:
@@ -39,14 +42,15 @@ def _from_ss(line: str) -> Listener | None:
     if len(fields) < 5:
         return None
     address, _, port = fields[3].rpartition(":")
-    if not port.isdigit():
+    number = whole(port)
+    if number is None:
         return None
     process = _PROCESS.search(line)
     return Listener(
         address=address.strip("[]"),
-        port=int(port),
+        port=number,
         process=process["name"] if process else "",
-        pid=int(process["pid"]) if process else None,
+        pid=whole(process["pid"]) if process else None,
     )
 
 
@@ -56,7 +60,7 @@ def _from_table(entry: str) -> Listener | None:
     address, _, port = place.partition(":")
     try:
         raw = bytes.fromhex(address)
-        number = int(port, 16)
+        number = int(port[:4], 16)
         # Both x86-64 and aarch64 Linux are little-endian.
         words = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
         return Listener(str(ipaddress.ip_address(words)), number, user=user)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from onecard.facts.model import AptLock, Package, Packages
-from onecard.ssh.answer_lines import Lines
+from onecard.ssh.answer_lines import Lines, whole
 
 
 def read_packages(values: Lines) -> Packages:
     """Parse the probe `packages`."""
     periodic = values.all("periodic")
     other = tuple(_package(line) for line in values.all("other"))
-    locks = tuple(_lock(line) for line in values.all("lock") if line.count(" ") >= 2)
+    locks = tuple(filter(None, map(_lock, values.all("lock"))))
     return Packages(
         nvidia=tuple(_package(line) for line in values.all("nvidia")),
         other=other,
@@ -44,6 +44,8 @@ def _origin(maintainer: str) -> str:
     return ""
 
 
-def _lock(line: str) -> AptLock:
-    path, pid, process = line.split(" ", 2)
-    return AptLock(path, int(pid), process)
+def _lock(line: str) -> AptLock | None:
+    path, _, rest = line.partition(" ")
+    number, space, process = rest.partition(" ")
+    pid = whole(number)
+    return AptLock(path, pid, process) if space and pid is not None else None

@@ -6,7 +6,7 @@ import re
 
 from onecard.facts.model import Disk, Kernel, Memory, OperatingSystem, Python
 from onecard.facts.versions import version_key
-from onecard.ssh.answer_lines import Lines, gib, whole
+from onecard.ssh.answer_lines import Lines, gib, real, whole
 
 _NO_LIMIT = 1 << 60  # KiB
 
@@ -36,7 +36,7 @@ def read_kernel(values: Lines) -> Kernel:
         modules=values.yes("modules"),
         newer=_newer(release, values.all("image")),
         boot_id=values.one("boot_id"),
-        uptime=float(values.one("uptime") or 0),
+        uptime=real(values.one("uptime")) or 0.0,
         reboot_required=values.yes("reboot_required"),
         reboot_packages=tuple(dict.fromkeys(values.all("reboot_package"))),
         secure_boot={"on": True, "off": False}.get(secure_boot),

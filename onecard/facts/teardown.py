@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from onecard.box import unit_words
 from onecard.box.paths import ETC, STATE, UNIT
 from onecard.credentials.secret import Secret
+from onecard.errors import ProbeError
 from onecard.ssh.answer_lines import Lines
 
 _FIRST_PERSON = 1000  # UID_MIN of Debian's and Ubuntu's login.defs
@@ -55,13 +56,18 @@ def teardown_facts_script(login: str) -> str:
 def read_teardown_facts(output: str, port: int, known: tuple[Secret, ...]) -> TeardownFacts:
     """Parse the script's output.
 
-    port: used if no unit names one. known: secrets that this computer stores.
+    port: used if no unit names one. known: secrets that this computer stores. Raises ProbeError
+    for a garbled answer.
     """
     values = Lines(output)
-    uid = int(values.one("uid")) if values.one("uid") else None
-    found = [Secret(base64.b64decode(text).decode()) for text in values.all("secret")]
-    named = _port(base64.b64decode(values.one("unit")).decode("utf-8", "replace"))
-    return TeardownFacts(uid, named or port, tuple(dict.fromkeys((*found, *known))))
+    try:
+        uid = int(values.one("uid")) if values.one("uid") else None
+        found = [Secret(base64.b64decode(text).decode()) for text in values.all("secret")]
+        unit = base64.b64decode(values.one("unit")).decode("utf-8", "replace")
+    except ValueError as error:
+        # Not what it said: it may hold a secret.
+        raise ProbeError("garbled answer from the box, before a teardown; run it again") from error
+    return TeardownFacts(uid, _port(unit) or port, tuple(dict.fromkeys((*found, *known))))
 
 
 def _port(unit: str) -> int:

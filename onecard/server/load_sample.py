@@ -11,6 +11,7 @@ from onecard.api.client import Client
 from onecard.api.metrics import read_metrics
 from onecard.box.paths import UNIT
 from onecard.server.state import ServiceState
+from onecard.ssh.answer_lines import real, whole
 from onecard.ssh.shell import Session
 from onecard.startup_log.line import read_line
 
@@ -83,9 +84,12 @@ def read_cards(text: str) -> tuple[CardSample, ...]:
     found = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
-        if len(cells) == 4 and cells[0].isdigit() and cells[1].isdigit():
-            power, temperature = (_number(cell) for cell in cells[2:])
-            found.append(CardSample(int(cells[0]), int(cells[1]), power, temperature))
+        if len(cells) != 4:
+            continue
+        used, total = whole(cells[0]), whole(cells[1])
+        power, temperature = (real(cell) for cell in cells[2:])
+        if used is not None and total is not None:
+            found.append(CardSample(used, total, power, temperature))
     return tuple(found)
 
 
@@ -104,25 +108,18 @@ def between(before: Reading, now: Reading) -> LoadSample:
         grown = now.metrics[name] - before.metrics[name]
         return grown / seconds if grown >= 0 else None  # a restart begins at 0
 
-    def whole(name: str) -> int | None:
+    def count(name: str) -> int | None:
         return int(now.metrics[name]) if name in now.metrics else None
 
     return LoadSample(
         interval_s=round(seconds, 2),
-        running=whole("running"),
-        waiting=whole("waiting"),
+        running=count("running"),
+        waiting=count("waiting"),
         requests_per_s=rate("finished"),
         prompt_tokens_per_s=rate("prompt_tokens"),
         generation_tokens_per_s=rate("generation_tokens"),
         kv_use=now.metrics.get("kv_use"),
-        preemptions=whole("preemptions"),
+        preemptions=count("preemptions"),
         cards=now.cards,
         errors=now.errors,
     )
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:  # [N/A], [Not Supported]
-        return None

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from onecard.box import paths, unit_words
-from onecard.errors import PreflightError
+from onecard.errors import PreflightError, ProbeError
 from onecard.json_text import parse_json
 from onecard.resources.base import fields
 from onecard.ssh.shell import Session
@@ -52,11 +52,19 @@ class ReleaseInfo:
 
 
 def list_releases(session: Session) -> tuple[ReleaseInfo, ...]:
-    """Return the box's releases, oldest first; one round trip."""
-    head, *parts = ("\n" + session.run(_LIST).output).split("\nnumber=")
+    """Return the box's releases, oldest first; one round trip. Raises as read_releases does."""
+    return read_releases(session.run(_LIST).output)
+
+
+def read_releases(output: str) -> tuple[ReleaseInfo, ...]:
+    """Parse the script's output. Raises ProbeError for a garbled one."""
+    head, *parts = f"\n{output}".split("\nnumber=")
     about_box = fields(head)
     current, installed = about_box.get("current", ""), _installed(about_box.get("unit", ""))
-    return tuple(_release("number=" + part, current, installed) for part in parts)
+    try:
+        return tuple(_release("number=" + part, current, installed) for part in parts)
+    except (ValueError, KeyError) as error:
+        raise ProbeError(f"garbled answer from the box about its releases: {error}") from error
 
 
 def _installed(unit: str) -> str:

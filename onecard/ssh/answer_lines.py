@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from onecard.ssh.probe_batch import Answer
@@ -46,6 +47,15 @@ def whole(text: str) -> int | None:
         return int(text.strip())
     except ValueError:
         return None
+
+
+def real(text: str) -> float | None:
+    """Return a finite number, or None for any other text."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def gib(kib: int) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -96,7 +97,7 @@ def parse(output: str, names: Iterable[str]) -> dict[str, Answer]:
     answers = {}
     for number, name in enumerate(names):
         code = files.get(f"{number}.c", _Piece(b"", 0.0)).content
-        if not code.isdigit():
+        if not re.fullmatch(rb"[0-9]{1,3}", code):
             raise ProbeError(f"no answer from the box to the probe {name!r}: it ended early")
         answers[name] = _answer(files, number)
     return answers

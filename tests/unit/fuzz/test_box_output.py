@@ -16,9 +16,11 @@ from onecard.engine.host_plan import RolePlan, make_plan, read_event, read_progr
 from onecard.engine.job import run_job
 from onecard.engine.listener import EventListener
 from onecard.errors import OnecardError
+from onecard.facts.teardown import read_teardown_facts
 from onecard.fit.on_host import settle
 from onecard.inventory.host import Host
 from onecard.project import PROJECT
+from onecard.server.releases import read_releases
 from onecard.server.state import read_state
 from onecard.settings.layers import layer, merge
 from onecard.ssh.probe_batch import Answer, parse
@@ -79,6 +81,34 @@ def test_a_frame(lines: str, rest: str) -> None:
     listing = base64.b64encode(lines.encode()).decode()
     with suppress(OnecardError):
         parse(f"@onecard {listing}\n", ["0"])
+
+
+FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["number", "current", "unit", "fingerprint", "holder", "vllm", "result", "about.json",
+             "uid", "secret"]
+        ),
+        st.text(max_size=5).map(lambda text: base64.b64encode(text.encode()).decode())
+        | st.sampled_from(["", "1", "x", "²", "9" * 5000, "====", "é", "YWJj", "MA", "/w=="]),
+    ).map("=".join), max_size=12,
+).map("\n".join)  # fmt: skip
+
+
+@given(FIELDS)
+@example("number=9" + "9" * 5000)
+@example("number=1")
+def test_the_list_of_releases(output: str) -> None:
+    with suppress(OnecardError):
+        read_releases(output)
+
+
+@given(FIELDS)
+@example("uid=x")
+@example("secret=/w==")
+def test_what_is_read_before_a_teardown(output: str) -> None:
+    with suppress(OnecardError):
+        assert read_teardown_facts(output, 8000, ()).port
 
 
 def test_a_step_that_the_job_does_not_have_is_an_ordinary_line() -> None:
