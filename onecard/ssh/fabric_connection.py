@@ -18,6 +18,7 @@ from onecard.ssh.openssh import client, private_key
 from onecard.ssh.openssh.identities import agent, existing
 from onecard.ssh.openssh.proxy import ProxySocket, proxy_words
 from onecard.ssh.openssh.route import Route
+from onecard.ssh.transport.algorithms import offered
 from onecard.ssh.transport.pipelined import PipelinedTransport
 from onecard.ssh.transport.watched import WatchedTransport, silence_limit
 
@@ -88,6 +89,7 @@ def _connection(
             transport,
             patience=patience,
             patience_after_login=patience_after_login(route, patience),
+            offered=offered(route),
         ),
         "key_filename": [str(path) for path in existing(route)],
         "look_for_keys": False,

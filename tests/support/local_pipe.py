@@ -8,7 +8,7 @@ import re
 import select
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from onecard.engine.job import FOLDER
@@ -28,6 +28,7 @@ class LocalPipe:
     """Runs the login command. The lock, its holder and the job's folder lie in `folder`.
 
     scripts: part of a script -> what to run in its place; requests: the (verb, payload) pairs sent so far.
+    before: words in front of the shell's.
     """
 
     def __init__(
@@ -36,13 +37,14 @@ class LocalPipe:
         folder: Path,
         scripts: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         self._folder = folder
         self._scripts = scripts or {}
         self.requests: list[tuple[str, str]] = []
         self.command = command
         self._process = subprocess.Popen(
-            ["sh", "-c", self._command_inside(command)],
+            [*before, "sh", "-c", self._command_inside(command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -110,11 +112,18 @@ class LocalPipe:
 class LocalBox:
     """This computer as a box: sessions over local pipes, with the lock and jobs in `folder`.
 
-    facts: name -> output of the facts' probes; they are not asked of this computer.
+    facts: name -> output of the facts' probes; they are not asked of this computer. before: words
+    in front of the shell's.
     """
 
-    def __init__(self, folder: Path, facts: Mapping[str, Mapping[str, object]] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        facts: Mapping[str, Mapping[str, object]] | None = None,
+        before: Sequence[str] = (),
+    ):
         self.folder = folder
+        self._before = before
         self.pipes: list[LocalPipe] = []
         self._scripts: dict[str, str] = {}
         for name, answer in (facts or {}).items():
@@ -124,7 +133,7 @@ class LocalBox:
 
     def open(self, command: str) -> LocalPipe:
         """Start a shell, as Session's `open_pipe`."""
-        pipe = LocalPipe(command, self.folder, self._scripts)
+        pipe = LocalPipe(command, self.folder, self._scripts, before=self._before)
         self.pipes.append(pipe)
         return pipe
 

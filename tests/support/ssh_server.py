@@ -22,7 +22,7 @@ class SshServer(paramiko.ServerInterface):
     banner: shown before the login. refusal: what is printed in place of a command's output; empty:
     a command is refused; None: it is run. forwards: connect clients to other ports, as a jump host
     does. first_channel: the number of a connection's first. users: who logged in. received: the
-    bytes of each connection. ended: how many connections the client ended.
+    bytes of each connection. waited: what clients waited for an answer to. ended: how many connections the client ended.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class SshServer(paramiko.ServerInterface):
     ) -> None:
         self._forwards, self._first_channel = forwards, first_channel
         self.received: list[bytearray] = []
+        self.waited: list[str] = []
         self.ended = 0
         self.users: list[str] = []
         self._shell, self._environment = shell, environment
@@ -155,10 +156,16 @@ class SshServer(paramiko.ServerInterface):
     def get_banner(self) -> tuple[str, str]:
         return self._banner, "en-US"
 
+    def check_global_request(self, kind: str, message: paramiko.Message) -> bool:
+        self.waited.append(kind)
+        return False
+
     def check_channel_request(self, kind: str, chanid: int) -> int:
+        self.waited.append(kind)
         return paramiko.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self.waited.append("exec")
         if self._refusal is not None:
             if self._refusal:
                 threading.Thread(target=self._refuse, args=(channel,), daemon=True).start()

@@ -22,6 +22,7 @@ from onecard.ssh.openssh import client, private_key
 from onecard.ssh.openssh.identities import TokenError, agent, existing, expand, key_files
 from onecard.ssh.openssh.route import Route, resolve
 from onecard.ssh.prompts import Prompts
+from onecard.ssh.transport import algorithms
 
 _SECURITY_KEY = "security key"
 _LONG_LOGIN = 3.0  # s; a key that needs no touch has signed by then
@@ -72,6 +73,8 @@ def beyond_paramiko(host: Host, route: Route, known_hosts: Path) -> str:
     for option in ("certificatefile", "pkcs11provider", "proxyusefdpass"):
         if route.one(option) not in ("", "no"):
             return f"{option} of the ssh configuration"
+    if option := algorithms.beyond(route):
+        return f"{option} of the ssh configuration"
     if agent(route) not in ("", os.environ.get("SSH_AUTH_SOCK", "")):
         return "identityagent of the ssh configuration"
     try:

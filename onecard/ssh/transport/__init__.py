@@ -1,1 +1,1 @@
-"""Paramiko's transport: one that notices a box that falls silent, and one that logs in at once."""
+"""Paramiko's transport: one that notices a box that falls silent, one that logs in at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,7 +46,8 @@ class WatchedTransport(paramiko.Transport):
     request is sent. Checks are counted, not seconds: this process may itself have been stopped.
 
     patience: seconds without data (connect_timeout); after the login its own figure. host_keys: the
-    algorithms that the host is to sign with, if it can. silent: whether a limit closed it.
+    algorithms that the host is to sign with, if it can. offered: lists of other algorithms
+    (algorithms.py). silent: whether a limit closed it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class WatchedTransport(paramiko.Transport):
         patience: float,
         patience_after_login: float,
         host_keys: Sequence[str] = (),
+        offered: Mapping[str, Sequence[str]] | None = None,
         **keywords: Any,
     ) -> None:
         self._socket = _CountingSocket(connection)
@@ -68,6 +70,8 @@ class WatchedTransport(paramiko.Transport):
         known = self.get_security_options()
         first = [name for name in host_keys if name in known.key_types]
         known.key_types = (*first, *(name for name in known.key_types if name not in first))
+        for name, algorithms in (offered or {}).items():
+            setattr(known, name, tuple(algorithms))
 
     def run(self) -> None:
         threading.Thread(target=self._watch, daemon=True).start()

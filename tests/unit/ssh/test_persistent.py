@@ -103,6 +103,19 @@ def test_the_next_command_uses_the_login_of_the_last(
     assert run(host, known_hosts) == ("done", True)
 
 
+def test_the_next_command_waits_for_channel_command_and_answer(
+    host: Host, server: SshServer, tmp_path: Path
+) -> None:
+    known_hosts = tmp_path / "known_hosts"
+    run(host, known_hosts)
+    server.waited.clear()
+    with connected(host, known_hosts) as box:
+        assert box.session.run("echo done").output == "done"
+        assert box.connection.reused
+        assert box.session.round_trips == 1
+    assert server.waited == ["session", "exec"]
+
+
 def test_a_password_is_needed_for_the_first_command_alone(
     host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
