@@ -671,6 +671,21 @@ def teardown(c, host="", yes=False, check=False, json=False):
 
 @task(
     help={
+        "host": HOST,
+        "format": "compose (Docker Compose), quadlet (Podman under systemd) or k8s (Kubernetes)",
+        "output": "file to write (default: standard output)",
+    }
+)
+@task_body
+def export(c, host="", format="compose", output=""):
+    """Write the same server for another engine, from the host's lock and settings; no connection."""
+    from onecard.commands.own_folder import export as run
+
+    return run.export(host, kind=format, output=output)
+
+
+@task(
+    help={
         "copy": "a built-in template to copy to templates/ here, where it takes its place",
         "diff": "a template of your own to compare with the built-in one",
     }
@@ -748,6 +763,6 @@ namespace = Collection(
     status, idle, logs, start, stop, restart,
     facts, doctor, diagnose, fit, scale, stress, bench, certify, cache, soak, runs, report, hosts, settings,
     trust, rebind, use,
-    tunnel, expose, unexpose, teardown, templates, init,
+    tunnel, expose, unexpose, teardown, export, templates, init,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, restart_box, down))

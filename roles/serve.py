@@ -27,11 +27,13 @@ from roles import driver, model, services
 
 def command(host: Host) -> tuple[str, ...]:
     """Return the server's command line, word by word. Raises UsageError for a bad setting."""
+    return (f"{host.venv}/bin/vllm", "serve", served_model.folder(host), *options(host))
+
+
+def options(host: Host) -> tuple[str, ...]:
+    """Return the words after the model. Raises UsageError for a bad setting."""
     serve = host.settings.serve
     words = [
-        f"{host.venv}/bin/vllm",
-        "serve",
-        served_model.folder(host),
         *("--served-model-name", served_name(host)),
         *("--host", serve.address, "--port", str(serve.port)),
         *("--max-model-len", str(serve.ctx)),

@@ -1,1 +1,1 @@
-"""A folder of one's own: made, and its templates copied from the built-in ones."""
+"""Commands on the files of one's own folder: made, its templates copied, a host exported."""

@@ -1,0 +1,1 @@
+"""The same server for other engines: Docker Compose, Podman's Quadlet, Kubernetes."""
