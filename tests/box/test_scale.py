@@ -78,7 +78,7 @@ def test_scale_is_broken_off_put_right_and_gone_on_with(
         assert 0.9 * ctx < long["prompt_tokens"] <= 0.96 * ctx
         assert 0 < long["ttft_s"] <= long["latency_s"]
     assert box(UNIT) == before
-    assert "before-scale" not in box("ls /opt/onecard")
+    assert "before-measurement" not in box("ls /opt/onecard")
     assert controller.json("smoke", "--host", "sandbox", "--repeats", "1")["failed"] == 0
 
 

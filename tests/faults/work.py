@@ -120,7 +120,7 @@ def _to_scale(scene: Scene) -> tuple[str, ...]:
 
 
 def _scaled(scene: Scene, words: tuple[str, ...]) -> None:
-    assert "before-scale" not in scene.box("ls /opt/onecard")
+    assert "before-measurement" not in scene.box("ls /opt/onecard")
     run = scene.controller.last_run("scale")
     rows = [row["ctx"] for row in run.all("row")]
     assert (run.status, sorted(rows)) == ("done", [2048, 8192])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -14,7 +14,6 @@ from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment import Deployment, deploy_host
 from onecard.deploy.deployment_record import note_deployment
 from onecard.errors import OnecardError, UnreachableError
-from onecard.measure.scale.before import COMMAND
 from onecard.measure.scale.fit_verdict import at_ctx
 from onecard.measure.scale.long_request import SHARE, LongRequest, long_request
 from onecard.measure.scale.peak_memory import CardMemory, process_peak_gib
@@ -33,6 +32,7 @@ from onecard.smoke.smoke_run import run_smoke
 from onecard.ssh.login import Connected
 from onecard.statistics.percentile import percentile
 
+COMMAND: Final = "scale"  # its releases carry this name
 LONGEST_REQUEST_S = 1800.0
 
 

@@ -12,20 +12,18 @@ from rich.console import Console
 
 from onecard.console.host_console import HostConsole
 from onecard.credentials.secret_store import find
-from onecard.deploy.console import DeployConsole
 from onecard.engine.converge import gather
-from onecard.errors import OnecardError, PreflightError
+from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.fit.on_host import read_box_model
 from onecard.inventory.host import Host
-from onecard.measure.scale.before import Before, restore, save_before
-from onecard.measure.scale.context import measure_context
+from onecard.measure.before import Before, put_back, save_before
+from onecard.measure.scale.context import COMMAND, measure_context
 from onecard.measure.scale.fit_verdict import FitVerdict, verdict
 from onecard.measure.scale.pace import Took, pace_of
 from onecard.measure.scale.resume import to_resume
 from onecard.records import Record, recorded
 from onecard.records.facts import read_box_software
-from onecard.records.usual import Usual
 from onecard.records.write import plain
 from onecard.ssh.login import Connected, connected, holder
 from roles import serve
@@ -67,17 +65,19 @@ def run_scale(
             soft_wrap=True,
         )
     before: Before | None = None
-    with recorded("scale", host, parameters, resume=earlier.path if earlier else None) as record:
+    with recorded(COMMAND, host, parameters, resume=earlier.path if earlier else None) as record:
         try:
             with connected(host, known_hosts) as box:
-                facts = gather(box.session, holder("scale"))
+                facts = gather(box.session, holder(COMMAND))
                 record.facts(facts, read_box_software(box.session))
                 run = ScaleRun(box, facts, try_all=try_all, console=console, record=record)
                 before = save_before(box.session)
                 record.add("before", **vars(before))
                 run.all(contexts, rows)
         finally:
-            trouble = before and _restore(host, known_hosts, before, console, record)
+            trouble = before and put_back(
+                host, known_hosts, before, console, record, command=COMMAND
+            )
             if trouble:
                 message = f"{trouble.message}; to put the server right: invoke deploy"
                 show_error(message, trouble.detail)
@@ -152,18 +152,3 @@ class ScaleRun:
             long_s = row["long_request"]["latency_s"] or 0.0
             self._pace.add(Took(ctx, time.monotonic() - began, long_s))
         return row
-
-
-def _restore(
-    host: Host, known_hosts: Path, before: Before, console: Console, record: Record
-) -> OnecardError | None:
-    """Restore what ran before; record and return the error when that fails."""
-    shown = DeployConsole(console, host.name, usual=Usual(host))
-    what = f"release {before.release}, {before.model} at {before.ctx:,}"
-    shown.say(f"putting back what ran before: {what if before.release else 'nothing'}")
-    try:
-        restore(host, known_hosts, before, shown, record)
-    except OnecardError as error:
-        record.failure(error)
-        return error
-    return None

@@ -19,7 +19,7 @@ from onecard.facts import Facts, Memory
 from onecard.fit.on_host import BoxModel
 from onecard.inventory.host import Host
 from onecard.inventory.lock import Lock, build_request
-from onecard.measure.scale.before import Before, which
+from onecard.measure.before import Before, which
 from onecard.measure.scale.fit_verdict import verdict
 from onecard.measure.scale.long_request import long_request
 from onecard.measure.scale.pace import Pace, Took, pace_of
@@ -160,13 +160,14 @@ NEXT = release(3, holder("deploy"))
     [
         (None, DEPLOYED, 1),
         (1, TRIAL, 1),  # the run before was killed at one of its contexts
+        (1, release(2, holder("tune")), 1),  # ... or it was another measurement
         (1, DEPLOYED, 1),  # ... or before the first of them had answered
         (1, NEXT, 3),  # somebody has put the server right with a deploy since
         (2, NEXT, 3),
         (0, TRIAL, 0),  # nothing had been deployed before
     ],
 )
-def test_a_note_of_what_ran_holds_while_only_scale_has_run(
+def test_a_note_of_what_ran_holds_while_only_measurements_have_run(
     noted: int | None, current: ReleaseInfo, put_back: int
 ) -> None:
     note = None if noted is None else Before(True, noted, f"f{noted}", 4096, "tiny")

@@ -2,7 +2,7 @@
 
 A note of the release in force is left on the box, so that the next run can restore what a killed
 one did not: it finds the note and uses it. The note is valid while the box is as such a run leaves
-it: one of the measurement's own releases is in force, or still that of the note. After another
+it: a release of such a measurement is in force, or still that of the note. After another
 deploy or rollback it is out of date.
 """
 
@@ -15,20 +15,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from rich.console import Console
+
 from onecard.box import paths
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment import bring_back
-from onecard.errors import BusyError, UnhealthyError
+from onecard.errors import BusyError, OnecardError, UnhealthyError
 from onecard.inventory.host import Host
 from onecard.json_text import parse_json
 from onecard.records import Record
+from onecard.records.usual import Usual
 from onecard.server.releases import ReleaseInfo, list_releases, made_by
 from onecard.server.state import service_state
 from onecard.ssh.login import connected, holder
 from onecard.ssh.shell import Request, Session
 
-COMMAND: Final = "scale"  # its own releases are recognized by this name
-NOTE: Final = f"{paths.HOME}/before-scale.json"
+COMMANDS: Final = ("scale", "tune")  # their own releases are recognized by these names
+NOTE: Final = f"{paths.HOME}/before-measurement.json"
 _PATIENCE_S: Final = 300.0  # that a start which was broken off may go on and hold the lock
 
 
@@ -48,15 +51,21 @@ class Before:
 
 def save_before(session: Session) -> Before:
     """Note on the box which release is in force, unless the note of an earlier run still holds."""
-    current = next((each for each in list_releases(session) if each.current), None)
-    active = service_state(session).active in ("active", "activating", "reloading")
-    before = Before(False, 0, "", 0, "")
-    if current is not None:
-        before = Before(active, current.number, current.fingerprint, current.ctx, current.model)
+    before, current = in_force(session)
     left = session.run(f"cat {NOTE} 2>/dev/null").output
     before = which(_read(left), before, current)
     session.send([Request("put", json.dumps(asdict(before)).encode(), NOTE)])
     return before
+
+
+def in_force(session: Session) -> tuple[Before, ReleaseInfo | None]:
+    """Return what runs now, and the release in force; None where nothing has ever answered."""
+    current = next((each for each in list_releases(session) if each.current), None)
+    if current is None:
+        return Before(False, 0, "", 0, ""), None
+    active = service_state(session).active in ("active", "activating", "reloading")
+    now = Before(active, current.number, current.fingerprint, current.ctx, current.model)
+    return now, current
 
 
 def which(noted: Before | None, now: Before, current: ReleaseInfo | None) -> Before:
@@ -66,29 +75,47 @@ def which(noted: Before | None, now: Before, current: ReleaseInfo | None) -> Bef
     """
     if noted is None:
         return now
-    if current is not None and made_by(current, COMMAND):
+    if current is not None and any(made_by(current, command) for command in COMMANDS):
         return noted
     if noted.release == now.release:  # broken off before a release of its own had answered
         return replace(noted, active=noted.active or now.active)
     return now
 
 
-def restore(
-    host: Host, known_hosts: Path, before: Before, console: DeployConsole, record: Record
+def put_back(
+    host: Host, known_hosts: Path, before: Before, console: Console, record: Record, *, command: str
+) -> OnecardError | None:
+    """Restore what ran before; record and return the error when that fails.
+
+    command: the measurement's name. An error leaves the note on the box.
+    """
+    shown = DeployConsole(console, host.name, usual=Usual(host))
+    what = f"release {before.release}, {before.model} at {before.ctx:,}"
+    shown.say(f"putting back what ran before: {what if before.release else 'nothing'}")
+    try:
+        _restore(command, host, known_hosts, before, shown)
+    except OnecardError as error:
+        record.failure(error)
+        return error
+    record.add("restored", **asdict(before))
+    return None
+
+
+def _restore(
+    command: str, host: Host, known_hosts: Path, before: Before, console: DeployConsole
 ) -> None:
-    """Restore what ran before, over a connection of its own, and wait until it answers.
+    """Restore it over a connection of its own, and wait until it answers.
 
     The connection that was interrupted may be in the middle of an answer, so it is not used.
-    Raises OnecardError; the note then stays on the box.
     """
     with connected(host, known_hosts) as box:
-        _lock(box.session)
+        _lock(box.session, command)
         if before.release:
             _, check = bring_back(
                 box,
                 host,
                 console,
-                command=COMMAND,
+                command=command,
                 release=before.release,
                 fingerprint=before.fingerprint,
             )
@@ -99,10 +126,9 @@ def restore(
             if service_state(box.session).active not in ("inactive", "failed"):
                 raise UnhealthyError(f"{host.name}: the server does not stop")
         box.session.run(f"rm -f {NOTE}")
-    record.add("restored", **asdict(before))
 
 
-def _lock(session: Session) -> None:
+def _lock(session: Session, command: str) -> None:
     """Take the lock; end an interrupted start of our own, which goes on by itself.
 
     Raises BusyError when another run holds it for long.
@@ -110,7 +136,7 @@ def _lock(session: Session) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            session.send([Request("lock", holder(COMMAND).encode())])
+            session.send([Request("lock", holder(command).encode())])
         except BusyError as error:
             if time.monotonic() > deadline:
                 raise
