@@ -512,6 +512,58 @@ def soak(c, host="", for_="30m", rate="", json=False):
     return run.soak(host, wanted, as_json=json)
 
 
+@task(
+    help={
+        "host": HOST,
+        "goal": "limits of the load's times, such as ttft<2s,p95<10s; p50, p95 (unless named), p99",
+        "concurrency": "requests at once",
+        "images": "pictures in each request",
+        "input_tokens": "tokens of text in each request, and beside the grounding questions",
+        "output_tokens": "tokens of each answer",
+        "requests": "requests of each round",
+        "repeats": "rounds on each server, 2 or more",
+        "budget": "time in all, with the way back: 90s, 30m, 2h",
+        "only": "options to try, separated by commas (default: all that apply)",
+        "keep": "leave what is found in force",
+        "check": "list the trials, change nothing",
+        "json": JSON,
+    }
+)
+@task_body
+def tune(
+    c,
+    host="",
+    goal="ttft<2s,p95<10s",
+    concurrency="8",
+    images="1",
+    input_tokens="512",
+    output_tokens="64",
+    requests="32",
+    repeats="5",
+    budget="30m",
+    only="",
+    keep=False,
+    check=False,
+    json=False,
+):
+    """Search settings that serve more requests within a goal, in trials that are taken back."""
+    from onecard.commands.measure import tune as run
+
+    settings = run.settings(
+        goal=goal,
+        concurrency=concurrency,
+        images=images,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        requests=requests,
+        repeats=repeats,
+        budget=budget,
+        only=only,
+        keep=keep,
+    )
+    return run.tune(host, settings, check=check, as_json=json)
+
+
 @task(takes_hosts=False, help={"host": "only this host's", "json": JSON})
 @task_body
 def runs(c, host="", json=False):
@@ -761,7 +813,8 @@ def down(c, name="", caches=False):
 namespace = Collection(
     provision, plan, upgrade, wheelhouse, deploy, releases, rollback, secret, smoke,
     status, idle, logs, start, stop, restart,
-    facts, doctor, diagnose, fit, scale, stress, bench, certify, cache, soak, runs, report, hosts, settings,
+    facts, doctor, diagnose, fit, scale, stress, bench, certify, cache, soak, tune, runs, report,
+    hosts, settings,
     trust, rebind, use,
     tunnel, expose, unexpose, teardown, export, templates, init,
 )  # fmt: skip

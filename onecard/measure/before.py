@@ -83,15 +83,22 @@ def which(noted: Before | None, now: Before, current: ReleaseInfo | None) -> Bef
 
 
 def put_back(
-    host: Host, known_hosts: Path, before: Before, console: Console, record: Record, *, command: str
+    host: Host,
+    known_hosts: Path,
+    before: Before,
+    console: Console,
+    record: Record,
+    *,
+    command: str,
+    intent: str = "putting back what ran before",
 ) -> OnecardError | None:
     """Restore what ran before; record and return the error when that fails.
 
-    command: the measurement's name. An error leaves the note on the box.
+    command: the measurement's name. intent: what is printed. An error leaves the note on the box.
     """
     shown = DeployConsole(console, host.name, usual=Usual(host))
     what = f"release {before.release}, {before.model} at {before.ctx:,}"
-    shown.say(f"putting back what ran before: {what if before.release else 'nothing'}")
+    shown.say(f"{intent}: {what if before.release else 'nothing'}")
     try:
         _restore(command, host, known_hosts, before, shown)
     except OnecardError as error:

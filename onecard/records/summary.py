@@ -78,6 +78,10 @@ def _soak(run: Run) -> str:
     return str((run.last("soak") or {}).get("line", ""))
 
 
+def _tune(run: Run) -> str:
+    return str((run.last("tune") or {}).get("line", ""))
+
+
 def _milliseconds(seconds: float | None) -> str:
     return "" if seconds is None else f", p50 {1000 * seconds:.0f} ms"
 
@@ -92,4 +96,5 @@ _SUMMARIES = {
     "certify": _certify,
     "cache": _cache,
     "soak": _soak,
+    "tune": _tune,
 }

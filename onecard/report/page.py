@@ -23,7 +23,7 @@ from onecard.report.sections import (
 )
 from onecard.report.sections.economy import cost, reuse
 from onecard.report.sections.load import sweep
-from onecard.report.sections.proofs import certificate, soak
+from onecard.report.sections.proofs import certificate, soak, tuning
 
 
 def page(evidence: Evidence) -> Page:
@@ -40,6 +40,7 @@ def page(evidence: Evidence) -> Page:
         grounding.section(evidence),
         load.section(evidence),
         soak.section(evidence),
+        tuning.section(evidence),
         reuse.section(evidence),
         cost.section(evidence),
         questions.section(evidence),

@@ -19,8 +19,15 @@ from onecard.measure.certify.proof import Proof, Seen
 from onecard.measure.soak.senders import SoakOutcome
 from onecard.measure.soak.verdict import SoakResult
 from onecard.measure.soak.watch import Sample
+from onecard.measure.stress.result import Tally
+from onecard.measure.tune.candidates import Candidate
+from onecard.measure.tune.goal import Goal, Limit
+from onecard.measure.tune.judgement import ANSWERS, Answers, Judgement
+from onecard.measure.tune.result import TuneResult
+from onecard.measure.tune.search import Measured, Search
 from onecard.records import Run
 from onecard.settings.settings import Settings
+from onecard.statistics.geometric_mean import Mean
 from onecard.statistics.percentile import percentile
 from onecard.statistics.share_interval import wilson
 
@@ -365,6 +372,43 @@ def soak() -> Events:
     ]  # fmt: skip
 
 
+def tune() -> Events:
+    """Three trials: one is better, one has worse answers, one gains nothing that is shown."""
+    candidates = (
+        Candidate("max_num_seqs", {"max_num_seqs": 8}),
+        Candidate("kv_cache_dtype", {"kv_cache_dtype": "fp8"}),
+        Candidate("speculative_config", {"speculative_config": "auto"}),
+    )
+    goal = Goal((Limit("ttft", "p95", 2.0),))
+
+    def rounds(rate: float) -> list[dict[str, Any]]:
+        times = {"p50": 0.5, "p95": 1.1, "p99": 1.3}
+        return [
+            {"requests_per_s": rate * each, "ttft_s": times, "failed": 0, "kv_use_peak": 0.4,
+             "preemptions": 0}
+            for each in (0.9, 1.0, 1.1)
+        ]  # fmt: skip
+
+    answers = Answers(12, 12, Tally(22, 2, 0, 0, 20.0))
+    found = {
+        "max_num_seqs 8": Measured(answers, rounds(2.4), 4, "f4"),
+        "kv_cache_dtype fp8": Judgement(ANSWERS, "smoke 11 of 12 right, 12 before"),
+        "speculative_config auto": Measured(answers, rounds(2.4), 6, "f6"),
+    }
+    base = Measured(answers, rounds(2.0), 3, "f3")
+    search = Search(goal, base, lambda values, each: found[each.title], lambda: 0.0, 1800.0, 60.0)
+    search.run(candidates)
+    result = TuneResult(
+        HOST, goal, base, search.best, tuple(search.trials), (), search.settings,
+        Mean(1.01, 0.97, 1.05), kept=False, interrupted=False,
+    )  # fmt: skip
+    return [
+        server(65536),
+        *({"event": "trial", **trial.values()} for trial in search.trials),
+        {"event": "tune", **result.values()},
+    ]
+
+
 def failed_deploy() -> Events:
     diagnosis = {
         "rule": "max-num-seqs-above-blocks", "line": "ValueError: max_num_seqs (1024) exceeds ...",
@@ -394,6 +438,7 @@ def all_runs() -> list[Run]:
         ),
         run("certify", "2026-11-20T12:00:00Z", certify()),
         run("soak", "2026-11-20T13:00:00Z", soak()),
+        run("tune", "2026-11-20T14:00:00Z", tune()),
     ]
 
 

@@ -26,7 +26,7 @@ from onecard.server.client import api_key, client
 from onecard.server.state import service_state
 from onecard.smoke.questions import questions
 from onecard.smoke.recorded import note_server
-from onecard.ssh.login import connected
+from onecard.ssh.login import Connected, connected
 
 
 @dataclass(frozen=True)
@@ -67,22 +67,29 @@ def _runner(host: Host, known_hosts: Path, record: Record, bounds: Bounds) -> It
     """Connect, record what is measured, and yield a runner that is prepared."""
     with connected(host, known_hosts) as box:
         record.facts(gather(box.session, None), read_box_software(box.session))
-        state = service_state(box.session)
-        with client(box, state) as api, client(box, state, timeout_s=5.0) as watched:
-            note_server(record, state, api.version())
-            pictures = [case.image for case in questions(state.model).cases if case.image]
-            runner = LoadRunner(
-                box,
-                state,
-                api,
-                key=api_key(box.session),
-                watched=watched,
-                requests=Requests(api.count_tokens, pictures),
-                bounds=bounds,
-                record=record,
-            )
-            runner.prepare()
+        with open_runner(box, record, bounds) as runner:
             yield runner
+
+
+@contextmanager
+def open_runner(box: Connected, record: Record, bounds: Bounds) -> Iterator[LoadRunner]:
+    """Record which server is measured, and yield a runner that is prepared."""
+    state = service_state(box.session)
+    with client(box, state) as api, client(box, state, timeout_s=5.0) as watched:
+        note_server(record, state, api.version())
+        pictures = [case.image for case in questions(state.model).cases if case.image]
+        runner = LoadRunner(
+            box,
+            state,
+            api,
+            key=api_key(box.session),
+            watched=watched,
+            requests=Requests(api.count_tokens, pictures),
+            bounds=bounds,
+            record=record,
+        )
+        runner.prepare()
+        yield runner
 
 
 def sweep(

@@ -36,6 +36,8 @@ from onecard.reference.documents.measuring import (
     Smoke,
     Soak,
     Stress,
+    TuneCheck,
+    Tuned,
 )
 from onecard.reference.documents.records import (
     HostList,
@@ -83,6 +85,7 @@ DOCUMENTS: Final[Mapping[str, Any]] = {
     "cache": Cache,
     "certify": Certified,
     "soak": Soak,
+    "tune": Tuned | TuneCheck,
     "runs": Runs,
     "report": ReportPage,
     "hosts": HostList,

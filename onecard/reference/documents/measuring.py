@@ -1,8 +1,8 @@
-"""The documents of smoke, scale, stress, bench, certify, cache and soak."""
+"""The documents of smoke, scale, stress, bench, certify, cache, soak and tune."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
@@ -177,3 +177,106 @@ class Soak(Document):
     """what makes it a failure, a clause each"""
     counts: dict[str, int]
     """requests by outcome"""
+
+
+class TuneRatio(Document):
+    """A ratio of paired rounds, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class TuneAnswers(Document):
+    """The answers of one server to the guards' questions."""
+
+    smoke: int
+    """smoke cases that were right"""
+    cases: int
+    grounding: int
+    """right answers to questions beside a text as long as the load's"""
+    grounding_asked: int
+
+
+class TuneServer(Document):
+    """The release in force as it was measured first."""
+
+    answers: TuneAnswers
+    rounds: list[Event]
+    """the figures of each round, as in a `load` event, see records.md"""
+
+
+class TuneLeftOut(Document):
+    """An option, or a value of one, that was not tried."""
+
+    option: str
+    reason: str
+
+
+class TuneTrial(Document):
+    """One trial; the values of a `trial` event."""
+
+    option: str
+    title: str
+    settings: dict[str, Any]
+    """below `serve`"""
+    outcome: Literal["better", "no gain shown", "misses the goal", "answers get worse", "failed"]
+    reason: str
+    gain: TuneRatio | None
+    """requests/s, to the best so far; the intervals of all trials hold together"""
+    use: TuneRatio | None
+    """the same of the largest share of its limit that a time takes"""
+    answers: TuneAnswers | None
+    rounds: list[Event]
+    """empty where the trial was not loaded"""
+    seconds: float
+    """with its start"""
+
+
+class Tuned(Document):
+    """What a search for settings found; the values of a `tune` event, and the trials."""
+
+    host: str
+    goal: str
+    line: str
+    """the result in a sentence"""
+    settings: dict[str, Any]
+    """below `serve`, better than those of the release in force; empty for none"""
+    paste: str
+    """the same as YAML"""
+    gain: TuneRatio | None
+    """requests/s with all of them, to the release in force"""
+    use: float
+    """the largest share of its limit that a time takes with them; above 1 misses the goal"""
+    base: TuneServer
+    trials: list[TuneTrial]
+    left_out: list[TuneLeftOut]
+    control: TuneRatio | None
+    """the release in force once more, after the trials, to what it was at first"""
+    kept: bool
+    interrupted: bool
+    trouble: str
+    """why the release that ran before does not run again; empty where it does"""
+
+
+class TuneCandidate(Document):
+    """A trial that would be made."""
+
+    option: str
+    title: str
+    settings: dict[str, Any]
+    for_more_cache: bool
+    """only where the KV cache is nearly full"""
+
+
+class TuneCheck(Document):
+    """What `tune --check` would try."""
+
+    host: str
+    candidates: list[TuneCandidate]
+    left_out: list[TuneLeftOut]
+    start_s: float | None
+    """that a start took here before; null where that is unknown"""
+    trial_s: float | None
+    """that a whole trial took here before"""
+    budget_s: float

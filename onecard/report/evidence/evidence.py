@@ -186,6 +186,7 @@ class Evidence:
             self.latest("certify", "certificate"),
             self.latest("cache", "cache"),
             self.latest("soak", "soak"),
+            self.latest("tune", "tune"),
         )
         return tuple(run for run in runs if run is not None)
 

@@ -199,6 +199,15 @@ def test_a_value_that_a_record_lacks_costs_no_page(kind: str) -> None:
                 to_markdown(compare(changed, evidence(run)))
 
 
+def test_tuned_settings_are_shown_with_what_each_trial_gained() -> None:
+    text = words(full_html())
+    assert "To set under serve: max_num_seqs: 8." in text
+    assert "max_num_seqs 8 better 1.20" in text
+    assert "kv_cache_dtype fp8 answers get worse" in text
+    assert "once more at the end: 1.01× (0.97× to 1.05×)" in text
+    assert "Settings that were tried" not in words(to_html(page(evidence(smoke_run(LATER)))))
+
+
 def test_what_was_not_measured_names_the_command_that_measures_it() -> None:
     text = words(to_html(page(evidence(sample.run("provision", LATER, [])))))
     for command in ("smoke", "deploy", "scale", "stress", "bench"):

@@ -1,0 +1,74 @@
+"""`invoke tune`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from onecard.cli import flag_values, targets
+from onecard.cli.output import print_json, show_error
+from onecard.console.host_console import progress_console
+from onecard.errors import UsageError
+from onecard.measure.tune.candidates import OPTIONS
+from onecard.measure.tune.goal import goal as parse_goal
+from onecard.measure.tune.tune_run import plan_tune, run_tune
+from onecard.measure.tune.tune_settings import TuneSettings
+from onecard.measure.tune.tune_table import print_plan, print_tune
+from onecard.records.write import plain
+
+
+def settings(
+    *,
+    goal: str,
+    concurrency: str,
+    images: str,
+    input_tokens: str,
+    output_tokens: str,
+    requests: str,
+    repeats: str,
+    budget: str,
+    only: str,
+    keep: bool,
+) -> TuneSettings:
+    """Return what the flags request. Raises UsageError naming the flag."""
+    if not images.isdecimal():
+        raise UsageError(f'--images: "{images}" is not a whole number')
+    found = TuneSettings(
+        goal=parse_goal(goal),
+        concurrency=flag_values.positive("--concurrency", concurrency),
+        images=int(images),
+        input_tokens=flag_values.tokens("--input-tokens", input_tokens),
+        output_tokens=flag_values.tokens("--output-tokens", output_tokens),
+        requests=flag_values.positive("--requests", requests),
+        repeats=flag_values.positive("--repeats", repeats),
+        budget_s=flag_values.duration("--budget", budget),
+        only=tuple(part.strip() for part in only.split(",")) if only else (),
+        keep=keep,
+    )
+    for option in found.only:
+        if option not in OPTIONS:
+            raise UsageError(f'--only: "{option}" is none of {", ".join(OPTIONS)}')
+    if found.repeats < 2:
+        raise UsageError("--repeats: 2 or more, or the noise of a figure is not known")
+    return found
+
+
+def tune(requested: str, settings: TuneSettings, *, check: bool, as_json: bool) -> int:
+    """Search settings that meet a goal; return 1 where what ran before does not run again."""
+    host = targets.chosen_host(requested)
+    output = Console(highlight=False)
+    if check:
+        plan = plan_tune(host, settings, targets.known_hosts())
+        if as_json:
+            print_json({"host": host.name, **plain(plan.values())})
+        else:
+            print_plan(plan, output)
+        return 0
+    found = run_tune(host, settings, targets.known_hosts(), progress_console())
+    if found.trouble:
+        show_error(f"{found.trouble}; to put the server right: invoke deploy", "")
+    if as_json:
+        trials = [trial.values() for trial in found.trials]
+        print_json({"host": host.name, **plain({**found.values(), "trials": trials})})
+    else:
+        print_tune(found, output)
+    return found.exit_code

@@ -1,0 +1,129 @@
+"""What a tune run would try, and what it has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from onecard.measure.stress.verdict import percent
+from onecard.measure.tune.candidates import Candidate, LeftOut
+from onecard.measure.tune.goal import Goal
+from onecard.measure.tune.judgement import rates, ratio
+from onecard.measure.tune.search import Measured, Trial
+from onecard.records.write import plain
+from onecard.statistics.geometric_mean import Mean, geometric_mean
+
+
+@dataclass(frozen=True)
+class TunePlan:
+    """What would be tried. start_s, trial_s: what they took here before, None where unknown."""
+
+    candidates: tuple[Candidate, ...]
+    left_out: tuple[LeftOut, ...]
+    start_s: float | None
+    trial_s: float | None
+    budget_s: float
+
+    def values(self) -> dict[str, Any]:
+        """Return plain values."""
+        trials = [
+            {
+                "option": each.option,
+                "title": each.title,
+                "settings": plain(each.values),
+                "for_more_cache": each.for_more_cache,
+            }
+            for each in self.candidates
+        ]
+        return {**vars(self), "candidates": trials, "left_out": _reasons(self.left_out)}
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What was found. settings: below `serve`, that are better than those of the release in force.
+
+    control: requests/s of the restored release, as a ratio to what they were at first, with the
+    95 % interval; None where it was not measured again. trouble: why it was not restored.
+    """
+
+    host: str
+    goal: Goal
+    base: Measured
+    best: Measured
+    trials: tuple[Trial, ...]
+    left_out: tuple[LeftOut, ...]
+    settings: Mapping[str, object]
+    control: Mean | None
+    kept: bool
+    interrupted: bool
+    trouble: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 where what ran before does not run again."""
+        return 1 if self.trouble else 0
+
+    @property
+    def gain(self) -> Mean | None:
+        """Return the requests/s of the best as a ratio to the release in force; None without.
+
+        The best was chosen by these rounds, so the interval is as wide as those of the trials.
+        """
+        if not self.settings:
+            return None
+        return ratio(rates(self.best.rounds), rates(self.base.rounds), len(self.trials))
+
+    @property
+    def use(self) -> float:
+        """Return the largest share of a limit that the best needs, a mean over the rounds."""
+        return geometric_mean([self.goal.use(load) for load in self.best.rounds]).value
+
+    @property
+    def line(self) -> str:
+        """Return the result in a sentence."""
+        reached = "meets" if self.use <= 1 else "misses"
+        goal = f"{reached} {self.goal} ({percent(self.use)} of the nearest limit)"
+        words = f"{_count(len(self.trials), 'trial')}: "
+        if gain := self.gain:
+            words += (
+                f"requests/s x {gain.value:.2f} (95 %: {gain.low:.2f} to {gain.high:.2f}) with "
+                f"{_count(len(self.settings), 'setting')}; the best {goal}"
+            )
+        else:
+            words += f"none is shown to be better than the release in force, which {goal}"
+        return f"interrupted after {words}" if self.interrupted else words
+
+    @property
+    def paste(self) -> str:
+        """Return the settings as YAML for the inventory; empty where none is better."""
+        if not self.settings:
+            return ""
+        return yaml.safe_dump({"serve": plain(self.settings)}, sort_keys=False)
+
+    def values(self) -> dict[str, Any]:
+        """Return the values of the `tune` event."""
+        return {
+            "goal": str(self.goal),
+            "line": self.line,
+            "settings": plain(self.settings),
+            "paste": self.paste,
+            "gain": vars(self.gain) if self.gain else None,
+            "use": self.use,
+            "base": {"answers": self.base.answers.values(), "rounds": self.base.rounds},
+            "left_out": _reasons(self.left_out),
+            "control": vars(self.control) if self.control else None,
+            "kept": self.kept,
+            "interrupted": self.interrupted,
+            "trouble": self.trouble,
+        }
+
+
+def _reasons(left_out: tuple[LeftOut, ...]) -> list[dict[str, str]]:
+    return [vars(each) for each in left_out]
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'s'[: number != 1]}"

@@ -1,0 +1,76 @@
+"""The result of a tune run on a terminal, and what one would try."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from onecard.console.live_line import rough
+from onecard.console.whole_table import print_whole
+from onecard.measure.tune.candidates import LeftOut
+from onecard.measure.tune.result import TunePlan, TuneResult
+from onecard.statistics.geometric_mean import Mean
+
+
+def print_plan(plan: TunePlan, console: Console) -> None:
+    """Print each trial that would be made, what is left out, and how long a trial takes."""
+    for number, each in enumerate(plan.candidates, start=1):
+        note = "  (only where the KV cache is nearly full)" if each.for_more_cache else ""
+        console.print(f"trial {number}: {each.title}{note}", markup=False)
+    _print_left_out(plan.left_out, console)
+    if plan.trial_s is not None:
+        words = f"a trial took {rough(plan.trial_s)} here"
+    elif plan.start_s is not None:
+        words = f"a trial takes a start, {rough(plan.start_s)} here, and its load"
+    else:
+        words = "how long a trial takes is not known before the first one"
+    console.print(
+        f"{words}; the budget is {rough(plan.budget_s)}, and nothing was changed", soft_wrap=True
+    )
+
+
+def print_tune(found: TuneResult, console: Console) -> None:
+    """Print each trial with its gain, what was left out, the result, and what to paste."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for index, name in enumerate(("trial", "requests/s", "share of limit", "took", "outcome")):
+        table.add_column(name, justify="right" if 0 < index < 4 else "left", no_wrap=True)
+    for trial in found.trials:
+        judged = trial.judgement
+        row = (trial.candidate.title, _ratio(judged.gain), _ratio(judged.use), rough(trial.seconds))
+        style = "green" if trial.is_better else ""
+        table.add_row(*row, judged.outcome, style=style)
+    if found.trials:
+        print_whole(table, console)
+        console.print(
+            "ratios to the best so far, of the same requests in turn; their intervals hold together"
+        )
+    for trial in found.trials:
+        if trial.judgement.gain is None:
+            console.print(
+                f"{trial.candidate.title}: {trial.judgement.reason}", markup=False, soft_wrap=True
+            )
+    _print_left_out(found.left_out, console)
+    if (control := found.control) is not None:
+        moved = "" if control.low <= 1 <= control.high else ": the box itself has changed meanwhile"
+        console.print(
+            f"the release in force, measured again at the end: requests/s {_ratio(control)}{moved}",
+            style="yellow" if moved else None,
+            soft_wrap=True,
+        )
+    console.print(f"\n{found.line}", style="bold", markup=False, soft_wrap=True)
+    if found.paste:
+        kept = "in force now; to keep them with the next deploy, paste" if found.kept else "paste"
+        console.print(f"{kept} into inventory/host_vars/{found.host}.yml:\n", soft_wrap=True)
+        console.print(found.paste, markup=False, end="")
+
+
+def _print_left_out(left_out: tuple[LeftOut, ...], console: Console) -> None:
+    for each in left_out:
+        console.print(f"left out: {each.option}: {each.reason}", markup=False, soft_wrap=True)
+
+
+def _ratio(found: Mean | None) -> str:
+    if found is None:
+        return "-"
+    return f"x {found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
