@@ -5,7 +5,7 @@ All text is plain text, a model's answer too. The writers escape it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
@@ -79,6 +79,19 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[object, ...], ...]
     note: str = ""
+
+    @classmethod
+    def of_events(
+        cls,
+        key: str,
+        caption: str,
+        columns: tuple[Column, ...],
+        events: Iterable[Mapping[str, Any]],
+        note: str = "",
+    ) -> Table:
+        """Return a table with a row for each event: a column's key is that of its value."""
+        rows = tuple(tuple(event.get(each.key) for each in columns) for event in events)
+        return cls(key, caption, columns, rows, note)
 
     def filled(self) -> Table:
         """Return the table without its empty columns; the first column stays."""

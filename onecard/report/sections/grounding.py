@@ -142,7 +142,7 @@ def _curve(curve: Event) -> Iterator[Block]:
             references=_references(curve),
         ),
     )
-    yield Table(
+    yield Table.of_events(
         "grounding-points",
         "The same in numbers, over all kinds of text",
         (
@@ -154,19 +154,11 @@ def _curve(curve: Event) -> Iterator[Block]:
             Column("low", "95 % from", Kind.SHARE),
             Column("high", "to", Kind.SHARE),
         ),
-        tuple(
-            tuple(
-                point.get(key)
-                for key in (
-                    "target_tokens", "prompt_tokens", "asked", "right", "accuracy", "low", "high",
-                )
-            )
-            for point in points
-        ),
+        points,
         "Wilson's interval for a share. A request that exceeds the context is not counted wrong. "
         "Each kind of text has questions about the same pictures. The more alike the answers about "
         "one picture are, the fewer the intervals count them.",
-    )  # fmt: skip
+    )
 
 
 def _by_prefix(cells: Sequence[Event], curve: Event) -> Iterator[Block]:

@@ -51,11 +51,16 @@ def _finding(found: Event) -> str:
     )
 
 
+def pairs_of(found: Event) -> list[Event]:
+    """Return what was sent twice: texts by length, then a picture."""
+    return [*(found.get("texts") or ()), *filter(None, (found.get("picture"),))]
+
+
 def _pairs(found: Event) -> Iterator[Block]:
-    pairs = [*(found.get("texts") or ()), *filter(None, (found.get("picture"),))]
+    pairs = pairs_of(found)
     if not pairs:
         return
-    yield Table(
+    yield Table.of_events(
         "reuse-pairs",
         "Time to the first token about new texts and pictures, and about the same again",
         (
@@ -67,16 +72,14 @@ def _pairs(found: Event) -> Iterator[Block]:
             Column("high", "to", Kind.RATIO, "ratio"),
             Column("hits", "found in the cache", Kind.COUNT),
         ),
-        tuple((_about(pair), *(pair.get(key) for key in _KEYS)) for pair in pairs),
+        ({**pair, "what": about(pair)} for pair in pairs),
         "Found: tokens of a text, or pictures, on average. A picture stands behind another text "
         "each time, so that its own cache alone counts.",
     )
 
 
-_KEYS = ("first_s", "again_s", "ratio", "low", "high", "hits")
-
-
-def _about(pair: Event) -> str:
+def about(pair: Event) -> str:
+    """Return what was sent twice: `3,481 tokens`, `a picture`."""
     return f"{numbers.count(pair['tokens'])} tokens" if pair.get("tokens") else "a picture"
 
 
@@ -84,24 +87,16 @@ def _turns(found: Event, note: str) -> Table:
     at_once: Event = found.get("at_once") or {}
     times = at_once.get("ttfts_s") or ()
     each = ", ".join(numbers.seconds(seconds) for seconds in times)
-    return Table(
+    return Table.of_events(
         "reuse-turns",
         "A conversation about one long text",
         (
-            Column("turn", "turn"),
+            Column("number", "turn", Kind.COUNT),
             Column("prompt_tokens", "tokens", Kind.COUNT),
             Column("ttft_s", "TTFT", Kind.SECONDS),
             Column("hits", "tokens found in the cache", Kind.COUNT),
         ),
-        tuple(
-            (
-                str(turn.get("number")),
-                turn.get("prompt_tokens"),
-                turn.get("ttft_s"),
-                turn.get("hits"),
-            )
-            for turn in found.get("turns") or ()
-        ),
+        found.get("turns") or (),
         f"Then {at_once.get('requests')} questions about it at once, each to its first token: "
         f"{each}; {numbers.count(at_once.get('hits'))} tokens found in all. {note}",
     )

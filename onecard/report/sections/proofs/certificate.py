@@ -55,7 +55,19 @@ def section(evidence: Evidence) -> Section:
 
 
 def _loads(loads: Sequence[Event], found: Event, run: Run) -> Table:
-    return Table(
+    rows = (
+        {
+            **load,
+            "load": _name(load),
+            "verdict": _verdict(load),
+            "kv_use": load.get("kv_use_peak") if load.get("kv_use") is None else load["kv_use"],
+            "kv_use_expected": found.get("kv_use_expected")
+            if load["name"] == "different"
+            else None,
+        }
+        for load in loads
+    )
+    return Table.of_events(
         "certificate-loads",
         "What each load took",
         (
@@ -69,20 +81,7 @@ def _loads(loads: Sequence[Event], found: Event, run: Run) -> Table:
             Column("preemptions", "pre-empted", Kind.COUNT),
             Column("prefix_hits", "tokens from the cache", Kind.COUNT),
         ),
-        tuple(
-            (
-                _name(load),
-                _verdict(load),
-                load.get("at_once"),
-                load.get("last_in_s"),
-                load.get("first_end_s"),
-                _first(load.get("kv_use"), load.get("kv_use_peak")),
-                found.get("kv_use_expected") if load.get("name") == "different" else None,
-                load.get("preemptions"),
-                load.get("prefix_hits"),
-            )
-            for load in loads
-        ),
+        rows,
         f"KV used: while all were in, else the most of any sample. {source(run)}",
     )
 
@@ -93,19 +92,8 @@ def _requests(loads: Sequence[Event]) -> Table:
         times = list(enumerate(load.get("times") or (), start=1))
         if len(times) > _LISTED:
             times[_LISTED // 2 : -(_LISTED // 2)] = []
-        rows += [
-            (
-                _name(load),
-                number,
-                each.get("prompt_tokens"),
-                each.get("completion_tokens"),
-                each.get("ttft_s"),
-                each.get("tpot_s"),
-                each.get("latency_s"),
-            )
-            for number, each in times
-        ]
-    return Table(
+        rows += [{**each, "load": _name(load), "number": number} for number, each in times]
+    return Table.of_events(
         "certificate-requests",
         "Their requests, in the order in which they came in",
         (
@@ -117,7 +105,7 @@ def _requests(loads: Sequence[Event]) -> Table:
             Column("tpot_s", "each token", Kind.SECONDS),
             Column("latency_s", "whole answer", Kind.TENTHS),
         ),
-        tuple(rows),
+        rows,
         f"Of more than {_LISTED} the first and the last {_LISTED // 2}."
         if any(len(load.get("times") or ()) > _LISTED for load in loads)
         else "",
@@ -130,10 +118,6 @@ def _verdict(load: Event) -> Verdict:
     if verdict == "held":
         return Verdict(verdict, Tone.GOOD)
     return Verdict(verdict, Tone.QUIET if is_more and verdict != "failed" else Tone.BAD)
-
-
-def _first(*values: object) -> object:
-    return next((value for value in values if value is not None), None)
 
 
 def _name(load: Event) -> str:

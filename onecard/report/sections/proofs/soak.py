@@ -56,10 +56,10 @@ def _levels(found: Event, samples: Sequence[Event], run: Run) -> Table:
         levels = [each for sample in samples if (each := _gib(sample, key)) is not None]
         growth: Event = found.get(f"{key}_growth_gib") or {}
         if levels:
-            change = (growth.get(each) for each in ("change", "low", "high"))
-            rows.append((name, levels[0], max(levels), levels[-1], *change))
+            first, most, last = levels[0], max(levels), levels[-1]
+            rows.append({**growth, "what": name, "first": first, "most": most, "last": last})
     kv = tuple(numbers.share(found.get(f"kv_use_{each}")) for each in ("before", "peak", "after"))
-    return Table(
+    return Table.of_events(
         "soak-levels",
         "Memory over time",
         (
@@ -71,7 +71,7 @@ def _levels(found: Event, samples: Sequence[Event], run: Run) -> Table:
             Column("low", "95 % from", Kind.GIB),
             Column("high", "to", Kind.GIB),
         ),
-        tuple(rows),
+        rows,
         "Change: over the last two thirds of the time. KV cache in use: "
         f"{kv[0]} before, {kv[1]} at most, {kv[2]} after the last answer. {source(run)}",
     )
@@ -94,15 +94,15 @@ def _times(found: Event) -> Table:
             f"(95 %: {numbers.three_digits(drift['low'])} to "
             f"{numbers.three_digits(drift['high'])})."
         )
-    return Table(
+    return Table.of_events(
         "soak-times",
         "Times of the answers",
         (
             Column("what", ""),
             *(Column(each, each, Kind.SECONDS, "times") for each in ("p50", "p95", "p99")),
         ),
-        tuple(
-            (name, *((found.get(key) or {}).get(each) for each in ("p50", "p95", "p99")))
+        (
+            {**(found.get(key) or {}), "what": name}
             for name, key in (("first token", "ttft_s"), ("whole answer", "latency_s"))
         ),
         words,
@@ -115,6 +115,7 @@ def _curves(samples: Sequence[Event]) -> Iterator[Plot]:
         ("memory", "Main memory of the server's processes", "GiB", "process"),
         ("cards", "Memory of the cards", "GiB", "card"),
     )
+    samples = [sample for sample in samples if sample.get("at_s") is not None]
     for key, title, label, name in lines:
         points = [
             (float(sample["at_s"]) / 60, value)
