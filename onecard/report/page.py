@@ -20,6 +20,7 @@ from onecard.report.sections import (
     questions,
     scaling,
     trouble,
+    verdict,
 )
 from onecard.report.sections.economy import cost, reuse
 from onecard.report.sections.load import sweep
@@ -29,6 +30,7 @@ from onecard.report.sections.proofs import certificate, soak, tuning
 def page(evidence: Evidence) -> Page:
     """Return the page of one host."""
     sections = (
+        verdict.section(evidence),
         attention.section(evidence),
         hardware.section(evidence),
         hardware.reproduction(evidence),
@@ -103,13 +105,6 @@ def _summary(evidence: Evidence) -> Iterator[str]:
     longest = scaling.longest_answered(evidence)
     if longest and longest.ctx:
         yield f"Configured for {numbers.count(longest.ctx)} tokens, {_answered(longest)}."
-    certified = evidence.latest("certify", "certificate")
-    if certified is not None:
-        yield f"Under load it {(certified.last('certificate') or {}).get('line')}."
-    stress = evidence.latest("stress", "curve")
-    verdict = (stress.last("curve") or {}).get("verdict") if stress else None
-    if verdict:
-        yield str(verdict).rstrip(".") + "."
     if smoke is None and not evidence.runs:
         yield "Nothing has been recorded yet."
 
@@ -146,11 +141,6 @@ def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
     if longest := scaling.longest_answered(evidence):
         yield _longest(longest)
     start = evidence.start
-    if start is not None:
-        at_once = (start.event.get("memory") or {}).get("kv_concurrency")
-        if at_once:
-            ctx = numbers.count(start.event.get("ctx"))
-            yield KeyFigure(numbers.ratio(at_once), f"requests of {ctx} tokens at once")
     bench = evidence.latest("bench", "load")
     rates = [load.get("generation_tokens_per_s") or 0 for load in sweep(bench)] if bench else []
     if rates:

@@ -409,6 +409,22 @@ def tune() -> Events:
     ]
 
 
+def cache(*, ratio: float = 0.14) -> Events:
+    """Prefix caching is on. ratio: what a text takes the second time, by the first."""
+    pair = {
+        "what": "text", "tokens": 3481, "repeats": 4, "first_s": 0.398, "again_s": 0.398 * ratio,
+        "ratio": ratio, "low": ratio / 1.3, "high": ratio * 1.3, "hits": 3456.0,
+    }  # fmt: skip
+    found = {
+        "event": "cache", "is_on": True, "block_tokens": 128, "pays_from": 3481,
+        "finding": "prefix caching pays from 3,481 tokens on", "picture": None, "texts": [pair],
+        "tokens": {"off": 479349, "on": 441505, "share": 0.079},
+        "turns": [{"number": 1, "prompt_tokens": 3513, "ttft_s": 0.727, "hits": 0.0}],
+        "at_once": {"requests": 2, "ttfts_s": [0.057, 1.2], "hits": 6912.0},
+    }  # fmt: skip
+    return [server(65536), found]
+
+
 def failed_deploy() -> Events:
     diagnosis = {
         "rule": "max-num-seqs-above-blocks", "line": "ValueError: max_num_seqs (1024) exceeds ...",

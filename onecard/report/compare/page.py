@@ -10,6 +10,7 @@ from onecard.report.blocks.blocks import (
     Block,
     Column,
     KeyFigure,
+    Missing,
     Page,
     Paragraph,
     Section,
@@ -17,10 +18,11 @@ from onecard.report.blocks.blocks import (
     Tone,
     Warn,
 )
+from onecard.report.compare import proof_tables, tables
 from onecard.report.compare import rows as compare_rows
 from onecard.report.compare import smokes as compare_smokes
-from onecard.report.compare import tables
 from onecard.report.compare.plots import grounding_plot, load_plot
+from onecard.report.compare.proof_tables import PROOFS, ProofTable
 from onecard.report.compare.smokes import steady
 from onecard.report.evidence.evidence import Event, Evidence, SmokeResult
 from onecard.report.evidence.noise import Comparison
@@ -37,6 +39,7 @@ def compare(a: Evidence, b: Evidence) -> Page:
     stress = _runs(a, b, lambda side: side.latest("stress", "curve"))
     loads = _runs(a, b, lambda side: side.latest("bench", "load"))
     sections = (
+        Section("verdict", "Verdict", (proof_tables.verdict_table(a, b),)),
         _attention(a, b),
         _what(a, b),
         _section("latency", "Latency", smokes, (tables.latency(a, b),)),
@@ -54,6 +57,7 @@ def compare(a: Evidence, b: Evidence) -> Page:
             loads,
             (_loads(loads_changed), load_plot(a, b), tables.load_table(a, b)),
         ),
+        *(_proof(a, b, each) for each in PROOFS),
         _section("questions", "Picture questions", smokes, (tables.questions(a, b),)),
     )
     change = steady(a, b)
@@ -65,6 +69,17 @@ def compare(a: Evidence, b: Evidence) -> Page:
         sections=tuple(section for section in sections if section is not None),
         foot=foot(),
     )
+
+
+def _proof(a: Evidence, b: Evidence, proof: ProofTable) -> Section:
+    """Return the comparison of what one command proves, or that command for a side without it."""
+    runs = _runs(a, b, lambda side: side.latest(proof.kind, proof.event))
+    missing = tuple(
+        Missing(f"Not measured on {letter}.", f"invoke {proof.kind} --host {side.host}")
+        for letter, side in (("A", a), ("B", b))
+        if side.latest(proof.kind, proof.event) is None
+    )
+    return _section(proof.key, proof.title, runs, missing or (proof.table(a, b),))
 
 
 def _runs(
@@ -97,7 +112,7 @@ def _attention(a: Evidence, b: Evidence) -> Section | None:
         for letter, side in (("A", a), ("B", b))
         for text in attention.findings(side)
     ]
-    return Section("attention", "Read this first", tuple(found)) if found else None
+    return Section("attention", "Wrong or in doubt", tuple(found)) if found else None
 
 
 def _unlike(a: Evidence, b: Evidence) -> Iterator[str]:

@@ -19,6 +19,7 @@ from onecard.report.compare.rows import (
 from onecard.report.compare.smokes import smokes
 from onecard.report.evidence.evidence import Event, Evidence
 from onecard.report.evidence.noise import TYPICAL, Comparison, Times, difference_of_shares, ratio
+from onecard.report.evidence.vision_safe import effective_counts
 from onecard.report.sections import load, load_names, memory, scaling
 from onecard.report.sections.slowdown import load_times
 from onecard.statistics.percentile import percentile
@@ -162,7 +163,7 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
     rows: list[Row] = []
     for length in (length for length in left if length in right):
         one, two = left[length], right[length]
-        change = difference_of_shares(_effective_counts(one), _effective_counts(two))
+        change = difference_of_shares(effective_counts(one), effective_counts(two))
         if change is not None:
             rows.append(
                 (
@@ -184,13 +185,6 @@ def grounding(a: Evidence, b: Evidence) -> Table | None:
     )
     note = "Difference of two shares with Newcombe's interval; “within noise” when it holds 0."
     return Table("grounding-table", "Right by length", columns, tuple(rows), note) if rows else None
-
-
-def _effective_counts(point: Event) -> tuple[float, float]:
-    """Return the right answers and all, both as effective numbers of independent answers."""
-    total, effective = point.get("asked") or 0, point.get("effective")
-    each = effective / total if effective and total else 1.0
-    return each * (point.get("right") or 0), each * total
 
 
 def _points(side: Evidence) -> dict[int, Event]:

@@ -21,7 +21,7 @@ def section(evidence: Evidence) -> Section | None:
     found = tuple(findings(evidence))
     if not found:
         return None
-    return Section("attention", "Read this first", tuple(Warn(text) for text in found))
+    return Section("attention", "Wrong or in doubt", tuple(Warn(text) for text in found))
 
 
 def findings(evidence: Evidence) -> Iterator[str]:

@@ -19,6 +19,7 @@ from onecard.measure.length import text_of
 from onecard.measure.metrics import MetricsWatch
 from onecard.measure.texts import KINDS, words_of
 from onecard.statistics.clusters import correlation, effective_size
+from onecard.statistics.geometric_mean import Mean, geometric_mean, ratio_of
 from onecard.statistics.percentile import percentile
 from onecard.statistics.share_interval import Z_95, difference, wilson
 from onecard.statistics.t_quantile import student_t, within
@@ -275,3 +276,16 @@ def test_metrics_are_watched_from_first_to_last() -> None:
     assert watch.load.prompt_tokens in {0, 4}
     assert 0 < (watch.load.kv_use_peak or 0) <= 0.5
     assert watch.load.generation_tokens is None
+
+
+def test_a_ratio_of_means_holds_the_true_one_as_often_as_it_claims() -> None:
+    chance = random.Random(3)
+
+    def mean() -> Mean:
+        return geometric_mean([math.exp(chance.gauss(0, 0.3)) for _ in range(8)])
+
+    found = [ratio_of(mean(), mean()) for _ in range(400)]
+    held = sum(each.low <= 1 <= each.high for each in found)
+    assert 0.93 <= held / 400 <= 0.99
+    exact = ratio_of(Mean(2.0, 2.0, 2.0), Mean(6.0, 3.0, 12.0))
+    assert (exact.value, exact.low, exact.high) == pytest.approx((3.0, 1.5, 6.0))

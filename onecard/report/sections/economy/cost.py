@@ -17,11 +17,15 @@ from onecard.report.sections.load_names import offered, shape
 _BY_BOTH, _VLLM = "by both", "vllm bench serve"
 
 
-def section(evidence: Evidence) -> Section | None:
-    """Return what was spent and what tokens cost; None where no record has a price."""
+def section(evidence: Evidence) -> Section:
+    """Return what was spent and what tokens cost, or the command that measures it."""
     price = price_of(evidence)
     if price is None:
-        return None
+        nothing = Missing(
+            "No record has a price, so the cost is unknown. Set price_per_hour for the host, or:",
+            f"invoke bench --host {evidence.host} -e price_per_hour=1.39",
+        )
+        return Section("cost", "Cost", (nothing,))
     blocks: list[Block] = [Paragraph(" ".join(_spent(evidence, price)))]
     run = evidence.latest("bench", "load")
     if run is None:
