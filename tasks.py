@@ -32,13 +32,15 @@ JSON = "print one JSON document on standard output, and nothing else"
         "reboot": "reboot the box if the driver needs it, and continue",
         "parallel": PARALLEL,
         "timings": "show where the time went, in ms",
+        "warm": "at the end, fill the compile caches by a start with the host's settings and a stop",
         "json": JSON,
     }
 )
 @task_body
 def provision(
-    c, host="", check=False, diff=False, reboot=False, parallel="8", timings=False, json=False
-):
+    c, host="", check=False, diff=False, reboot=False, parallel="8", timings=False, warm=False,
+    json=False,
+):  # fmt: skip
     """Install everything the server needs; safe to run again."""
     from onecard.commands import provision as run
 
@@ -51,6 +53,7 @@ def provision(
         parallel=at_once,
         timings=timings,
         as_json=json,
+        warm=warm,
     )
 
 

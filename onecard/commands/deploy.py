@@ -16,7 +16,7 @@ from onecard.cli.output import print_json, show_error
 from onecard.commands.deploy_flags import words
 from onecard.console.host_console import progress_console
 from onecard.credentials.secret_store import find
-from onecard.deploy import memory_table
+from onecard.deploy import memory_table, start_table
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment import Deployment, deploy_host
 from onecard.deploy.deployment_record import note_deployment
@@ -102,6 +102,8 @@ def _print(done: Deployment) -> None:
         f"release {start.release}, answered after {start.seconds or 0:.1f} s",
         soft_wrap=True,
     )
+    if not start.already:
+        start_table.print_start(start, output)
     memory_table.print_memory(
         start.tracker.facts, start.memory, done.planned, done.now_known, output
     )

@@ -29,12 +29,15 @@ def provision(
     parallel: int,
     timings: bool,
     as_json: bool,
+    warm: bool = False,
 ) -> int:
     """Bring the hosts to what their roles want; return the worst exit code.
 
     reboot: a box may be rebooted where a change needs it. parallel: hosts at once, at most.
-    timings: show where the time went.
+    timings: show where the time went. warm: fill the compile caches by a start and a stop.
     """
+    if warm and check:
+        raise UsageError("--warm starts the server, and --check changes nothing; leave one out")
     reports = _run(
         requested,
         check=check,
@@ -43,6 +46,7 @@ def provision(
         command="provision",
         reboot=reboot,
         parallel=parallel,
+        warm=warm,
     )
     if timings and not as_json:
         from onecard.console.timings_table import print_timings
@@ -98,6 +102,7 @@ def _run(
     command: str,
     parallel: int,
     reboot: bool = False,
+    warm: bool = False,
 ) -> list[HostReport]:
     before = Timings()
     before.since_start("interpreter, Invoke, imports")
@@ -133,6 +138,13 @@ def _run(
         parallel=parallel,
         before=before.stages,
     )
+    if warm:
+        _warm(requested, reports)
+    _show(reports, as_json=as_json, check=check)
+    return reports
+
+
+def _show(reports: list[HostReport], *, as_json: bool, check: bool) -> None:
     for report in reports:
         if report.error:
             # SSH errors name the host themselves.
@@ -146,4 +158,14 @@ def _run(
         from onecard.console.host_console import recap
 
         recap(reports, Console(highlight=False), check=check)
-    return reports
+
+
+def _warm(requested: str, reports: list[HostReport]) -> None:
+    """Fill the compile caches of the hosts that are provisioned, one after another."""
+    from onecard.commands.running.warm import warm
+
+    # Read again: provision has written the lock of a host that had none.
+    hosts = {host.name: host for host in targets.chosen_hosts(requested)}
+    for report in reports:
+        if report.exit_code == 0:
+            warm(hosts[report.host], report)

@@ -8,7 +8,7 @@ from typing import Any
 
 import roles
 from onecard.console.host_console import HostConsole
-from onecard.deploy import memory_table
+from onecard.deploy import memory_table, start_table
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.startup_check import StartupCheck
 from onecard.deploy.watch import StartWatch, check_installed
@@ -71,7 +71,9 @@ class Deployment:
     def to_json(self) -> dict[str, Any]:
         """Return plain values for --json."""
         error = self.error
-        facts = self.check.first.tracker.facts if self.check else None
+        start = self.check.first if self.check else None
+        facts = start.tracker.facts if start else None
+        is_new = start is not None and start.answered and not start.already
         return {
             "host": self.host.name,
             "status": "failed" if error else "changed" if self.changes.changes else "ok",
@@ -83,6 +85,7 @@ class Deployment:
             **(self.check.to_json() if self.check else {}),
             "memory": memory_table.measured(facts) if facts else {},
             "planned": self.planned.to_json() if self.planned else None,
+            **({"start": start_table.start_budget(start)} if start and is_new else {}),
             **({"error": error.message} if error else {}),
         }
 

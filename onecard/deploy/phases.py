@@ -37,6 +37,7 @@ class PhaseConsole:
         if event.kind is EventKind.PHASE:
             self._print(event.at, event.phase.title)
             self._live.begin(event.phase.title)
+            self._shown = time.monotonic()  # a bar of a phase that is soon over is no news
         elif event.kind is EventKind.ANSWERED:
             self._print(event.at, "answered")
         elif event.kind is EventKind.PROGRESS and event.fraction is not None:
@@ -52,7 +53,7 @@ class PhaseConsole:
         self._live.update(f"{event.phase.title} {event.text}", fraction)
         if not self._live.shown and time.monotonic() - self._shown > 5:
             self._shown = time.monotonic()
-            left = f", {self._live.left}" if self._live.left else ""
+            left = f", {self._live.left}" if self._live.left.endswith("left") else ""
             self._print(event.at, f"{event.phase.title} {100 * fraction:.0f} %{left}")
 
     def close(self) -> None:

@@ -50,6 +50,7 @@ class HostReport:
     reboot_needed: what could be done is done, and the rest waits for a reboot.
     pending: with --check, the changes that would be made; `changed` counts them.
     timings: where the time went, stage by stage.
+    warm: with --warm, what filled the compile caches, or why nothing did.
     """
 
     host: str
@@ -62,6 +63,7 @@ class HostReport:
     reboot_needed: bool = False
     pending: list[dict[str, Any]] = field(default_factory=list)
     timings: Timings = field(default_factory=Timings)
+    warm: str = ""
 
     @property
     def ok(self) -> int:
@@ -124,6 +126,8 @@ class HostReport:
             shown["reboot_needed"] = True
         if self.pending:
             shown["pending"] = self.pending
+        if self.warm:
+            shown["warm"] = self.warm
         if self.timings.stages:
             shown["timings"] = self.timings.to_json()
         return shown

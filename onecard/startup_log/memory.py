@@ -34,6 +34,7 @@ class MemoryFacts:
         initialisation.
     dtype: of the computation, such as bfloat16. quantization: of the weights, empty for none.
     eager: whether compilation and CUDA graphs are switched off.
+    compile_cached: whether torch.compile's result came from a cache of an earlier start.
     prefix_caching: whether the KV cache of what prompts have in common is reused.
     """
 
@@ -58,6 +59,7 @@ class MemoryFacts:
     profile_s: float | None = None
     graphs_s: float | None = None
     engine_s: float | None = None
+    compile_cached: bool | None = None
 
 
 def _integer(text: str) -> int:
@@ -65,7 +67,7 @@ def _integer(text: str) -> int:
 
 
 def _boolean(text: str) -> bool:
-    return text == "True"
+    return text in ("True", "Directly load")
 
 
 _CONVERTERS: dict[str, Callable[[str], object]] = {
@@ -103,6 +105,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("attention block size to", r"block size to (?P<block_tokens>\d+) tokens"),
         ("torch.compile take", r"takes? (?P<compile_s>[\d.]+) s in total"),
         ("torch.compile took", r"took (?P<compile_s>[\d.]+) s in total"),
+        ("Directly load", r"(?P<compile_cached>Directly load) "),
+        ("saved AOT compiled function", r"(?P<compile_cached>saved) AOT"),
         ("profiling/warmup run took", r"run took (?P<profile_s>[\d.]+) s"),
         ("Memory profiling takes", r"profiling takes (?P<profile_s>[\d.]+) seconds"),
         (

@@ -121,8 +121,9 @@ class StartTracker:
                 stamp += _YEAR
             self._now = max(self._now, stamp)
         if self._since is None:
-            self._since = self._now
-            self._states[Phase.PROCESS] = PhaseState(Phase.PROCESS, started=self._now)
+            # The caller's clock began with the start, before the first line: imports come first.
+            self._since = self._now if at is None else 0.0
+            self._states[Phase.PROCESS] = PhaseState(Phase.PROCESS, started=self._since)
 
     def _take(self, line: LogLine, events: list[Event]) -> None:
         message = line.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import time
@@ -12,16 +13,20 @@ import paramiko
 import pytest
 import testinfra
 import yaml
+from rich.console import Console
 
 from onecard.box import paths
+from onecard.deploy.console import DeployConsole
+from onecard.deploy.warm import warm_host
 from onecard.facts import Facts
 from onecard.fit.on_host import settle
 from onecard.inventory.load import load
 from onecard.inventory.lock_files import with_lock
 from onecard.inventory.override import override
 from onecard.resources.files.file import File
+from onecard.ssh.login import connected
 from roles import serve
-from tests.box.conftest import PROJECT, SERVER, Box, Controller
+from tests.box.conftest import PROJECT, SERVER, Box, Controller, in_force
 
 pytestmark = pytest.mark.box
 
@@ -276,10 +281,26 @@ def test_stop_start_and_logs(controller: Controller, box: Box, deployed: Any) ->
     assert controller.invoke("stop", "--host", "sandbox").returncode == 0
     assert box("pgrep -f 'bin/vllm serve' || true") == ""
     assert controller.json("status", "--host", "sandbox", code=1)["status"] == "inactive"
+    assert warmed(controller) == "not warmed: on a CPU with enforce_eager a start compiles nothing"
+    release = in_force(controller)["number"]
+    host = load(controller.inventory).hosts["box1"]
+    with connected(host, controller.inventory / "known_hosts") as opened:
+        console = DeployConsole(Console(file=io.StringIO()), host.name)
+        found = warm_host(opened, host, console, deployed=True)  # of what a GPU would compile
+    assert found.line.startswith(f"warmed: release {release} answered after")
+    assert controller.json("status", "--host", "sandbox", code=1)["status"] == "inactive"
     assert controller.invoke("start", "--host", "sandbox").returncode == 0
+    assert warmed(controller) == "not warmed: a server runs already (active)"
     lines = controller.invoke("logs", "--host", "sandbox", "--lines", "500")
     assert lines.returncode == 0
     assert "Application startup complete" in lines.stdout
+
+
+def warmed(controller: Controller) -> str:
+    """Return what `provision --warm` says of the host's caches."""
+    (host,) = controller.json("provision", "--host", "sandbox", "--warm")["hosts"]
+    assert (host["status"], host["changed"]) == ("ok", 0)
+    return str(host["warm"])
 
 
 def _digest(path: Path) -> str:

@@ -38,6 +38,8 @@ from tests.faults.work import DEPLOY
 pytestmark = pytest.mark.box
 
 VOLUME = "/workspace/onecard"
+# What a start has compiled, and when.
+CACHES = f"find {paths.CACHE}/ -path '*/vllm/engine/*' -name '*.pyc' -printf '%p %T@\\n'"
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +223,7 @@ def test_upgrade_moves_the_lock_beside_a_running_server(
     controller: Controller, box: Box, good: dict[str, Any]
 ) -> None:
     """From the lock of a computer that resolved it some weeks ago."""
-    kept, server = test_locks.read_lock(controller), box(SERVER)
+    kept, server, caches = test_locks.read_lock(controller), box(SERVER), box(CACHES)
     test_locks.write_lock(controller, test_locks.older(kept))
     checked = controller.json("upgrade", "--host", "box1", "--check")
     assert [each["name"] for each in checked["moved"]] == list(test_locks.OLDER)
@@ -229,6 +231,7 @@ def test_upgrade_moves_the_lock_beside_a_running_server(
     assert shown.returncode == 0, shown.stderr
     assert test_locks.read_lock(controller) == kept
     assert box(SERVER) == server
+    assert caches and set(caches.splitlines()) <= set(box(CACHES).splitlines())
     assert controller.json("upgrade", "--host", "box1")["status"] == "ok"
 
 
@@ -267,7 +270,8 @@ def test_after_a_stop_the_same_release_serves_again(controller: Controller) -> N
     driver = choose_driver(
         controller.inventory.parent, controller.inventory, print, cache=SANDBOX_CACHE
     )
-    before = controller.json("releases", "--host", "box1")
+    before, caches = controller.json("releases", "--host", "box1"), on_box(controller, CACHES)
+    assert caches
     driver.restart("box1")
     assert controller.invoke("status", "--host", "box1").returncode == 3  # another host key
     assert controller.invoke("trust", "--host", "box1", "--replace").returncode == 0
@@ -279,6 +283,7 @@ def test_after_a_stop_the_same_release_serves_again(controller: Controller) -> N
     assert controller.invoke("start", "--host", "box1").returncode == 0
     assert time.monotonic() - began < 300  # 40 s where no other test runs; nothing is downloaded
     assert controller.json("releases", "--host", "box1") == before
+    assert set(caches.splitlines()) <= set(on_box(controller, CACHES).splitlines())
     assert controller.json("smoke", "--host", "box1")["failed"] == 0
 
 

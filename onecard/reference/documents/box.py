@@ -61,6 +61,8 @@ class HostResult(Document):
     """what can be done is done; the rest waits for a reboot"""
     pending: list[PendingChange] = []
     """with `plan` or --check"""
+    warm: str = ""
+    """with --warm: what filled the compile caches, or why nothing did"""
     timings: list[StageTime] = []
     """where the time went; `--timings` shows it"""
 

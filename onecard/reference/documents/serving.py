@@ -148,6 +148,22 @@ class StartResult(Document):
     """the release that serves again"""
 
 
+class StartPart(Document):
+    """A part of a start."""
+
+    phase: str
+    seconds: float
+
+
+class StartBudget(Document):
+    """Where the seconds of a start went."""
+
+    parts: list[StartPart]
+    """together all of ready_s"""
+    savings: list[str]
+    """what would shorten it, a sentence each"""
+
+
 class Deployed(StartResult):
     """A start after `deploy`."""
 
@@ -159,6 +175,8 @@ class Deployed(StartResult):
     memory: dict[str, float]
     """as vLLM logged it, GiB and tokens"""
     planned: FitResult | None
+    start: StartBudget | None = None
+    """where the server was started, and answered"""
     error: str = ""
 
 

@@ -7,11 +7,20 @@ from dataclasses import dataclass
 
 from onecard.records import Run
 from onecard.report.blocks import numbers
-from onecard.report.blocks.blocks import Block, Column, Missing, Plot, Section, Table
+from onecard.report.blocks.blocks import (
+    Block,
+    Column,
+    Missing,
+    Paragraph,
+    Plot,
+    Section,
+    Table,
+)
 from onecard.report.blocks.chart import Bar, BarPart
 from onecard.report.blocks.numbers import Kind
 from onecard.report.evidence.evidence import Event, Evidence
 from onecard.report.evidence.provenance import source
+from onecard.startup_log.budget import budget, savings
 from onecard.statistics.percentile import percentile
 
 MOST_PARTS = 5
@@ -57,11 +66,14 @@ def _start(evidence: Evidence) -> Iterator[Block]:
         yield Missing("No start has been recorded.", f"invoke deploy --host {evidence.host}")
         return
     starts = _starts(evidence)
-    names = dict.fromkeys(str(phase["phase"]) for each in starts for phase in each.event["phases"])
     took = [
-        {str(phase["phase"]): phase.get("seconds") for phase in each.event["phases"]}
+        {
+            part.phase: part.seconds
+            for part in budget(_seconds(each.event), each.event.get("answered_s"))
+        }
         for each in starts
     ]
+    names = dict.fromkeys(name for each in took for name in each)
     total = ("first answer after", *(each.event.get("answered_s") for each in starts))
     runs = {str(each.run.path): each.run for each in starts}
     yield Table(
@@ -86,6 +98,17 @@ def _start(evidence: Evidence) -> Iterator[Block]:
         f"Stacked bars: {words}.",
         Bar(drawn, "seconds"),
     )
+    shorter = savings(_seconds(start.event), start.event.get("memory") or {})
+    if shorter:
+        yield Paragraph(f"What would shorten a start: {'. '.join(map(_sentence, shorter))}.")
+
+
+def _seconds(event: Event) -> dict[str, float]:
+    return {str(phase["phase"]): phase.get("seconds") or 0.0 for phase in event["phases"]}
+
+
+def _sentence(text: str) -> str:
+    return text.replace("`", "")
 
 
 @dataclass(frozen=True)

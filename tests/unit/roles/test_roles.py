@@ -42,7 +42,7 @@ from onecard.resources.system.user import User
 from onecard.settings.serve_refusals import refused_argument, refused_variable
 from onecard.settings.serve_settings import vllm_flags
 from onecard.settings.settings import PROVISION_ROLES
-from roles import serve, services
+from roles import base, serve, services
 from tests.support.facts_support import CARD, box, working
 
 LOCK = Lock.model_validate(
@@ -522,6 +522,28 @@ def test_the_servers_own_variables(hosts: Mapping[str, Host]) -> None:
     assert fingerprint(changed(hosts["a100-1"], serve__environment=reported)) != fingerprint(
         hosts["a100-1"]
     )
+
+
+def test_compile_caches_lie_where_no_release_and_no_upgrade_replaces_them(
+    hosts: Mapping[str, Host],
+) -> None:
+    """On a pod that place is a link to the volume (base.links)."""
+    upgraded = LOCK.model_copy(update={"packages": {**LOCK.packages, "numpy": "2.4.0"}})
+    assert upgraded.key != LOCK.key
+    kinds = ("CACHE", "WORKSPACE")
+
+    def places(host: Host) -> dict[str, str]:
+        given = (line.partition("=") for line in environment(host) if line[0] != "#")
+        return {name: value.strip('"') for name, _, value in given if any(k in name for k in kinds)}
+
+    caches = places(hosts["a100-1"])
+    assert {"VLLM_CACHE_ROOT", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"} <= caches.keys()
+    assert {"PYTHONPYCACHEPREFIX", "FLASHINFER_WORKSPACE_BASE", "XDG_CACHE_HOME"} <= caches.keys()
+    for value in caches.values():
+        assert value == box_paths.CACHE or value.startswith(f"{box_paths.CACHE}/")
+    assert places(replace(hosts["a100-1"], lock=upgraded)) == caches
+    links = {link.path: link.target for link in base.links("/workspace/onecard")}
+    assert links[box_paths.CACHE] == "/workspace/onecard/cache"
 
 
 def test_what_onecard_needs_as_it_is_cannot_be_set(hosts: Mapping[str, Host]) -> None:

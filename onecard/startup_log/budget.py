@@ -1,0 +1,91 @@
+"""Where the seconds of a start go, and what would shorten it.
+
+Pure: the seconds of its phases and what its log reported, as a record holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from onecard.startup_log.phase import Phase
+
+NOT_LOGGED: Final = "not logged"
+WHAT: Final = {
+    Phase.PROCESS.title: "Python, torch and vLLM are imported",
+    Phase.CONFIG.title: "model and flags are read; the engine's processes import the same",
+    Phase.DOWNLOAD.title: "weights come from the hub",
+    Phase.WEIGHTS.title: "weights are read from the disk",
+    Phase.COMPILE.title: "torch.compile",
+    Phase.PROFILE.title: "a full batch is run for its memory; kernels are compiled",
+    Phase.KV_CACHE.title: "memory is set aside; kernels are warmed up",
+    Phase.GRAPHS.title: "CUDA graphs are captured",
+    Phase.API.title: "tokenizer, picture processor, routes",
+    Phase.ANSWER.title: "warm-up: the first picture question",
+    NOT_LOGGED: "before the log's first line",
+}
+_SHORT: Final = 0.1  # of the whole start: less is not worth a word
+_TICK_S: Final = 0.05
+
+
+@dataclass(frozen=True)
+class BudgetPart:
+    """A part of a start. what: what happens in it."""
+
+    phase: str
+    seconds: float
+    what: str
+
+
+def budget(phases: Mapping[str, float], total_s: float | None) -> tuple[BudgetPart, ...]:
+    """Return the parts of a start, which together are all of its seconds.
+
+    phases: seconds by title, in order. total_s: to the first answer, None where it is unknown.
+    """
+    named = dict(phases)
+    rest = (total_s or 0.0) - sum(named.values())
+    if rest >= _TICK_S:
+        named[NOT_LOGGED] = rest
+    return tuple(BudgetPart(name, took, WHAT.get(name, "")) for name, took in named.items())
+
+
+def savings(phases: Mapping[str, float], facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what would shorten a start, a sentence for each part of it that is worth one.
+
+    facts: of the log, under the names of MemoryFacts.
+    """
+    return tuple(_savings(phases, facts))
+
+
+def _savings(phases: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[str]:
+    total = sum(phases.values())
+
+    def took(*parts: Phase) -> float:
+        """Return the seconds of some phases together; 0 where they are a small part."""
+        seconds = sum(phases.get(part.title) or 0.0 for part in parts)
+        return seconds if seconds >= _SHORT * total else 0.0
+
+    compiled = took(Phase.COMPILE, Phase.PROFILE)
+    if compiled and facts.get("eager") is not True and not facts.get("compile_cached"):
+        yield (
+            f"compile and profiling, {compiled:.0f} s: what was compiled stays in the box's caches "
+            "for the next start with the same model, flags and build; `invoke provision --warm` "
+            "fills them ahead"
+        )
+    if weights := took(Phase.WEIGHTS):
+        gib = facts.get("weights_gib")
+        speed = f" ({gib:.1f} GiB, {gib / weights:.1f} GiB/s)" if gib else ""
+        yield f"weights, {weights:.0f} s{speed}: a faster disk"
+    if graphs := took(Phase.GRAPHS):
+        yield (
+            f"CUDA graphs, {graphs:.0f} s: --max-num-seqs below 256 captures fewer; "
+            "--enforce-eager none, at the price of slower answers"
+        )
+    if download := took(Phase.DOWNLOAD):
+        yield f"download, {download:.0f} s: `invoke provision` stores the files ahead"
+    if imports := took(Phase.PROCESS, Phase.CONFIG):
+        yield (
+            f"imports and configuration, {imports:.0f} s: their byte code is cached from the "
+            "first start on; beyond that only faster processor cores help"
+        )
