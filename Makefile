@@ -13,7 +13,7 @@ has_chromium := $(python) -c 'import sys; from tests.support.chromium import exe
 new_enough := import sys; sys.exit(sys.version_info < (3, 10))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint audit docs bench faults fuzz clean
+.PHONY: help venv demo test lint audit docs report bench faults fuzz clean
 
 help:
 	@echo "make venv    set up .venv with the invoke command"
@@ -27,6 +27,7 @@ help:
 	@echo "make fuzz    draw 10,000 and more inputs for every parser (minutes)"
 	@echo "make audit   known vulnerabilities of the installed packages (needs the network)"
 	@echo "make docs    write the generated files, and build the documentation into site/"
+	@echo "make report  measure a sandbox box for docs/report-sandbox.html and its pictures (a quarter of an hour)"
 	@echo "make clean   remove sandbox boxes, .venv and caches"
 
 venv: $(venv)/.installed
@@ -98,6 +99,10 @@ docs: $(venv)/.installed-docs
 	$(python) -m onecard.reference; \
 	NO_MKDOCS_2_WARNING=1 $(venv)/bin/mkdocs build --strict; \
 	echo "docs: open site/index.html"
+
+# The page, its Markdown and its pictures, as the tool writes them.
+report: $(venv)/.installed-test
+	@$(python) -m tests.support.sandbox_report
 
 # Seven rounds, in turn; REPEATS=1 is the short form.
 bench: $(venv)/.installed-test

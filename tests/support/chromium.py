@@ -135,8 +135,11 @@ class Chromium:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def picture(self, path: Path) -> None:
-        """Write the whole page as a PNG."""
+    def picture(self, path: Path, *, whole: bool = True) -> None:
+        """Write the page as a PNG; whole: also what is below the first screen."""
+        if not whole:
+            path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
+            return
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
