@@ -19,7 +19,7 @@ def start_budget(start: StartAttempt) -> dict[str, Any]:
     parts = budget(phases, start.seconds)
     return {
         "parts": [{"phase": part.phase, "seconds": round(part.seconds, 2)} for part in parts],
-        "savings": list(savings(phases, asdict(start.tracker.facts))),
+        "savings": [asdict(each) for each in savings(phases, asdict(start.tracker.facts))],
     }
 
 
@@ -34,8 +34,9 @@ def print_start(start: StartAttempt, console: Console) -> None:
         table.add_row(part.phase, f"{part.seconds:.1f}", part.what)
     table.add_row("together", f"{start.seconds or 0:.1f}", "")
     console.print(table)
-    for line in savings(phases, asdict(start.tracker.facts)):
-        console.print(f"shorter: {line}", soft_wrap=True)
+    for each in savings(phases, asdict(start.tracker.facts)):
+        line = f"shorter: {each.part}, {each.seconds:.0f} s: {each.how}"
+        console.print(line, soft_wrap=True)
 
 
 def seconds_by_phase(start: StartAttempt) -> Mapping[str, float]:

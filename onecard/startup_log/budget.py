@@ -38,6 +38,15 @@ class BudgetPart:
     what: str
 
 
+@dataclass(frozen=True)
+class BudgetSaving:
+    """A part of a start that could be shorter. how: what shortens it."""
+
+    part: str
+    seconds: float
+    how: str
+
+
 def budget(phases: Mapping[str, float], total_s: float | None) -> tuple[BudgetPart, ...]:
     """Return the parts of a start, which together are all of its seconds.
 
@@ -50,15 +59,15 @@ def budget(phases: Mapping[str, float], total_s: float | None) -> tuple[BudgetPa
     return tuple(BudgetPart(name, took, WHAT.get(name, "")) for name, took in named.items())
 
 
-def savings(phases: Mapping[str, float], facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what would shorten a start, a sentence for each part of it that is worth one.
+def savings(phases: Mapping[str, float], facts: Mapping[str, Any]) -> tuple[BudgetSaving, ...]:
+    """Return what would shorten the parts of a start that are worth it.
 
     facts: of the log, under the names of MemoryFacts.
     """
     return tuple(_savings(phases, facts))
 
 
-def _savings(phases: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[str]:
+def _savings(phases: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[BudgetSaving]:
     total = sum(phases.values())
 
     def took(*parts: Phase) -> float:
@@ -68,24 +77,23 @@ def _savings(phases: Mapping[str, float], facts: Mapping[str, Any]) -> Iterator[
 
     compiled = took(Phase.COMPILE, Phase.PROFILE)
     if compiled and facts.get("eager") is not True and not facts.get("compile_cached"):
-        yield (
-            f"compile and profiling, {compiled:.0f} s: what was compiled stays in the box's caches "
-            "for the next start with the same model, flags and build; `invoke provision --warm` "
-            "fills them ahead"
+        yield BudgetSaving(
+            "compile and profiling",
+            compiled,
+            "the next start with the same model, flags and build finds what was compiled in the "
+            "box's caches; invoke provision --warm fills them ahead",
         )
     if weights := took(Phase.WEIGHTS):
         gib = facts.get("weights_gib")
-        speed = f" ({gib:.1f} GiB, {gib / weights:.1f} GiB/s)" if gib else ""
-        yield f"weights, {weights:.0f} s{speed}: a faster disk"
+        speed = f": {gib:.1f} GiB came at {gib / weights:.1f} GiB/s" if gib else ""
+        yield BudgetSaving("weights", weights, f"a faster disk{speed}")
     if graphs := took(Phase.GRAPHS):
-        yield (
-            f"CUDA graphs, {graphs:.0f} s: --max-num-seqs below 256 captures fewer; "
-            "--enforce-eager none, at the price of slower answers"
+        how = (
+            "--max-num-seqs below 256 captures fewer; --enforce-eager none, and answers are slower"
         )
+        yield BudgetSaving("CUDA graphs", graphs, how)
     if download := took(Phase.DOWNLOAD):
-        yield f"download, {download:.0f} s: `invoke provision` stores the files ahead"
+        yield BudgetSaving("download", download, "invoke provision stores the files ahead")
     if imports := took(Phase.PROCESS, Phase.CONFIG):
-        yield (
-            f"imports and configuration, {imports:.0f} s: their byte code is cached from the "
-            "first start on; beyond that only faster processor cores help"
-        )
+        how = "byte code is cached from the first start on; beyond that only faster cores help"
+        yield BudgetSaving("imports and configuration", imports, how)

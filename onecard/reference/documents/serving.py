@@ -155,13 +155,20 @@ class StartPart(Document):
     seconds: float
 
 
+class StartSaving(Document):
+    """A part of a start that could be shorter."""
+
+    part: str
+    seconds: float
+    how: str
+
+
 class StartBudget(Document):
     """Where the seconds of a start went."""
 
     parts: list[StartPart]
     """together all of ready_s"""
-    savings: list[str]
-    """what would shorten it, a sentence each"""
+    savings: list[StartSaving]
 
 
 class Deployed(StartResult):

@@ -11,7 +11,6 @@ from onecard.report.blocks.blocks import (
     Block,
     Column,
     Missing,
-    Paragraph,
     Plot,
     Section,
     Table,
@@ -74,7 +73,7 @@ def _start(evidence: Evidence) -> Iterator[Block]:
         for each in starts
     ]
     names = dict.fromkeys(name for each in took for name in each)
-    total = ("first answer after", *(each.event.get("answered_s") for each in starts))
+    total = ("together", *(each.event.get("answered_s") for each in starts))
     runs = {str(each.run.path): each.run for each in starts}
     yield Table(
         "start-table",
@@ -100,15 +99,20 @@ def _start(evidence: Evidence) -> Iterator[Block]:
     )
     shorter = savings(_seconds(start.event), start.event.get("memory") or {})
     if shorter:
-        yield Paragraph(f"What would shorten a start: {'. '.join(map(_sentence, shorter))}.")
+        yield Table(
+            "start-savings",
+            "What would shorten a start",
+            (
+                Column("part", "part"),
+                Column("seconds", "takes", Kind.TENTHS),
+                Column("how", "shorter by"),
+            ),
+            tuple((each.part, each.seconds, each.how) for each in shorter),
+        )
 
 
 def _seconds(event: Event) -> dict[str, float]:
     return {str(phase["phase"]): phase.get("seconds") or 0.0 for phase in event["phases"]}
-
-
-def _sentence(text: str) -> str:
-    return text.replace("`", "")
 
 
 @dataclass(frozen=True)

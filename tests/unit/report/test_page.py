@@ -457,7 +457,7 @@ def test_the_figures_at_the_top_stand_in_the_page_again() -> None:
     top = next(each.value for each in made.figures if each.note == "from start to first answer")
     last = tables_of(made)["start-table"][-1]
     assert last == {
-        "phase": "first answer after", "at_4,096": 219.6, "at_65,536": 220.0,
+        "phase": "together", "at_4,096": 219.6, "at_65,536": 220.0,
         "at_131,072": 220.5, "at_262,144": 220.9, "at_deploy, 65,536": 219.6,
     }  # fmt: skip
     assert top.startswith("220")

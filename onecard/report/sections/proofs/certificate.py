@@ -78,7 +78,7 @@ def _loads(loads: Sequence[Event], found: Event, run: Run) -> Table:
             Column("first_end_s", "first answer ends", Kind.TENTHS),
             Column("kv_use", "KV used", Kind.SHARE, "kv"),
             Column("kv_use_expected", "expected", Kind.SHARE, "kv"),
-            Column("preemptions", "pre-empted", Kind.COUNT),
+            Column("preemptions", "preempted", Kind.COUNT),
             Column("prefix_hits", "tokens from the cache", Kind.COUNT),
         ),
         rows,

@@ -90,9 +90,8 @@ def _times(found: Event) -> Table:
     if drift:
         words = (
             "At the end an answer took "
-            f"{numbers.three_digits(drift['change'])} times as long as at the beginning "
-            f"(95 %: {numbers.three_digits(drift['low'])} to "
-            f"{numbers.three_digits(drift['high'])})."
+            f"{numbers.ratio(drift['change'])} as long as at the beginning "
+            f"({numbers.LEVEL} {numbers.ratio(drift['low'])} to {numbers.ratio(drift['high'])})."
         )
     return Table.of_events(
         "soak-times",
