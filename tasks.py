@@ -651,15 +651,18 @@ def use(c, host):
 @task(
     help={
         "host": HOST,
-        "port": "port on this computer (default: the API's own, or another when that is in use)",
+        "port": "port on this computer (default: the same as on the box, or another when that is in use)",
+        "to": "api (the default) or metrics: the page of charts of `monitoring: true`",
         "json": JSON,
     }
 )
 @task_body
-def tunnel(c, host="", port=None, json=False):
-    """Forward the API to this computer until Ctrl-C; print example requests to paste."""
+def tunnel(c, host="", port=None, to="api", json=False):
+    """Forward the API, or the metrics, to this computer until Ctrl-C; print what to open or paste."""
     from onecard.commands import tunnel as run
 
+    if flag_values.one_of("--to", to, ("api", "metrics")) == "metrics":
+        return run.metrics(host, port=port, as_json=json)
     return run.tunnel(host, port=port, as_json=json)
 
 

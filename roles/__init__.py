@@ -1,8 +1,9 @@
 """The desired state of a box. One module for each role: data, no SSH.
 
 A role is a module with `desired(host, facts) -> tuple[Resource, ...]`. `provision` applies those
-of the setting `roles`, in its order; `deploy` applies those in DEPLOY. A file in roles/ of the
-user's folder is a role too, in place of the built-in one of its name (own_role.py).
+of the setting `roles`, in its order, and `monitoring` where that is set; `deploy` applies those in
+DEPLOY. A file in roles/ of the user's folder is a role too, in place of the built-in one of its
+name (own_role.py).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
     Roles after a driver that is not installed yet depend on it, and wait.
     """
     names = host.settings.roles
+    if host.settings.monitoring is not None:
+        names = (*names, "monitoring")
     known = names.index("driver") + 1 if driver.pending(host, facts) else len(names)
     return _after_links(names, known, host, facts)
 

@@ -25,7 +25,9 @@ from onecard.settings.settings import PROVISION_ROLES
 from onecard.shipped import SHIPPED
 
 _SHIPPED_ROLES: Final = SHIPPED / "roles"
-_BUILT_IN: Final = frozenset((*PROVISION_ROLES, "serve", "expose", "unexpose", "teardown"))
+_BUILT_IN: Final = frozenset(
+    (*PROVISION_ROLES, "serve", "expose", "unexpose", "monitoring", "teardown")
+)
 
 
 def desired(name: str, host: Host, facts: Facts) -> tuple[Resource, ...]:

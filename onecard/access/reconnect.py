@@ -38,11 +38,16 @@ class ReconnectingConnection:
         self._box, self._state = box, service_state(box.session)
         return self._box, self._state
 
-    def stream(self) -> Channel:
-        """Open a byte stream to the API. Raises UnreachableError, also while reconnecting."""
+    def stream(self, port: int | None = None) -> Channel:
+        """Open a byte stream. Raises UnreachableError, also while reconnecting.
+
+        port: of the box's own 127.0.0.1; None for the API.
+        """
         box, state = self._box, self._state
         if box is None or state is None:
             raise UnreachableError(f"{self._host.name}: not connected at the moment")
+        if port is not None:
+            return box.connection.stream(port)
         return box.connection.stream(state.port, state.address)
 
     def reconnect_forever(self) -> None:

@@ -1,17 +1,20 @@
-"""A tunnel to a host's API: a port of this computer's 127.0.0.1, for as long as it is open."""
+"""A tunnel to a host's API or metrics: a port of this computer's 127.0.0.1, while it is open."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from onecard.access.reconnect import ReconnectingConnection
 from onecard.access.server_access import save_key, verify_api
 from onecard.access.snippets import Endpoint
-from onecard.errors import UsageError
+from onecard.box import paths
+from onecard.errors import UnhealthyError, UsageError
 from onecard.inventory.host import Host
+from onecard.monitoring.configuration import PAGE, PROMETHEUS_PORT
 from onecard.server.state import ServiceState
 from onecard.ssh.forward import Channel, forwarded
 
@@ -46,6 +49,29 @@ def open_tunnel(
             say(f"port {state.port} is taken on this computer: listening on {here}")
         endpoint = Endpoint(f"http://127.0.0.1:{here}/v1", state.model, key_file)
         yield OpenTunnel(connection, endpoint, state)
+
+
+@contextmanager
+def open_metrics(
+    host: Host, known_hosts: Path, say: Callable[[str], None], port: int | None
+) -> Iterator[tuple[ReconnectingConnection, str]]:
+    """Forward a port to the host's Prometheus; yield the connection and the address of its page.
+
+    port: the one to listen on; None for Prometheus' own, or any where that is taken. Raises
+    UnhealthyError where Prometheus does not run, UsageError when `port` is taken.
+    """
+    connection = ReconnectingConnection(host, known_hosts, say)
+    with ExitStack() as opened:
+        opened.callback(connection.close)
+        box, _ = connection.open()
+        shown = box.session.run(f"services show {paths.PROMETHEUS_UNIT}").output
+        if "ActiveState=active" not in shown:
+            raise UnhealthyError(
+                f"{host.name}: Prometheus does not run there; set monitoring: true for the host, "
+                f"then run: invoke provision --host {host.name}"
+            )
+        here = listen(opened, partial(connection.stream, PROMETHEUS_PORT), port, PROMETHEUS_PORT)
+        yield connection, f"http://127.0.0.1:{here}/{PAGE}"
 
 
 def listen(

@@ -32,6 +32,13 @@ EXPOSE = f"{ETC}/expose"  # the public API: proxy, certificate, firewall
 PROXY_UNIT = "onecard-proxy.service"
 FIREWALL_UNIT = "onecard-firewall.service"
 RENEWAL_UNIT = "onecard-renewal.service"  # certbot's timer, on a box without systemd
+MONITORING = f"{ETC}/monitoring"  # Prometheus' configuration, its page, box-metrics
+METRICS = "/run/onecard-metrics"  # what box-metrics writes
+PROMETHEUS_DATA = "/var/lib/onecard-prometheus"
+PROMETHEUS_UNIT = "onecard-prometheus.service"
+NODE_EXPORTER_UNIT = "onecard-node-exporter.service"
+METRICS_UNIT = "onecard-metrics.service"
+METRICS_TIMER = "onecard-metrics.timer"
 ACME = "/etc/letsencrypt/live/onecard"  # certbot's own place for certificates
 SYSCTL = "/etc/sysctl.d/60-onecard.conf"
 

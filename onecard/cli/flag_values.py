@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from onecard.errors import UsageError
@@ -47,6 +47,14 @@ def flag_value(flag: str, text: str) -> object:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         raise UsageError(f"{flag}: {text} is neither JSON nor YAML") from None
+
+
+def one_of(flag: str, text: str, known: Iterable[str]) -> str:
+    """Return a word that is one of those known. Raises UsageError."""
+    words = tuple(known)
+    if text not in words:
+        raise UsageError(f'{flag}: "{text}" is none of {", ".join(words)}')
+    return text
 
 
 def positive(flag: str, text: str) -> int:

@@ -95,3 +95,25 @@ def wiped(path: str, name: str = "*") -> str:
         '  *) echo "wiped $files files removed, not overwritten: $system keeps old blocks" ;;\n'
         "esac"
     )
+
+
+@dataclass(frozen=True)
+class Removed(Absence):
+    """Several things together, of which one path is the sign: a look at it costs next to nothing.
+
+    path: there as long as anything is; the last of `parts` removes it.
+    """
+
+    what: str
+    path: str
+    parts: tuple[Resource, ...]
+
+    @property
+    def name(self) -> str:
+        return self.what
+
+    def probe(self) -> str:
+        return f"[ ! -e {shlex.quote(self.path)} ] || echo {shlex.quote(self.path)}"
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        return "\n".join(f"( {part.fix({}, {})}\n)" for part in self.parts)

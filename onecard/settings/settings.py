@@ -220,6 +220,9 @@ class Settings(Model):
     [..., NAME]: `...` stands for the built-in ones that are not named"""
     packages: Annotated[tuple[DebianPackage, ...], Field(strict=False)] = ()
     """Debian packages beside those that onecard itself needs"""
+    monitoring: bool | None = None
+    """true: Prometheus on the box, with alert rules and a page of charts (`invoke tunnel --to
+    metrics`); false: removed where it was; null: as it is"""
     price_per_hour: Annotated[float, Field(gt=0, le=MAXIMUM)] | None = None
     """what the box costs in an hour, such as 1.39: `status`, `bench` and the report then show what
     tokens cost; null where nobody pays by the hour"""

@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 IN_THE_WHEEL = """
 import onecard.checks, onecard.facts, onecard.fit, roles
 from onecard.diagnosis import shipped_rules
+from onecard.monitoring.configuration import alerts, box_metrics, page
 from onecard.project import PROJECT
 from onecard.shipped import IS_CLONE, SHIPPED
 from onecard.resources.files.hub import program
@@ -34,6 +35,7 @@ from onecard.tiny_model.tokenizer import CHAT_TEMPLATE_FILE
 from roles.services import programs
 assert "site-packages" in onecard.__file__, onecard.__file__
 assert all(each.program for each in onecard.checks.environment_checks("cpu"))
+assert page() and alerts() and box_metrics()
 assert onecard.facts.PROBES and onecard.fit.known_models() and onecard.fit.known_gpus()
 assert onecard.fit.find_preset("Qwen/Qwen3.5-27B") and shipped_rules()
 assert questions("tiny-vqa").cases and questions("Qwen/Qwen3.5-27B").cases[0].image.is_file()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from onecard.cli import targets
+from onecard.cli import flag_values, targets
 from onecard.cli.output import show_error
 from onecard.credentials import secret_store
 from onecard.engine.facts_cache import cache_of
-from onecard.errors import OnecardError, UsageError
+from onecard.errors import OnecardError
 from onecard.export.container import ContainerServer, container_server
 from onecard.export.formats import FORMATS
 from onecard.export.validate import validate
@@ -22,9 +22,7 @@ def export(requested: str, *, kind: str, output: str) -> int:
 
     output: the file; empty or `-` for standard output. Reads files only.
     """
-    if kind not in FORMATS:
-        raise UsageError(f'--format: "{kind}" is none of {", ".join(FORMATS)}')
-    made = FORMATS[kind]
+    made = FORMATS[flag_values.one_of("--format", kind, FORMATS)]
     host, folder = targets.chosen_host(requested), inventory_folder()
     refuse_other_settings(host, folder)
     server = container_server(

@@ -18,6 +18,14 @@ class Tunnel(Document):
     key_file: str
 
 
+class MetricsTunnel(Document):
+    """With `--to metrics`: printed once it is ready."""
+
+    host: str
+    url: str
+    """of the page of charts"""
+
+
 class Exposed(Document):
     """The public API."""
 

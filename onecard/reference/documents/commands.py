@@ -11,6 +11,7 @@ from typing import Any, Final
 from onecard.facts.model import Facts
 from onecard.reference.documents.access import (
     Exposed,
+    MetricsTunnel,
     SecretForgotten,
     SecretPlace,
     SecretRotated,
@@ -71,7 +72,7 @@ DOCUMENTS: Final[Mapping[str, Any]] = {
     "idle": Idle,
     "smoke": Smoke,
     "secret": Secrets | SecretPlace | SecretForgotten | SecretRotated,
-    "tunnel": Tunnel,
+    "tunnel": Tunnel | MetricsTunnel,
     "expose": Exposed | HostResult,
     "unexpose": Unexposed | HostResult,
     "teardown": TornDown | TeardownCheck,

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from invoke import Context, Exit
 
+import tasks
 from onecard.access.tunnel import listen
 from onecard.errors import UnreachableError, UsageError
 from onecard.ssh.forward import Channel
@@ -40,3 +42,10 @@ def test_another_port_where_the_apis_own_is_taken(taken: int) -> None:
 def test_a_requested_port_that_is_taken_is_no_other(taken: int) -> None:
     with ExitStack() as opened, pytest.raises(UsageError, match=rf"--port: {taken} cannot be"):
         listen(opened, refused, taken, 8000)
+
+
+def test_what_it_leads_to_is_one_of_two(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exit) as ended:
+        tasks.namespace["tunnel"](Context(), to="grafana")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == 'error: --to: "grafana" is none of api, metrics\n'

@@ -135,6 +135,7 @@ def layered(name: str, value: Any) -> Host:
     base = {
         "expose": {"domain": "api.example.org", "email": "me@example.org"},
         "model": {"source": "acme/x", "name": "it"},
+        "monitoring": True,
     }
     planted: Any = value
     for part in reversed(name.split(".")):

@@ -1,0 +1,1 @@
+"""What Prometheus on a box is given: its configuration, alert rules, and a page of charts."""
