@@ -20,6 +20,8 @@ from onecard.commands import deploy_flags
 
 HOST = "host, group, glob, pattern such as 'all:!a100-3', comma list, or user@address[:port]"
 PARALLEL = "hosts at once, at most (default 8)"
+ROLLING = "hosts one after another, each out of its gateway meanwhile; a failure stops the rest"
+BATCH = "with --rolling: hosts at once (default 1)"
 FACTS = "a file of facts, as `facts --json` prints them or a part of it: no connection"
 JSON = "print one JSON document on standard output, and nothing else"
 
@@ -113,18 +115,29 @@ def wheelhouse(c, out, host="", newest=False):
         "contribute": "append what the server logged of its memory to this scoreboard file",
         "check": "dry run: show what would change",
         "diff": "also show the lines of new files",
+        "rolling": ROLLING,
+        "batch": BATCH,
         "json": JSON,
     },
 )
 @task_body
 @deploy_flags.takes_settings
 def deploy(
-    c, host="", force=False, check=False, diff=False, json=False, contribute="", **given
+    c, host="", force=False, check=False, diff=False, json=False, contribute="", rolling=False,
+    batch=None, **given
 ):  # fmt: skip
     """Start the server with this configuration and wait until it has answered a picture question."""
     from onecard.commands import deploy as run
 
     flags = deploy_flags.flags(given)
+    if rolling or batch:
+        from onecard.commands.group import rolling as many
+
+        many.refuse(rolling=rolling, contribute=contribute)
+        at_once = flag_values.positive("--batch", batch or "1")
+        return many.deploy(
+            host, flags, batch=at_once, check=check, diff=diff, force=force, as_json=json
+        )
     return run.deploy(
         host, flags, check=check, diff=diff, force=force, as_json=json, contribute=contribute
     )
@@ -139,12 +152,27 @@ def releases(c, host="", json=False):
     return run.list_releases(host, as_json=json)
 
 
-@task(help={"host": HOST, "to": "release number (default: the last good one)", "json": JSON})
+@task(
+    help={
+        "host": HOST,
+        "to": "release number (default: the last good one)",
+        "rolling": ROLLING,
+        "batch": BATCH,
+        "json": JSON,
+    }
+)
 @task_body
-def rollback(c, host="", to="", json=False):
+def rollback(c, host="", to="", rolling=False, batch=None, json=False):
     """Restore an earlier release and wait until it has answered."""
     from onecard.commands import releases as run
 
+    if rolling or batch:
+        from onecard.commands.group import rolling as many
+
+        many.refuse(rolling=rolling)
+        number = flag_values.positive("--to", to) if to else None
+        at_once = flag_values.positive("--batch", batch or "1")
+        return many.rollback(host, number, batch=at_once, as_json=json)
     return run.rollback(host, to, as_json=json)
 
 
@@ -744,6 +772,35 @@ def export(c, host="", format="compose", output=""):
 
 @task(
     help={
+        "host": "the group of boxes, or one of them, whose setting gateway.host names the host",
+        "check": "dry run: show what would change",
+        "diff": "show the changed lines of files",
+        "remove": "remove it: proxy, keys, certificate, firewall rules, packages",
+        "drain": "take the chosen boxes out, and wait until their running requests have ended",
+        "ready": "put the chosen boxes back in, and wait until they are up",
+        "json": JSON,
+    }
+)
+@task_body
+def gateway(
+    c, host="", check=False, diff=False, remove=False, drain=False, ready=False, json=False
+):
+    """Serve several boxes at one address: TLS, keys of its own, health checks, drains."""
+    from onecard.commands.group import gateway as run
+
+    return run.gateway(
+        host,
+        check=check,
+        diff=diff,
+        remove=remove,
+        drained=drain,
+        back_in=ready,
+        as_json=json,
+    )
+
+
+@task(
+    help={
         "copy": "a built-in template to copy to templates/ here, where it takes its place",
         "diff": "a template of your own to compare with the built-in one",
     }
@@ -822,6 +879,6 @@ namespace = Collection(
     facts, doctor, diagnose, fit, scale, stress, bench, certify, cache, soak, tune, runs, report,
     hosts, settings,
     trust, rebind, use,
-    tunnel, expose, unexpose, teardown, export, templates, init,
+    tunnel, expose, unexpose, gateway, teardown, export, templates, init,
 )  # fmt: skip
 namespace.add_collection(Collection("sandbox", up, list_boxes, shell, restart_box, down))

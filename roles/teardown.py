@@ -23,7 +23,7 @@ from onecard.resources.system.leftovers import (
     NoSecretTraces,
 )
 from onecard.ssh.boot import HOLDER_FILE, LOCK_FILE
-from roles import base, monitoring, own_role, services, unexpose
+from roles import base, gateway, monitoring, own_role, services, unexpose
 
 # Wheels that pip and uv, run as root by `provision`, store there: gigabytes.
 INSTALLER_CACHES = ("/root/.cache/pip", "/root/.cache/uv")
@@ -37,6 +37,7 @@ def desired(host: Host, facts: Facts, survey: TeardownFacts) -> tuple[Resource, 
         *own_role.absent(host, facts),
         *unexpose.desired(host, facts),
         *(monitoring.absent() if facts.machine.systemd else ()),
+        *gateway.absent(),
         NoService(paths.UNIT),
         *services.absent(facts),
         NoProcesses(survey.uid),

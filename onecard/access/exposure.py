@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from onecard.errors import CommandError, PreflightError, UsageError
 from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.server.state import service_state
+from onecard.settings.settings import ExposeSettings
 from onecard.ssh.login import Connected, connected, holder
 from roles import expose as role
 
@@ -41,7 +43,7 @@ def expose_host(host: Host, known_hosts: Path, console: HostConsole, *, check: b
     Raises UsageError for settings that contradict each other, PreflightError for a box or a name
     that cannot be exposed, UnhealthyError when the server or the public address does not answer.
     """
-    _require_sense(host)
+    require_sense(host.name, host.settings.expose, "expose")
     report = HostReport(host.name)
     with connected(host, known_hosts) as box:
         state = service_state(box.session)
@@ -51,7 +53,7 @@ def expose_host(host: Host, known_hosts: Path, console: HostConsole, *, check: b
                 f"{host.name}: the server listens on every address: its plain port is public "
                 "already; set serve.address: 127.0.0.1 and deploy first (nothing was changed)"
             )
-        _require_name(host, box.connection.address, console)
+        require_name(host.name, host.settings.expose, box.connection.address, console)
         exposed = (
             "ActiveState=active" in box.session.run(f"services show {paths.PROXY_UNIT}").output
         )
@@ -59,7 +61,7 @@ def expose_host(host: Host, known_hosts: Path, console: HostConsole, *, check: b
 
         def guard(facts: Facts) -> None:
             nonlocal port
-            _require_free_ports(host, facts, exposed=exposed)
+            require_free_ports(role.ports(host), facts, {"nginx"} if exposed else set())
             port = public_port(host, facts)
 
         converge(
@@ -100,20 +102,22 @@ def unexpose_host(
     return report
 
 
-def _require_sense(host: Host) -> None:
-    """Raise UsageError for settings that contradict each other."""
-    wanted = host.settings.expose
+def require_sense(name: str, wanted: ExposeSettings, block: str) -> None:
+    """Raise UsageError for settings that contradict each other. block: of the settings."""
+    flag = "add --domain api.example.org, or " if block == "expose" else ""
     if not wanted.domain:
-        raise UsageError(
-            f"{host.name}: no public name: add --domain api.example.org, or set expose.domain"
-        )
+        raise UsageError(f"{name}: no public name: {flag}set {block}.domain")
+    domain, tls, port = (
+        ("--domain", "add --tls internal", "--port")
+        if block == "expose"
+        else (f"{block}.domain", f"set {block}.tls: internal", f"{block}.port")
+    )
     if wanted.tls == "acme" and _is_address(wanted.domain):
         raise UsageError(
-            f"--domain: {wanted.domain} is an address, and Let's Encrypt certifies names; add "
-            "--tls internal"
+            f"{domain}: {wanted.domain} is an address, and Let's Encrypt certifies names; {tls}"
         )
     if wanted.tls == "acme" and wanted.port == role.ACME_PORT:
-        raise UsageError("--port: 80 is where Let's Encrypt looks for its proof; choose another")
+        raise UsageError(f"{port}: 80 is where Let's Encrypt looks for its proof; choose another")
 
 
 def _is_address(name: str) -> bool:
@@ -124,13 +128,12 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _require_name(host: Host, address: str, console: HostConsole) -> None:
+def require_name(name: str, wanted: ExposeSettings, address: str, console: HostConsole) -> None:
     """Raise PreflightError for a name that does not resolve; warn of one that leads elsewhere."""
-    wanted = host.settings.expose
     found = PublicApi(wanted.domain, wanted.port, address, "").resolved()
     if not found and wanted.tls == "acme":
         raise PreflightError(
-            f"{host.name}: {wanted.domain} does not resolve: make a DNS record for it that leads "
+            f"{name}: {wanted.domain} does not resolve: make a DNS record for it that leads "
             f"to {address}, then run this again (nothing was changed)"
         )
     if not found:
@@ -147,13 +150,13 @@ def _require_name(host: Host, address: str, console: HostConsole) -> None:
         )
 
 
-def _require_free_ports(host: Host, facts: Facts, *, exposed: bool) -> None:
-    """Raise PreflightError when a program other than our proxy, if it runs, has a port of ours."""
+def require_free_ports(ports: Collection[int], facts: Facts, proxies: Collection[str]) -> None:
+    """Raise PreflightError when a program other than our proxies, which run, has a port of ours."""
     for listener in facts.network.listeners:
         # A container's root may not see whose port it is.
-        ours = exposed and listener.process in ("nginx", "")
+        ours = bool(proxies) and listener.process in (*proxies, "")
         loopback = listener.address.startswith("127.") or listener.address == "::1"
-        if listener.port in role.ports(host) and not loopback and not ours:
+        if listener.port in ports and not loopback and not ours:
             raise PreflightError(
                 f"port {listener.port} on the box is taken by {listener.process or 'a program'} "
                 f"(pid {listener.pid}): stop it, or choose another with --port (nothing was "

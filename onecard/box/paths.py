@@ -40,6 +40,11 @@ NODE_EXPORTER_UNIT = "onecard-node-exporter.service"
 METRICS_UNIT = "onecard-metrics.service"
 METRICS_TIMER = "onecard-metrics.timer"
 ACME = "/etc/letsencrypt/live/onecard"  # certbot's own place for certificates
+GATEWAY = f"{ETC}/gateway"  # one address for several boxes: HAProxy, keys, certificate, firewall
+GATEWAY_UNIT = "onecard-gateway.service"
+GATEWAY_FIREWALL_UNIT = "onecard-gateway-firewall.service"
+GATEWAY_ACME = "/etc/letsencrypt/live/onecard-gateway"
+GATEWAY_RUN = "/run/onecard-gateway"
 SYSCTL = "/etc/sysctl.d/60-onecard.conf"
 
 

@@ -71,12 +71,15 @@ def _with_given_settings(host: Host, folder: Path) -> Host:
     return host if given is None else with_block(host, given, "--set", folder)
 
 
-def chosen_host(requested: str | None) -> Host:
-    """Return the one host that a task is for. Raises UsageError if there are several."""
+def chosen_host(requested: str | None, several: str = "") -> Host:
+    """Return the one host that a task is for. Raises UsageError if there are several.
+
+    several: what to do then, where the task has a way.
+    """
     hosts = chosen_hosts(requested)
     if len(hosts) != 1:
         names = ", ".join(host.name for host in hosts)
-        raise UsageError(f"--host: this works on one host at a time, not on {names}")
+        raise UsageError(f"--host: this works on one host at a time, not on {names}{several}")
     return hosts[0]
 
 

@@ -22,6 +22,7 @@ from onecard.deploy.deployment import Deployment, deploy_host
 from onecard.deploy.deployment_record import note_deployment
 from onecard.errors import UsageError
 from onecard.fit.scoreboard.contribution import append, contribution
+from onecard.inventory.host import Host
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
 from onecard.records.usual import Usual
@@ -45,11 +46,42 @@ def deploy(
 
     contribute: a scoreboard file, to which the start's memory is appended; empty for none.
     """
-    host = flag_values.with_flags(targets.chosen_host(requested), {**flags, **_renamed(flags)})
+    host = prepared(targets.chosen_host(requested, "; add --rolling"), flags)
+    done = deployed(host, flags, check=check, diff=diff, force=force)
+    if as_json:
+        print_json(done.to_json())
+    if done.error is not None:
+        show_error(done.error.message, done.error.detail)
+        return 1
+    if contribute and done.check is not None:
+        append_start(Path(contribute), done)
+    if not as_json and not check:
+        _print(done)
+    return 0
+
+
+def prepared(host: Host, flags: Mapping[str, tuple[str, object]]) -> Host:
+    """Return the host with the flags' settings and its key. Raises UsageError."""
+    host = flag_values.with_flags(host, {**flags, **_renamed(flags)})
     command(host)  # refuses a wrong setting before any connection
-    host = replace(host, api_key=find("api-key", host.name))
+    return replace(host, api_key=find("api-key", host.name))
+
+
+def deployed(
+    host: Host,
+    flags: Mapping[str, tuple[str, object]],
+    *,
+    check: bool,
+    diff: bool,
+    force: bool,
+    live: bool = True,
+) -> Deployment:
+    """Deploy a prepared host, and record it. live: whether a terminal may show a live line."""
     console = DeployConsole(
-        progress_console(), host.name, usual=Usual(host), diff="all" if diff else "changed"
+        progress_console(live=live),
+        host.name,
+        usual=Usual(host),
+        diff="all" if diff else "changed",
     )
     with (
         recorded("deploy", host, keep=not check) as record,
@@ -65,16 +97,7 @@ def deploy(
             force=force,
         )
         note_deployment(record, done)
-    if as_json:
-        print_json(done.to_json())
-    if done.error is not None:
-        show_error(done.error.message, done.error.detail)
-        return 1
-    if contribute and done.check is not None:
-        append_start(Path(contribute), done)
-    if not as_json and not check:
-        _print(done)
-    return 0
+    return done
 
 
 def append_start(file: Path, done: Deployment) -> None:

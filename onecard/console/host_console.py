@@ -31,9 +31,15 @@ STYLES = {
 }
 
 
-def progress_console() -> Console:
-    """Return the console for progress: standard error, so that standard output stays clean."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+def progress_console(*, live: bool = True) -> Console:
+    """Return the console for progress: standard error, so that standard output stays clean.
+
+    live: whether a terminal may show a live line; several hosts at once would share it.
+    """
+    plain = None if live else False
+    return Console(
+        file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty(), force_terminal=plain
+    )
 
 
 class HostConsole(EventListener):

@@ -12,6 +12,7 @@ from onecard.project import inventory_folder
 
 KEY = "api-key"
 CERTIFICATE = "certificate.pem"
+GATEWAY_CERTIFICATE = "gateway-certificate.pem"
 
 
 def folder(host: str) -> Path:
@@ -32,9 +33,20 @@ def key(host: str) -> Secret | None:
         return None
 
 
-def save_certificate(host: str, pem: str) -> Path:
+def save_gateway_key(host: str, client: str, key: Secret) -> Path:
+    """Write a client's key of the gateway on a host; return the file, for its owner alone."""
+    return _write(folder(host) / f"gateway-key-{client}", key.reveal() + "\n")
+
+
+def remove_gateway(host: str) -> None:
+    """Remove the copies of the gateway's keys and certificate."""
+    for path in folder(host).glob("gateway-*"):
+        path.unlink()
+
+
+def save_certificate(host: str, pem: str, name: str = CERTIFICATE) -> Path:
     """Write the certificate that clients verify the host against; return the file."""
-    return _write(folder(host) / CERTIFICATE, pem)
+    return _write(folder(host) / name, pem)
 
 
 def remove_certificate(host: str) -> None:

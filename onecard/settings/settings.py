@@ -160,6 +160,22 @@ class ExposeSettings(Model):
     """the largest request in MiB; a picture in it is a third larger than its file"""
 
 
+class GatewaySettings(ExposeSettings):
+    """One address before several boxes (`invoke gateway`): set it for their group."""
+
+    host: Line = ""
+    """the host of the inventory that carries it: one of the boxes, or one of its own"""
+    clients: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$")], ...],
+        Field(strict=False, min_length=1),
+    ] = ("default",)
+    """who may call it: each gets a key of the gateway's own; one taken out loses it"""
+    metrics_port: Port = 8405
+    """where Prometheus reads HAProxy's figures, on 127.0.0.1 of that host"""
+    drain_timeout: AtLeastOne = 600
+    """seconds that a box's running requests may take to end before a deploy"""
+
+
 def _root(value: str) -> str:
     """Refuse a folder that onecard would share with others: a teardown removes all of it."""
     if value != AUTO and not re.fullmatch(r"(/[A-Za-z0-9._-]{1,64}){2,8}", value, re.ASCII):
@@ -250,3 +266,5 @@ class Settings(Model):
     """the server; also flags of `invoke deploy`"""
     expose: ExposeSettings = ExposeSettings()
     """what `invoke expose` makes public"""
+    gateway: GatewaySettings = GatewaySettings()
+    """one address before the boxes of a group (`invoke gateway`); all of them need the same"""

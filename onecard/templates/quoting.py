@@ -14,6 +14,7 @@ from typing import Final
 
 _PLAIN_UNIT_WORD: Final = re.compile(r"[\w@%+=:,./-]+", re.ASCII)
 _PLAIN_NGINX_WORD: Final = re.compile(r"[\w@%+=:,./\[\]-]+", re.ASCII)
+_HAPROXY_WORD: Final = re.compile(r"[\w.:\[\]/@-]+", re.ASCII)
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -96,6 +97,14 @@ def nginx_word(value: object) -> Quoted:
         return Quoted(text)
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return Quoted(f'"{escaped}"')
+
+
+def haproxy_word(value: object) -> Quoted:
+    """Return one word of HAProxy's configuration, as it is: names and addresses have no quoting."""
+    text = _one_line(value)
+    if not _HAPROXY_WORD.fullmatch(text):
+        raise UnfitError(value, "holds a character that HAProxy takes in no name")
+    return Quoted(text)
 
 
 def apt_string(value: object) -> Quoted:

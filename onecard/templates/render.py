@@ -32,6 +32,7 @@ FILTERS: Final = {
         quoting.identifier,
         quoting.shell_word,
         quoting.nginx_word,
+        quoting.haproxy_word,
     )
 }
 

@@ -47,6 +47,32 @@ class Unexposed(Document):
     changed: int
 
 
+class GatewayBox(Document):
+    """A box as the gateway has it."""
+
+    name: str
+    state: Literal["up", "down", "drained"]
+    running: int
+    """requests"""
+    reason: str
+    """of the last check"""
+
+
+class Gateway(Document):
+    """One address before several boxes; with --remove, --drain and --ready without `url`."""
+
+    host: str
+    status: Literal["ok", "changed"]
+    changed: int
+    url: str | None
+    model: str | None
+    certificate: str | None
+    """a self-signed certificate's copy on this computer"""
+    key_files: dict[str, str]
+    """client -> the file with its key"""
+    boxes: list[GatewayBox]
+
+
 class SecretPlace(Document):
     """Of `secret set`, and a row of `secret list`."""
 

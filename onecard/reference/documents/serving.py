@@ -194,6 +194,29 @@ class RolledBack(StartResult):
     error: str = ""
 
 
+class RolledRow(Document):
+    """One host of a roll."""
+
+    host: str
+    status: Literal["ok", "changed", "failed", "not begun"]
+    release: int | None
+    ready_s: float | None
+    """to the first answered question"""
+    drained_s: float | None
+    """until its running requests had ended; null without a gateway"""
+    out_s: float | None
+    """how long the gateway sent it nothing; null where it stays out"""
+    error: str = ""
+
+
+class Rolled(Document):
+    """Of `deploy` and `rollback` with --rolling."""
+
+    gateway: str | None
+    """the host that carries it"""
+    hosts: list[RolledRow]
+
+
 class Releases(Document):
     """The releases of a host."""
 

@@ -9,6 +9,7 @@ from onecard.resources.base import Differences, Resource, State, Value, fields
 from onecard.ssh.probe_batch import Answer
 
 MARK = "onecard expose"  # the comment on each of onecard's rules
+GATEWAY_MARK = "onecard gateway"  # ... on those of the gateway
 
 
 @dataclass(frozen=True)
@@ -52,19 +53,22 @@ class NoOpenings(Resource):
     """No rule of onecard in ufw or nftables.
 
     script: the text of the script, which may be missing on the box while its rules exist.
+    mark: the comment on the rules.
     """
 
     script: str
+    mark: str = MARK
 
     @property
     def name(self) -> str:
-        return "firewall rules of the public API"
+        what = "the public API" if self.mark == MARK else "the gateway"
+        return f"firewall rules of {what}"
 
     def probe(self) -> str:
         return (
             "export LC_ALL=C\n"
             "{ ufw show added; nft list ruleset; } 2>/dev/null "
-            f"| grep -c '{MARK}' | sed 's/^/rules=/'"
+            f"| grep -c '{self.mark}' | sed 's/^/rules=/'"
         )
 
     def read(self, answer: Answer) -> State:

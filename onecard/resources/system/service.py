@@ -129,3 +129,16 @@ class Service(Resource):
 
     def advice(self) -> str:
         return f"read the log of {self.unit}: invoke logs"
+
+
+@dataclass(frozen=True)
+class ReloadedService(Service):
+    """A service that takes over a changed configuration without an end of its connections.
+
+    Its ExecReload= verifies the configuration first. Needs systemd.
+    """
+
+    def fix(self, differences: Differences, actual: State) -> str:
+        if set(differences) != {"configuration"}:
+            return super().fix(differences, actual)
+        return f"systemctl reload {shlex.quote(self.unit)}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from onecard.access.exposure import _require_free_ports
+from onecard.access.exposure import require_free_ports
 from onecard.access.public import PublicApi, explain, fingerprint
 from onecard.box.services import INSTALLED
 from onecard.errors import PreflightError
@@ -271,7 +271,7 @@ def test_a_port_that_another_program_has_is_refused_before_anything_changes(
     network = Network(listeners=(Listener(address, port, process, 12),))
     facts = replace(FACTS, network=network)
     if free:
-        _require_free_ports(host(), facts, exposed=exposed)
+        require_free_ports(expose.ports(host()), facts, {"nginx"} if exposed else set())
         return
     with pytest.raises(PreflightError, match=f"port {port} on the box is taken by {process}"):
-        _require_free_ports(host(), facts, exposed=exposed)
+        require_free_ports(expose.ports(host()), facts, {"nginx"} if exposed else set())

@@ -29,7 +29,7 @@ CONTROLS = [
 ]
 ONE_LINERS = (
     quoting.unit_value, quoting.unit_word, quoting.file_value, quoting.shell_word,
-    quoting.nginx_word, quoting.apt_string, quoting.identifier, quoting.number,
+    quoting.nginx_word, quoting.haproxy_word, quoting.apt_string, quoting.identifier, quoting.number,
 )  # fmt: skip
 
 
@@ -92,6 +92,7 @@ def test_no_target_takes_a_control_character(quote: object, text: str) -> None:
     ("quote", "value"),
     [
         (quoting.nginx_word, "$host"),
+        *((quoting.haproxy_word, text) for text in ("", "a b", "a#b", "$a", 'a"b', "a\\b", "é")),
         (quoting.apt_string, 'a"; x "'),
         (quoting.apt_string, "a\\"),
         (quoting.identifier, "A=B"),

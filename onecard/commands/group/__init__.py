@@ -1,0 +1,1 @@
+"""Commands for several boxes that serve one model: the gateway before them, rolling deploys."""
