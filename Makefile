@@ -13,7 +13,7 @@ has_chromium := $(python) -c 'import sys; from tests.support.chromium import exe
 new_enough := import sys; sys.exit(sys.version_info < (3, 10))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint audit docs report bench faults fuzz clean
+.PHONY: help venv demo test lint audit docs report bench faults rolling fuzz clean
 
 help:
 	@echo "make venv    set up .venv with the invoke command"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench   onecard beside a bash script, pyinfra and Ansible on a sandbox box (half an hour)"
 	@echo "make faults  provoke faults on a sandbox box, into docs/reliability.md (hours);"
 	@echo "             SEED=1, ONLY='Ctrl-C', TRIES=1: repeat, choose, shorten"
+	@echo "make rolling deploy, roll back and kill three sandbox boxes under load (minutes; after make demo)"
 	@echo "make fuzz    draw 10,000 and more inputs for every parser (minutes)"
 	@echo "make audit   known vulnerabilities of the installed packages (needs the network)"
 	@echo "make docs    write the generated files, and build the documentation into site/"
@@ -113,6 +114,10 @@ bench: $(venv)/.installed-test
 faults: $(venv)/.installed-test
 	@$(python) -m tests.faults --seed $(or $(SEED),1) --tries $(or $(TRIES),0) --only '$(ONLY)' \
 	    $(if $(ONLY),,--page docs/reliability.md)
+
+# Copies of the box of `make demo`, which has to serve; docs/many-hosts.md holds the table.
+rolling: $(venv)/.installed-test
+	@$(python) -m tests.rolling --boxes $(or $(BOXES),3)
 
 fuzz: $(venv)/.installed-test
 	@$(python) -m pytest tests/unit/fuzz --hypothesis-profile fuzz --numprocesses auto --maxprocesses 4 -q

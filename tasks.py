@@ -33,6 +33,7 @@ JSON = "print one JSON document on standard output, and nothing else"
         "diff": "show the changed lines of files",
         "reboot": "reboot the box if the driver needs it, and continue",
         "parallel": PARALLEL,
+        "any_errors_fatal": "after an error, do not begin the hosts that still wait",
         "timings": "show where the time went, in ms",
         "warm": "at the end, fill the compile caches by a start with the host's settings and a stop",
         "json": JSON,
@@ -40,8 +41,8 @@ JSON = "print one JSON document on standard output, and nothing else"
 )
 @task_body
 def provision(
-    c, host="", check=False, diff=False, reboot=False, parallel="8", timings=False, warm=False,
-    json=False,
+    c, host="", check=False, diff=False, reboot=False, parallel="8", any_errors_fatal=False,
+    timings=False, warm=False, json=False
 ):  # fmt: skip
     """Install everything the server needs; safe to run again."""
     from onecard.commands import provision as run
@@ -53,6 +54,7 @@ def provision(
         diff=diff,
         reboot=reboot,
         parallel=at_once,
+        any_errors_fatal=any_errors_fatal,
         timings=timings,
         as_json=json,
         warm=warm,
@@ -771,6 +773,7 @@ def export(c, host="", format="compose", output=""):
 
 
 @task(
+    auto_shortflags=False,
     help={
         "host": "the group of boxes, or one of them, whose setting gateway.host names the host",
         "check": "dry run: show what would change",
@@ -779,7 +782,7 @@ def export(c, host="", format="compose", output=""):
         "drain": "take the chosen boxes out, and wait until their running requests have ended",
         "ready": "put the chosen boxes back in, and wait until they are up",
         "json": JSON,
-    }
+    },
 )
 @task_body
 def gateway(

@@ -27,6 +27,7 @@ def provision(
     diff: bool,
     reboot: bool,
     parallel: int,
+    any_errors_fatal: bool,
     timings: bool,
     as_json: bool,
     warm: bool = False,
@@ -34,6 +35,7 @@ def provision(
     """Bring the hosts to what their roles want; return the worst exit code.
 
     reboot: a box may be rebooted where a change needs it. parallel: hosts at once, at most.
+    any_errors_fatal: after an error the hosts that still wait are not begun.
     timings: show where the time went. warm: fill the compile caches by a start and a stop.
     """
     if warm and check:
@@ -46,6 +48,7 @@ def provision(
         command="provision",
         reboot=reboot,
         parallel=parallel,
+        any_errors_fatal=any_errors_fatal,
         warm=warm,
     )
     if timings and not as_json:
@@ -102,6 +105,7 @@ def _run(
     command: str,
     parallel: int,
     reboot: bool = False,
+    any_errors_fatal: bool = False,
     warm: bool = False,
 ) -> list[HostReport]:
     before = Timings()
@@ -136,6 +140,7 @@ def _run(
         check=check,
         allow_reboot=reboot,
         parallel=parallel,
+        any_errors_fatal=any_errors_fatal,
         before=before.stages,
     )
     if warm:

@@ -32,7 +32,8 @@ def find_group(inventory: Inventory, chosen: Sequence[Host]) -> GatewayGroup | N
 
     Raises UsageError for hosts of several gateways, an unknown one, and different settings.
     """
-    carriers = {host.settings.gateway.host for host in inventory.hosts.values()}
+    hosts = {**inventory.hosts, **{host.name: host for host in chosen}}  # with `--set`
+    carriers = {host.settings.gateway.host for host in hosts.values()}
     named = {
         host.settings.gateway.host or (host.name if host.name in carriers else "")
         for host in chosen
@@ -46,16 +47,16 @@ def find_group(inventory: Inventory, chosen: Sequence[Host]) -> GatewayGroup | N
             "of one"
         )
     (name,) = named
-    if name not in inventory.hosts:
+    if name not in hosts:
         raise UsageError(f"gateway.host: {name} is no host of the inventory; name one that is")
-    boxes = tuple(each for each in inventory.hosts.values() if each.settings.gateway.host == name)
+    boxes = tuple(each for each in hosts.values() if each.settings.gateway.host == name)
     for box in boxes[1:]:
         if box.settings.gateway != boxes[0].settings.gateway:
             raise UsageError(
                 f"gateway: {boxes[0].name} and {box.name} have different settings of one gateway; "
                 "set them once, for their group (inventory/group_vars/GROUP.yml)"
             )
-    return GatewayGroup(inventory.hosts[name], boxes)
+    return GatewayGroup(hosts[name], boxes)
 
 
 def required_group(inventory: Inventory, chosen: Sequence[Host]) -> GatewayGroup:

@@ -43,6 +43,7 @@ def provision(
     check: bool = False,
     allow_reboot: bool = False,
     parallel: int = 8,
+    any_errors_fatal: bool = False,
     before: Sequence[Stage] = (),
 ) -> list[HostReport]:
     """Provision every host and return a report for each; an error ends its host alone.
@@ -51,13 +52,18 @@ def provision(
     finds the box locked. check: only show the plan.
     allow_reboot: reboot where a change needs it, also where the host's settings do not allow it.
     parallel: hosts at once, at most; the others wait for one of them to end.
+    any_errors_fatal: after an error the hosts that still wait are not begun.
     before: the stages of this process until now, for the reports' timings.
     """
     inventory = known_hosts.parent
     boxes = _Boxes(known_hosts)
+    failed = threading.Event()
 
     def one(host: Host) -> HostReport:
         report = HostReport(host.name)
+        if any_errors_fatal and failed.is_set():
+            report.error, report.exit_code = "not begun: another host failed", 1
+            return report
         report.timings.stages.extend(before)
         try:
             with report.timings.stage("settings"):
@@ -80,6 +86,7 @@ def provision(
             report.error, report.detail = error.message, error.detail
             report.reboot_needed = isinstance(error, RebootNeededError)
             report.exit_code = error.exit_code
+            failed.set()
         return report
 
     return _at_once(one, hosts, parallel, boxes.leave)

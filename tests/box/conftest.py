@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -124,9 +124,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def running_box(
-    folder: Path, inventory: Path, cache: Path, systemd: bool = True
+    folder: Path,
+    inventory: Path,
+    cache: Path,
+    systemd: bool = True,
+    names: Sequence[str] = ("box1",),
 ) -> Iterator[Controller]:
-    """Boot box1 with an inventory that knows it; remove it at the end. systemd: False for a pod."""
+    """Boot boxes with an inventory that knows them; remove them at the end.
+
+    systemd: False for pods.
+    """
     folder.mkdir(exist_ok=True)
     shutil.copytree(inventory, folder / "inventory")
     inventory = folder / "inventory"
@@ -134,7 +141,7 @@ def running_box(
         (inventory / generated).unlink(missing_ok=True)
     driver = choose_driver(folder, inventory, print, cache=cache)
     try:
-        driver.up(["box1"], systemd)
+        driver.up(names, systemd)
         yield Controller(inventory)
     finally:
         driver.down(None)
@@ -150,14 +157,16 @@ def bare_box(folder: Path, systemd: bool = True) -> Iterator[Controller]:
 
 
 @contextmanager
-def copied_box(folder: Path, source: Controller) -> Iterator[Controller]:
-    """Boot a copy of another box: what is provisioned and deployed there is so here too."""
+def copied_box(
+    folder: Path, source: Controller, names: Sequence[str] = ("box1",)
+) -> Iterator[Controller]:
+    """Boot copies of another's box1: what is provisioned and deployed there is so here too."""
     folder.mkdir(exist_ok=True)
     tree = source.inventory.parent / ".onecard" / "sandbox" / "boxes" / "box1" / "root"
     cache = folder / "cache"
     cache.mkdir()
     base_folder(cache, read_controller()).symlink_to(tree)
-    with running_box(folder, source.inventory, cache) as opened:
+    with running_box(folder, source.inventory, cache, names=names) as opened:
         yield opened
 
 
@@ -185,11 +194,12 @@ class Box:
     """Looks at and meddles with the box behind the tool's back, as root over SSH."""
 
     controller: Controller
+    name: str = "box1"
 
     def __call__(self, script: str) -> str:
         import paramiko
 
-        place = load(self.controller.inventory).hosts["box1"].connection
+        place = load(self.controller.inventory).hosts[self.name].connection
         client = paramiko.SSHClient()
         client.load_host_keys(str(self.controller.inventory / "known_hosts"))
         client.connect(

@@ -63,3 +63,19 @@ def test_ctrl_c_ends_a_host_that_is_still_logging_in(
         "early": "interrupted",
         "late": "interrupted",
     }
+
+
+@pytest.mark.parametrize("fatal", [False, True])
+def test_an_error_ends_its_host_alone_unless_it_is_fatal(tmp_path: Path, fatal: bool) -> None:
+    hosts = [Host(name, Connection("127.0.0.1", port=1), Settings()) for name in ("a", "b")]
+    reports = provision_hosts.provision(
+        hosts,
+        tmp_path / "inventory" / "known_hosts",
+        lambda host: HostConsole(progress_console(), host.name, live=False),
+        command="provision",
+        parallel=1,
+        any_errors_fatal=fatal,
+    )
+    assert reports[0].exit_code == 3
+    assert ("not begun: another host failed" in reports[1].error) == fatal
+    assert reports[1].exit_code == (1 if fatal else 3)
