@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from onecard.box import paths
 from onecard.errors import UnhealthyError
+from onecard.resources.base import fields
 from onecard.ssh.login import Connected
 
 _SOCKET: Final = f"{paths.GATEWAY_RUN}/admin.sock"
@@ -53,6 +54,12 @@ def read_states(output: str) -> dict[str, BoxState]:
         )
         found[name] = BoxState(name, state, int(row["scur"] or 0), reason)
     return found
+
+
+def is_installed(gateway: Connected) -> bool:
+    """Return whether the host has a gateway, whether or not it runs."""
+    shown = fields(gateway.session.run(f"services show {paths.GATEWAY_UNIT}").output)
+    return shown.get("LoadState") == "loaded"
 
 
 def states(gateway: Connected) -> Mapping[str, BoxState]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from onecard.errors import OnecardError, PreflightError
-from onecard.gateway.balancer import BoxState, drain, ready, states
+from onecard.gateway.balancer import BoxState, drain, is_installed, ready, states
 from onecard.inventory.gateway_group import GatewayGroup
 from onecard.inventory.host import Host
 from onecard.ssh.login import connected
@@ -84,6 +84,9 @@ class Roll:
 
     def run(self, hosts: Sequence[Host], batch: int) -> list[RolledHost]:
         """Roll so many hosts at once; after a failure the hosts behind it are not begun."""
+        return replace(self, group=self._installed(hosts[0]))._batches(hosts, batch)
+
+    def _batches(self, hosts: Sequence[Host], batch: int) -> list[RolledHost]:
         done: list[RolledHost] = []
         for first in range(0, len(hosts), batch):
             now = hosts[first : first + batch]
@@ -95,9 +98,23 @@ class Roll:
             except OnecardError as error:
                 done += [RolledHost(host.name, error=error) for host in now]
                 continue
+            if len(now) == 1:  # here, where Ctrl-C ends it
+                done.append(self._one(now[0]))
+                continue
             with ThreadPoolExecutor(len(now)) as pool:
                 done += pool.map(self._one, now)
         return done
+
+    def _installed(self, host: Host) -> GatewayGroup | None:
+        """Return the group if its gateway is installed; a group's first deploy comes before it."""
+        if self.group is None:
+            return None
+        carrier = self.group.host
+        with connected(carrier, self.known_hosts) as gateway:
+            if is_installed(gateway):
+                return self.group
+        self.say(carrier, f"has no gateway yet; then: invoke gateway --host {host.name}")
+        return None
 
     def _require_others(self, hosts: Sequence[Host]) -> None:
         """Raise PreflightError where no box would be left to answer."""
@@ -117,23 +134,27 @@ class Roll:
         begun = time.monotonic()
         done = RolledHost(host.name)
         try:
-            if self.group is not None:
-                done = replace(done, drained_s=self._drain(self.group, host))
+            drained_s = None if self.group is None else self._drain(self.group, host)
+            done = replace(done, drained_s=drained_s)
+            if self.group is None or drained_s is None:
+                step = self.step(host)
+                return replace(done, step=step, error=step.error)
             with self._left_out(host):
                 step = self.step(host)
-            done = replace(done, step=step, error=step.error)
-            if self.group is not None and step.serves:
+                done = replace(done, step=step, error=step.error)
+                if not step.serves:
+                    assert step.error is not None
+                    raise step.error
                 with connected(self.group.host, self.known_hosts) as gateway:
                     ready(gateway, host.name)
-                done = replace(done, out_s=round(time.monotonic() - begun, 1))
-                self.say(host, f"back in the gateway after {done.out_s:.1f} s")
-            elif self.group is not None:
-                self.say(host, f"stays out of the gateway; {_back_in(host)}")
         except OnecardError as error:
             return replace(done, error=error)
-        return done
+        out_s = round(time.monotonic() - begun, 1)
+        self.say(host, f"back in the gateway after {out_s:.1f} s")
+        return replace(done, out_s=out_s)
 
-    def _drain(self, group: GatewayGroup, host: Host) -> float:
+    def _drain(self, group: GatewayGroup, host: Host) -> float | None:
+        """Take the host out; return the seconds to its last request's end, None if it is not in."""
         said: set[int] = set()
 
         def waiting(running: int) -> None:
@@ -142,6 +163,9 @@ class Roll:
             said.add(running)
 
         with connected(group.host, self.known_hosts) as gateway:
+            if host.name not in states(gateway):
+                self.say(host, f"not in the gateway yet; then: invoke gateway --host {host.name}")
+                return None
             seconds = drain(gateway, host.name, group.settings.drain_timeout, waiting)
         self.say(host, f"out of the gateway, drained after {seconds:.1f} s")
         return round(seconds, 1)

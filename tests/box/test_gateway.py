@@ -87,7 +87,8 @@ def gateway(pool: Pool, before: str) -> Iterator[dict[str, Any]]:
     refused = pool.controller.invoke("gateway", "--host", "pool")
     assert refused.returncode == 1
     assert "box2: its server listens on 127.0.0.1, which box1 cannot reach" in refused.stderr
-    pool.controller.json("deploy", "--host", "box2")
+    first = pool.controller.json("deploy", "--host", "box2", "--rolling")
+    assert (first["gateway"], first["hosts"][0]["drained_s"]) == ("box1", None)  # none yet
     planned = pool.controller.json("gateway", "--host", "pool", "--check")
     assert planned["pending"][0]["resource"] == "apt haproxy openssl socat"
     yield pool.controller.json("gateway", "--host", "pool")
