@@ -56,7 +56,7 @@ def measure(pool: Controller, names: list[str], options: argparse.Namespace) -> 
 
     def kill() -> None:
         driver = NspawnDriver(pool.inventory.parent, pool.inventory, print)
-        leader = driver._container(names[-1], read_controller()).leader()
+        leader = driver._container(names[-1], read_controller()).leader
         assert leader is not None
         leader.send(signal.SIGKILL)
 
