@@ -17,7 +17,8 @@ from onecard.box.tell import emit
 from onecard.box.text import fields, read
 from onecard.box.unit import show
 
-POLL_S = 0.5
+POLL_S = 0.5  # between two looks at the unit and the cards, which start programs
+HEALTH_S = 0.05  # between two requests, which start none
 REPORT_S = 30.0  # report that often, so that idle_timeout does not end the wait
 LONGEST_ANSWER_S = 300.0
 
@@ -50,11 +51,20 @@ def wait_for_answer(question: dict[str, Any], deadline_s: float, watch: CardWatc
         if time.monotonic() > reported + REPORT_S:
             emit("waiting")
             reported = time.monotonic()
-        time.sleep(POLL_S)
+        _wait_for_health(question["url"], POLL_S)
     send_question(question, max(until - time.monotonic(), 10.0))
     watch.sample()
     if show()["NRestarts"] != restarts:
         raise NotReadyError("the server ended and was started again at its first question")
+
+
+def _wait_for_health(url: str, longest_s: float) -> None:
+    """Wait, but no longer than until /health answers."""
+    until = time.monotonic() + longest_s
+    while True:
+        time.sleep(HEALTH_S)
+        if time.monotonic() > until or is_healthy(url):
+            return
 
 
 def is_up(question: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from io import StringIO
@@ -338,6 +339,22 @@ def test_the_rollback_waits_for_its_port_and_reports_who_holds_it(
     monkeypatch.setattr(release, "POLL_S", 0.01)
     assert release.roll_back(2, 5.0)
     assert ("restart",) in changes
+
+
+def test_health_is_noticed_before_the_next_look_at_the_unit(
+    serving_one: str, on_trial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def is_healthy(url: str) -> bool:
+        asked.append(url)
+        return len(asked) > 3
+
+    monkeypatch.setattr(answer, "is_healthy", is_healthy)
+    monkeypatch.setattr(answer, "POLL_S", 60.0)
+    began = time.monotonic()
+    answer.wait_for_answer(release.question(1), 90.0, CardWatch())
+    assert time.monotonic() - began < 30
 
 
 def test_another_program_that_answers_in_its_place_is_not_believed(
