@@ -159,7 +159,8 @@ def _from_lines(
     if wrapper is not None:
         return from_rule(log, run, wrapper, others)
     if (death := first_death(log, run)) is not None:
-        return from_death(log, death, others)
+        worded = lines.get(Strength.WORDED, death)
+        return from_line(log, worded) if worded < death else from_death(log, death, others)
     if note is not None:
         return from_rule(log, run, note, others, failure=False)
     request = _first_unknown([one for one in raised if one.request], hidden)

@@ -36,7 +36,8 @@ _FORM = re.compile(
 # Words of a failure, in a line of any form.
 _WORDS = re.compile(
     r"(?<!\bno )(?<!\b0 )[Ee]rrors?\b|\[Errno \d+\]|\b(?:[Ff]ail(?:ed|ure|s)?|FAILED|fatal|FATAL"
-    r"|[Ii]nvalid|[Uu]nable|[Cc]annot|[Cc]an't|[Cc]ould ?n(?:o|')t|[Nn]o such|NO_PUBKEY|[Uu]nmet"
+    r"|[Ii]nvalid|[Ii]nsufficient|[Uu]nable|[Cc]annot|[Cc]an't|[Cc]ould ?n(?:o|')t|[Nn]o such"
+    r"|NO_PUBKEY|[Uu]nmet"
     r"|[Nn]ot (?:compatible|supported|found|enough|available|allowed|valid|installed|loaded)|Xid"
     r"|[Ii]ncompatible|[Uu]nsupported|no longer|[Mm]ismatch|denied|refused|undefined|[Kk]illed"
     r"|[Tt]im(?:ed|e) ?out|[Oo]ut of (?:memory|resource)|[Nn]o space left|dead|died|overwrite"
@@ -63,11 +64,13 @@ _CONSEQUENCE = re.compile(
     r"|[Nn]inja build failed|[Ee]rror (?:building|executing)|[Ff]ailed (?:building|to build)"
     r"|[Cc]ould not build|failure occurred in|unhandled (?:cuda|system) error|failed because"
     r"|EOF when reading|cannot be pickled|\bDead\w*Error\b|is gone\b|[Ww]riting .{0,20}failed"
-    r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)"
+    r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)|build backend returned an error"
+    r"|error waiting for container|did not (?:run|complete) successfully|^\s*[×x] Failed to"
     r"|^Error (?:occurred )?(?:in |while |when |during )?\w+ing\b[^:]*$"
 )
 # What a library adds to an error's text, and what is no statement at all.
 _ADVICE = re.compile(
+    r"NCCL WARN Failed to (?:find CUDA library|open lib)|"
     r"Compile with `TORCH_|CUDA kernel errors might|For debugging consider"
     r"|Dumping (?:input|scheduler)"
 )

@@ -21,6 +21,8 @@ _ANNOUNCES = re.compile(
     r"(?:[:,]|validation errors? for \w+|\(Request ID: [^)]*\)?)\s*$|(?:^| )Err:\d+ "
 )
 _ANNOUNCED_WITHIN = 8
+# The reasons of an error, one a line, as Rust's programs (uv, the hub's Xet) give them.
+_REASON = re.compile(r"\s*(?:Caused by: |[├╰]─+[▶>] )")
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,12 @@ def from_cut(log: Log, number: int) -> Diagnosis:
 
 def _with_announced(log: Log, number: int, text: str) -> str:
     """Return an error's text and, if it only announces the reason, the lines that give it."""
+    reasons = []
+    while number + 1 < len(log) and _REASON.match(log.line(number + 1).message):
+        number += 1
+        reasons.append(log.line(number).message.strip())
+    if reasons:
+        return " ".join((text, *reasons))[:_LINE_WIDTH]
     if not _ANNOUNCES.search(text):
         return text[:_LINE_WIDTH]
     after = range(number + 1, min(len(log), number + 1 + _ANNOUNCED_WITHIN))

@@ -44,6 +44,21 @@ E: Sub-process /usr/bin/dpkg returned an error code (1)
 """,
         "failed to determine device",
     ),
+    "the reasons of an error that a program written in Rust gives": (
+        """\
+error: Failed to read the lock of the moon
+  Caused by: the moon is not full
+  Caused by: it is the third of the month
+""",
+        "Caused by: it is the third of the month",
+    ),
+    "words of a failure before the line that shows the end of a unit": (
+        """\
+systemd-modules-load[99]: Failed to insert module 'nvhda': Exec format error
+systemd[1]: systemd-modules-load.service: Main process exited, code=exited, status=7/X
+""",
+        "Failed to insert module",
+    ),
     "an error in another language": (
         """\
 Paketlisten werden gelesen... Fertig
