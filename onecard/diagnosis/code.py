@@ -15,6 +15,7 @@ def is_code(log: Log, number: int) -> bool:
     line = log.line(number)
     if not line.message.startswith(_INDENT):
         return False
+    indent = _indent(line.message)
     if line.message.lstrip().startswith(("raise ", "assert ")):
         return True
     for before in range(number - 1, max(-1, number - _MOST_LINES), -1):
@@ -22,7 +23,12 @@ def is_code(log: Log, number: int) -> bool:
         if other.writer != line.writer:
             continue
         if FRAME.match(other.message):
-            return True
+            # A traceback that another program's output quotes is indented as a whole.
+            return _indent(other.message) < indent
         if not other.message.startswith(_INDENT):
             return False
     return False
+
+
+def _indent(message: str) -> int:
+    return len(message) - len(message.lstrip())

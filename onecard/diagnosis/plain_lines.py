@@ -40,7 +40,8 @@ _WORDS = re.compile(
     r"|NO_PUBKEY|[Uu]nmet"
     r"|[Nn]ot (?:compatible|supported|found|enough|available|allowed|valid|installed|loaded)|Xid"
     r"|[Ii]ncompatible|[Uu]nsupported|no longer|[Mm]ismatch|denied|refused|undefined|[Kk]illed"
-    r"|[Tt]im(?:ed|e) ?out|[Oo]ut of (?:memory|resource)|[Nn]o space left|dead|died|overwrite"
+    r"|[Tt]im(?:ed ?out|e ?out(?! ?[=:(] ?\d))|[Cc]rash(?:ed|es)?|[Oo]ut of (?:memory|resource)"
+    r"|[Nn]o space left|dead|died|overwrite"
     r"|(?:larger|greater|less|older|newer) than|exceeds?|[Ss]egmentation fault|[Ii]nterrupted"
     r"|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?|[Oo]nly supported|[Rr]efusing|lacks|ignoring"
     r"|expired|[Uu]nauthorized|[Ff]orbidden)\b"
@@ -66,11 +67,12 @@ _CONSEQUENCE = re.compile(
     r"|EOF when reading|cannot be pickled|\bDead\w*Error\b|is gone\b|[Ww]riting .{0,20}failed"
     r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)|build backend returned an error"
     r"|error waiting for container|did not (?:run|complete) successfully|^\s*[×x] Failed to"
+    r"|\bexitcode\s*: "
     r"|^Error (?:occurred )?(?:in |while |when |during )?\w+ing\b[^:]*$"
 )
 # What a library adds to an error's text, and what is no statement at all.
 _ADVICE = re.compile(
-    r"NCCL WARN Failed to (?:find CUDA library|open lib)|"
+    r"To enable traceback see|NCCL WARN Failed to (?:find CUDA library|open lib)|"
     r"Compile with `TORCH_|CUDA kernel errors might|For debugging consider"
     r"|Dumping (?:input|scheduler)"
 )

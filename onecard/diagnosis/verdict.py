@@ -22,7 +22,8 @@ _ANNOUNCES = re.compile(
 )
 _ANNOUNCED_WITHIN = 8
 # The reasons of an error, one a line, as Rust's programs (uv, the hub's Xet) give them.
-_REASON = re.compile(r"\s*(?:Caused by: |[├╰]─+[▶>] )")
+_REASON = re.compile(r"\s*(?:Caused by: |[├╰]─+[▶>] |[|`]-+> )")
+_REASON_CONTINUED = re.compile(r"\s{4,}\S")
 
 
 @dataclass(frozen=True)
@@ -238,11 +239,7 @@ def from_cut(log: Log, number: int) -> Diagnosis:
 
 def _with_announced(log: Log, number: int, text: str) -> str:
     """Return an error's text and, if it only announces the reason, the lines that give it."""
-    reasons = []
-    while number + 1 < len(log) and _REASON.match(log.line(number + 1).message):
-        number += 1
-        reasons.append(log.line(number).message.strip())
-    if reasons:
+    if reasons := _reasons(log, number):
         return " ".join((text, *reasons))[:_LINE_WIDTH]
     if not _ANNOUNCES.search(text):
         return text[:_LINE_WIDTH]
@@ -252,6 +249,17 @@ def _with_announced(log: Log, number: int, text: str) -> str:
         (at for at, line in enumerate(following) if at and not line.endswith(":")), len(following)
     )
     return " ".join((text, *following[: last + 1]))[:_LINE_WIDTH]
+
+
+def _reasons(log: Log, number: int) -> list[str]:
+    """Return the lines after line `number` that give the reasons of its error, wrapped or not."""
+    reasons: list[str] = []
+    for later in range(number + 1, len(log)):
+        message = log.line(later).message
+        if not _REASON.match(message) and not (reasons and _REASON_CONTINUED.match(message)):
+            break
+        reasons.append(message.strip())
+    return reasons
 
 
 def _line(log: Log, number: int) -> str:

@@ -52,6 +52,17 @@ error: Failed to read the lock of the moon
 """,
         "Caused by: it is the third of the month",
     ),
+    "an exception in the output of another program, indented as a whole": (
+        """\
+  × builder did not run successfully.
+  ╰─> [14 lines of output]
+      Traceback (most recent call last):
+        File "setup.py", line 117, in <module>
+          raise ValueError(
+      ValueError: No matching distribution found for moon==2
+""",
+        "finds no version of moon==2",
+    ),
     "words of a failure before the line that shows the end of a unit": (
         """\
 systemd-modules-load[99]: Failed to insert module 'nvhda': Exec format error
