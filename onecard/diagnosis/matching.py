@@ -11,7 +11,10 @@ from onecard.diagnosis.log import Log, ServerRun
 from onecard.diagnosis.rule import Pattern, Rule
 
 _QUIET_LEVELS = ("INFO", "WARNING", "DEBUG")
-_PYTHON_WARNING = re.compile(r"\S+\.py:\d+: \w*Warning: |\w*UserWarning: ")
+# torch warns that CUDA does not start, and the program has no GPU.
+_PYTHON_WARNING = re.compile(
+    r"(?:\S+\.py:\d+: \w*Warning: |\w*UserWarning: )(?!CUDA initialization: )"
+)
 # vLLM prints the whole request when an engine dies: its text is no error message.
 _DUMPS = ("Dumping input data", "Dumping scheduler")
 _MOST_LINES = 2000

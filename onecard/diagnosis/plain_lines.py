@@ -89,7 +89,8 @@ _LEVEL = re.compile(
     r".{0,60}?(?<![\w=])(?:(?P<loud>ERROR|CRITICAL|FATAL|panic)|(?:INFO|WARN|WARNING|DEBUG|NOTICE))\b"
 )
 _WARNING = re.compile(
-    r"\S+\.py:\d+: \w*Warning: |\w*Warning: |[Ww]arning: |N: |[IW]\d{4} \d\d:|\[[IW]\d{0,4} "
+    r"(?:\S+\.py:\d+: \w*Warning: |\w*Warning: )(?!CUDA init)|[Ww]arning: |N: "
+    r"|[IW]\d{4} \d\d:|\[[IW]\d{0,4} "
 )
 
 
@@ -133,7 +134,8 @@ def strength(line: LogLine) -> Strength:
     if is_death(line):
         return Strength.CONSEQUENCE
     if is_consequence(message):
-        return Strength.STATED if exception else Strength.CONSEQUENCE
+        told = exception and "CalledProcessError" not in message
+        return Strength.STATED if told else Strength.CONSEQUENCE
     if exception:
         return Strength.RAISED
     if formed or (line.level and not message.startswith(("    ", "\t"))):

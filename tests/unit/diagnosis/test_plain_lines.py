@@ -133,6 +133,12 @@ def test_the_first_true_error_is_shown(log: str, shown: str) -> None:
         ("WARNING: cannot open the device", Strength.WARNED),
         ("Reading package lists...", Strength.NONE),
         ("KeyboardInterrupt", Strength.NONE),
+        ("16:28:57 - Waiting for pods to be Running (timeout=900s)", Strength.NONE),
+        (
+            "subprocess.CalledProcessError: Command 'x' returned non-zero exit status 1.",
+            Strength.CONSEQUENCE,
+        ),
+        ("x/__init__.py:52: UserWarning: CUDA initialization: error", Strength.WORDED),
     ],
 )
 def test_the_form_of_a_line_makes_it_strong(line: str, expected: Strength) -> None:

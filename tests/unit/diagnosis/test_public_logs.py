@@ -17,6 +17,7 @@ its text is true.
     eighth    39     19     16       4      0
     ninth     33     22      8       2      1
     tenth     61     27     21       4      9
+    eleventh  58     38     12       6      2
 
 From the sixth on, plain_lines.py ranks lines by their form. These four hold many failures that no
 rule is about (68 of 197: other programs, build tools, initramfs), so that fewer are named; of the
@@ -31,6 +32,11 @@ pip, apt, NVRM, vLLM's exceptions), whatever came being taken, so that a third o
 Of its nine wrong ones seven are rules that claimed what is not theirs (a system's Python script, a
 source tree that hides the package, container errors that are not of the driver), two name the failed
 build and not why it failed.
+
+The eleventh was searched by the subjects of a box's life (CUDA errors, memory, models, drivers after
+a reboot, flags, downloads, tokens, apt's keys, Xids, disks, pip, NVML, installers, chat). Left out
+here are vLLM 13340, a refused request in the log of a sound server, and exllamav2 530, whose error
+is encoded as a URL's part; both were hidden.
 
 One log of the fifth, vLLM 21109, is left out here: the rule `transformers-mismatch` still takes a
 picture that one request's processor refuses for a fault of the start.
