@@ -28,6 +28,7 @@ from onecard.diagnosis.plain_lines import (
     last_frame,
     logged_error,
     ranked_lines,
+    title_of_cut,
 )
 from onecard.diagnosis.quotes import quotes
 from onecard.diagnosis.reading.servers import by_server
@@ -76,6 +77,7 @@ def diagnose(log: str, rules: Iterable[Rule] | None = None) -> Diagnosis:
 
 def _diagnose_server(text: str, rules: tuple[Rule, ...]) -> Diagnosis:
     found = _diagnose_runs(Log(text), rules)
+    vague = {rule.id for rule in rules if rule.kind == "symptom" and rule.weight <= _VAGUE}
     for joined in unwrapped(text):
         again = _diagnose_runs(Log(joined.text), rules)
         # Of a message that goes on in the next line a rule may have seen only a part; a text that
@@ -83,7 +85,7 @@ def _diagnose_server(text: str, rules: tuple[Rule, ...]) -> Diagnosis:
         more = found.rule is None or (
             again.rule == found.rule and len(again.cause) > len(found.cause)
         )
-        if again.rule is not None and more:
+        if again.rule is not None and more and again.rule not in vague:
             return renumbered(again, joined.numbers)
     return found
 
@@ -180,7 +182,7 @@ def _from_weak_lines(log: Log, run: ServerRun, lines: dict[Strength, int]) -> Di
             log, lines[Strength.WORDED]
         )
     if (cut := last_frame(log, run)) is not None:
-        return from_cut(log, cut)
+        return from_cut(log, cut, title_of_cut(log, run))
     if Strength.CONSEQUENCE in lines:
         return from_line(log, lines[Strength.CONSEQUENCE])
     weakest = max(lines, default=None)

@@ -28,6 +28,8 @@ _NEW_PROCESS = ("█  version ", "vLLM API server version")
 _SYSTEMD_START = re.compile(r"systemd\[\d+\]: Start(?:ing|ed) ")
 # `journalctl -o cat` omits the writer; the unit's name, or its description, identifies systemd.
 _SYSTEMD_STOP = re.compile(r"systemd\[\d+\]: Stopp(?:ing|ed) |^Stopping (?:vllm\.service|vLLM) ")
+# Before it starts a unit that failed once more, systemd calls it stopped.
+_RESTART = re.compile(r"Scheduled restart job|scheduling restart")
 # A unit may have restarted for weeks; the runs before the newest ones count as one.
 _MOST_RUNS = 50
 _SHUTDOWN = "[shutdown] API server: shutdown triggered"
@@ -119,7 +121,10 @@ class Log:
         run = ServerRun(first, end, end, ready=False)
         goes = [next(self.find(_SHUTDOWN, run), end)]
         goes += [
-            number for number in self.find("Stopp", run) if _SYSTEMD_STOP.search(self.lines[number])
+            number
+            for number in self.find("Stopp", run)
+            if _SYSTEMD_STOP.search(self.lines[number])
+            and not _RESTART.search(self.lines[number - 1])
         ]
         # Before vLLM 0.20 a shutdown logs only this; so does a crash, but after an error.
         failed = next(self.find("ERROR", run), end)

@@ -67,8 +67,14 @@ _CONSEQUENCE = re.compile(
     r"|EOF when reading|cannot be pickled|\bDead\w*Error\b|is gone\b|[Ww]riting .{0,20}failed"
     r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)|build backend returned an error"
     r"|error waiting for container|did not (?:run|complete) successfully|^\s*[×x] Failed to"
-    r"|\bexitcode\s*: "
+    r"|\bexitcode\s*: |(?:[Cc]ancelled|[Aa]borted|[Ii]nterrupted) by user"
+    r"|^(?:Unit )?\S+\.service(?:: Unit)?(?: entered)? failed(?: state)?\.$"
+    r"|^\s*Active: failed|^Failed to start .{1,80}\.$"
     r"|^Error (?:occurred )?(?:in |while |when |during )?\w+ing\b[^:]*$"
+)
+# A title that only says what was being done.
+_VERB = re.compile(
+    r"(?:An? )?(?:[Ee]xception|[Ee]rror|[Ff]ailed) (?:in|to|while|when|during|occurred)\b"
 )
 # What a library adds to an error's text, and what is no statement at all.
 _ADVICE = re.compile(
@@ -191,6 +197,16 @@ def logged_error(log: Log, run: ServerRun, hidden: set[int]) -> int | None:
         if strong >= Strength.STATED and not _is_of_traceback(log, number, strong):
             return number
     return None
+
+
+def title_of_cut(log: Log, run: ServerRun) -> str:
+    """What the run's first traceback, which is cut off, is logged for, if that tells more."""
+    head = min(log.find(TRACEBACK, run), default=run.first)
+    if head == run.first:
+        return ""
+    title = log.line(head - 1)
+    told = strength(title) >= Strength.STATED and not _VERB.match(title.message)
+    return title.message.strip() if told else ""
 
 
 def last_frame(log: Log, run: ServerRun) -> int | None:

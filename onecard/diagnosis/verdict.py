@@ -221,14 +221,18 @@ def from_mention(log: Log, number: int) -> Diagnosis:
     )
 
 
-def from_cut(log: Log, number: int) -> Diagnosis:
-    """Return the diagnosis of a traceback of which the text does not hold the exception."""
+def from_cut(log: Log, number: int, title: str = "") -> Diagnosis:
+    """Return the diagnosis of a traceback of which the text does not hold the exception.
+
+    title: what it was logged for.
+    """
     line = _line(log, number)
+    logged = f" It was logged for: {title[:_LINE_WIDTH]}." if title else ""
     return replace(
         NO_ERROR,
         failure=True,
         cause="The traceback is cut off before the line that names the error: the reason is not in"
-        f" this text. Its last line is: {line}",
+        f" this text.{logged} Its last line is: {line}",
         fix="Get the whole log: invoke logs, docker logs, kubectl logs --previous.",
         command="invoke logs",
         line=line,

@@ -37,7 +37,7 @@ _MESSAGES = (
 _FIRST_FRAME = re.compile(r'\s*File "[^"]{1,300}/bin/vllm", line \d+, in <module>')
 _CHILD = re.compile(r"Process (?:EngineCore|VllmWorker|Worker|SpawnProcess)[\w-]{0,40}:\s*$")
 _SYSTEMD = (
-    "Main process exited, code=",
+    "ain process exited, code=",
     "Failed with result '",
     "Failed at step ",
     "Failed to locate executable",
