@@ -31,7 +31,7 @@ _FORM = re.compile(
     r"|\[[EF]\d{0,4} |[EF]\d{4} \d\d:"
     r"|.{0,200}?(?:Fehler|[Ee]rreur|[Ee]rrore?|erro|错误|錯誤|エラー|오류) ?[:\uff1a]"
     r"|(?:.{0,200}[\s:(\[])?(?:[Ff]atal|[Ee]rror)(?: ?[:!]|\b[^:=]{0,80}: )"
-    r"|.{0,120}\bNCCL WARN .*(?:[Ff]ail|[Ee]rror|not)"
+    r"|.{0,80}\bCUDA error\b|.{0,120}\bNCCL WARN .*(?:[Ff]ail|[Ee]rror|not)"
 )
 # Words of a failure, in a line of any form.
 _WORDS = re.compile(
@@ -68,6 +68,8 @@ _CONSEQUENCE = re.compile(
     r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)|build backend returned an error"
     r"|error waiting for container|did not (?:run|complete) successfully|^\s*[×x] Failed to"
     r"|\bexitcode\s*: |(?:[Cc]ancelled|[Aa]borted|[Ii]nterrupted) by user"
+    r"|^ValueError: Model architectures \[|process has (?:terminated|exited)\W*$"
+    r"|(?:scheduler|worker|server) is dead\b"
     r"|^(?:Unit )?\S+\.service(?:: Unit)?(?: entered)? failed(?: state)?\.$"
     r"|^\s*Active: failed|^Failed to start .{1,80}\.$"
     r"|^Error (?:occurred )?(?:in |while |when |during )?\w+ing\b[^:]*$"
@@ -89,6 +91,8 @@ _SOURCE = re.compile(
 )
 # Of a line and of a log, what is read; a failure is at the end of a log.
 _WIDTH, _MOST_LINES = 600, 10_000
+# An answer of the server, as a client prints it.
+_REFUSAL = "'object': 'error'"
 _FRAME_WORD = 'File "'
 # The first level that a line names is its own.
 _LEVEL = re.compile(
@@ -189,8 +193,10 @@ def _is_of_traceback(log: Log, number: int, strong: Strength) -> bool:
 
 def logged_error(log: Log, run: ServerRun, hidden: set[int]) -> int | None:
     """The first line that a server which came up logged as an error, not of a request."""
-    for number in log.find("ERROR", run):
+    for number in sorted({*log.find("ERROR", run), *log.find(_REFUSAL, run)}):
         line = log.line(number)
+        if line.message.startswith("{" + _REFUSAL):
+            return number
         if number in hidden or number >= run.quiet_from or line.level != "ERROR":
             continue
         strong = strength(line)
