@@ -16,6 +16,7 @@ NOT_SHOWN: Final = "no gain shown"
 MISSED: Final = "misses the goal"
 ANSWERS: Final = "answers get worse"
 FAILED: Final = "failed"
+_SHOWN: Final = 100.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ def ratio(
     """
     pairs = [now / then for now, then in zip(rounds, before, strict=True)]
     return geometric_mean(pairs, 1 - (1 - confidence) / comparisons)
+
+
+def shown(found: Mean) -> str:
+    """Return `x 1.12 (1.05 to 1.20)`; of two noisy rounds an end may be any number."""
+    high = f"{found.high:.2f}" if found.high < _SHOWN else f"more than {_SHOWN:g}"
+    return f"x {found.value:.2f} ({found.low:.2f} to {high})"
 
 
 def rates(rounds: Sequence[dict[str, Any]]) -> list[float]:

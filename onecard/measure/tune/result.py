@@ -11,7 +11,7 @@ import yaml
 from onecard.measure.stress.verdict import percent
 from onecard.measure.tune.candidates import Candidate, LeftOut
 from onecard.measure.tune.goal import Goal
-from onecard.measure.tune.judgement import rates, ratio
+from onecard.measure.tune.judgement import rates, ratio, shown
 from onecard.measure.tune.search import Measured, Trial
 from onecard.records.write import plain
 from onecard.statistics.geometric_mean import Mean, geometric_mean
@@ -88,10 +88,8 @@ class TuneResult:
         goal = f"{reached} {self.goal} ({percent(self.use)} of the nearest limit)"
         words = f"{_count(len(self.trials), 'trial')}: "
         if gain := self.gain:
-            words += (
-                f"requests/s x {gain.value:.2f} (95 %: {gain.low:.2f} to {gain.high:.2f}) with "
-                f"{_count(len(self.settings), 'setting')}; the best {goal}"
-            )
+            settings = _count(len(self.settings), "setting")
+            words += f"requests/s {shown(gain)}, at 95 %, with {settings}; the best {goal}"
         else:
             words += f"none is shown to be better than the release in force, which {goal}"
         return f"interrupted after {words}" if self.interrupted else words

@@ -9,7 +9,7 @@ from typing import Any
 from onecard.console.live_line import rough
 from onecard.measure.tune.candidates import Candidate, LeftOut, is_full
 from onecard.measure.tune.goal import Goal
-from onecard.measure.tune.judgement import ANSWERS, BETTER, FAILED, Answers, Judgement, judge
+from onecard.measure.tune.judgement import ANSWERS, BETTER, FAILED, Answers, Judgement, judge, shown
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,5 @@ def described(trial: Trial) -> str:
     found = trial.judgement
     words = f"{trial.candidate.title}: {found.outcome}"
     if found.gain:
-        gain = found.gain
-        words += f", requests/s x {gain.value:.2f} ({gain.low:.2f} to {gain.high:.2f})"
+        words += f", requests/s {shown(found.gain)}"
     return f"{words}; {found.reason}"

@@ -243,8 +243,9 @@ class TuneRun:
         return Measured(answers, rounds, now.release, now.fingerprint)
 
     def _steps(self, title: str, guards: int) -> Steps:
-        count = guards + 1 + self._settings.repeats
-        return Steps(self._console, f"{self._host.name}  {title}", [1.0] * count)
+        # A round loads the generator's modules too, which takes longer than the guards' questions.
+        weights = [0.3] * guards + [1.0] * (1 + self._settings.repeats)
+        return Steps(self._console, f"{self._host.name}  {title}", weights)
 
 
 def _settled(box: Connected, facts: Facts) -> Settled:

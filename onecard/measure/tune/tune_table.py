@@ -9,6 +9,7 @@ from rich.table import Table
 from onecard.console.live_line import rough
 from onecard.console.whole_table import print_whole
 from onecard.measure.tune.candidates import LeftOut
+from onecard.measure.tune.judgement import shown
 from onecard.measure.tune.result import TunePlan, TuneResult
 from onecard.statistics.geometric_mean import Mean
 
@@ -43,7 +44,9 @@ def print_tune(found: TuneResult, console: Console) -> None:
     if found.trials:
         print_whole(table, console)
         console.print(
-            "ratios to the best so far, of the same requests in turn; their intervals hold together"
+            "ratios to the best so far, of the same requests in turn; their 95 % intervals hold "
+            "together",
+            soft_wrap=True,
         )
     for trial in found.trials:
         if trial.judgement.gain is None:
@@ -71,6 +74,4 @@ def _print_left_out(left_out: tuple[LeftOut, ...], console: Console) -> None:
 
 
 def _ratio(found: Mean | None) -> str:
-    if found is None:
-        return "-"
-    return f"x {found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+    return "-" if found is None else shown(found)

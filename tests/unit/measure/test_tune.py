@@ -34,6 +34,8 @@ from onecard.measure.tune.judgement import (
     Answers,
     Judgement,
     judge,
+    ratio,
+    shown,
 )
 from onecard.measure.tune.result import TunePlan, TuneResult
 from onecard.measure.tune.search import Measured, Search, Trial
@@ -237,6 +239,11 @@ def test_more_comparisons_need_more_evidence() -> None:
     assert judge(GOAL, now, before, comparisons=8).outcome == NOT_SHOWN
 
 
+def test_two_noisy_rounds_show_nothing() -> None:
+    noisy = ratio([0.5, 4.0], [2.0, 1.0], comparisons=2)
+    assert shown(noisy) == "x 1.00 (0.00 to more than 100)"
+
+
 def test_requests_that_fail_are_no_gain() -> None:
     failing = [*rounds(9.0)[:3], load(9.0, failed=2)]
     found = judge(GOAL, failing, rounds(2.0), 1)
@@ -368,7 +375,7 @@ def test_the_settings_can_be_pasted() -> None:
         "serve": {"max_num_seqs": 8, "speculative_config": "auto"}
     }
     text = printed(print_tune, found)
-    assert "x 1.50 (95 %: 1.50 to 1.50) with 2 settings; the best meets TTFT p95 < 2 s" in text
+    assert "x 1.50 (1.50 to 1.50), at 95 %, with 2 settings; the best meets TTFT p95 < 2 s" in text
     assert "kv_cache_dtype fp8: smoke 11 of 12 right, 12 before" in text
     assert "left out: gpu_memory_utilization 0.94: the KV cache was 20 % full" in text
     assert text.endswith("serve:\n  max_num_seqs: 8\n  speculative_config: auto\n")

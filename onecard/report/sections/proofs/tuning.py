@@ -55,8 +55,8 @@ def _trials(run: Run, found: Event) -> Table:
             )
             for trial in run.all("trial")
         ),
-        f"The same requests in turn on each server; the intervals hold together. {_control(found)}"
-        f"{source(run)}",
+        "The same requests in turn on each server; the 95 % intervals hold together. "
+        f"{_control(found)}{source(run)}",
     )
 
 
