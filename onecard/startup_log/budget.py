@@ -14,11 +14,11 @@ from onecard.startup_log.phase import Phase
 NOT_LOGGED: Final = "not logged"
 WHAT: Final = {
     Phase.PROCESS.title: "Python, torch and vLLM are imported",
-    Phase.CONFIG.title: "model and flags are read; the engine's processes import the same",
+    Phase.CONFIG.title: "model and flags are read; the engine imports the same",
     Phase.DOWNLOAD.title: "weights come from the hub",
     Phase.WEIGHTS.title: "weights are read from the disk",
     Phase.COMPILE.title: "torch.compile",
-    Phase.PROFILE.title: "a full batch is run for its memory; kernels are compiled",
+    Phase.PROFILE.title: "a full batch is run; kernels are compiled",
     Phase.KV_CACHE.title: "memory is set aside; kernels are warmed up",
     Phase.GRAPHS.title: "CUDA graphs are captured",
     Phase.API.title: "tokenizer, picture processor, routes",
@@ -50,10 +50,14 @@ class BudgetSaving:
 def budget(phases: Mapping[str, float], total_s: float | None) -> tuple[BudgetPart, ...]:
     """Return the parts of a start, which together are all of its seconds.
 
-    phases: seconds by title, in order. total_s: to the first answer, None where it is unknown.
+    phases: seconds by title, in order. total_s: to the first answer, None where it is unknown. It
+    is the box's; the phases' clock is the caller's, which begins before the service is started.
     """
     named = dict(phases)
     rest = (total_s or 0.0) - sum(named.values())
+    if total_s and named and rest < 0:
+        first = next(iter(named))
+        named[first] = max(0.0, named[first] + rest)
     if rest >= _TICK_S:
         named[NOT_LOGGED] = rest
     return tuple(BudgetPart(name, took, WHAT.get(name, "")) for name, took in named.items())

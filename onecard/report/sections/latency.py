@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onecard.records import Run
@@ -85,8 +85,9 @@ def _start(evidence: Evidence) -> Iterator[Block]:
         (*((name, *(each.get(name) for each in took)) for name in names), total),
         " ".join(source(run) for run in runs.values()),
     )
-    events = [each.event for each in starts]
-    drawn = tuple((each.label, _parts(each.event["phases"], events)) for each in starts)
+    drawn = tuple(
+        (each.label, _parts(phases, took)) for each, phases in zip(starts, took, strict=True)
+    )
     words = "; ".join(
         f"{name}: " + ", ".join(f"{part.name} {part.text} s" for part in parts)
         for name, parts in drawn
@@ -142,15 +143,18 @@ def _starts(evidence: Evidence) -> list[_Shown]:
     return shown
 
 
-def _parts(phases: list[Event], starts: list[Event]) -> tuple[BarPart, ...]:
-    """Return the longest phases of any start, and the rest as one part."""
+def _parts(
+    seconds: Mapping[str, float], starts: Sequence[Mapping[str, float]]
+) -> tuple[BarPart, ...]:
+    """Return the longest phases of any start, and the rest as one part.
+
+    seconds: of this start, by phase. starts: the same of all of them.
+    """
     longest: dict[str, float] = {}
-    for event in starts:
-        for phase in event["phases"]:
-            name = str(phase.get("phase"))
-            longest[name] = max(longest.get(name, 0.0), phase.get("seconds") or 0.0)
+    for start in starts:
+        for name, took in start.items():
+            longest[name] = max(longest.get(name, 0.0), took)
     shown = sorted(longest, key=lambda name: -longest[name])[:MOST_PARTS]
-    seconds = {str(phase.get("phase")): phase.get("seconds") or 0.0 for phase in phases}
     parts = [(name, seconds.get(name, 0.0)) for name in longest if name in shown]
     rest = sum(size for name, size in seconds.items() if name not in shown)
     parts += [("other", rest)] if rest >= 0.05 else []
