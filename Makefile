@@ -28,7 +28,7 @@ help:
 	@echo "make fuzz    draw 10,000 and more inputs for every parser (minutes)"
 	@echo "make audit   known vulnerabilities of the installed packages (needs the network)"
 	@echo "make docs    write the generated files, and build the documentation into site/"
-	@echo "make report  measure a sandbox box for docs/report-sandbox.html and its pictures (a quarter of an hour)"
+	@echo "make report  measure a sandbox box for docs/report-sandbox.html and its pictures (ten minutes)"
 	@echo "make clean   remove sandbox boxes, .venv and caches"
 
 venv: $(venv)/.installed
