@@ -91,7 +91,12 @@ def foot() -> str:
 
 def _summary(evidence: Evidence) -> Iterator[str]:
     smoke = evidence.smoke
-    if smoke is not None:
+    if evidence.random_weights:
+        yield (
+            "The weights are random (--load-format dummy): answers are wrong by design; memory and "
+            "times are those of the model's shapes."
+        )
+    elif smoke is not None:
         right, total = sum(bool(case.get("passed")) for case in smoke.cases), len(smoke.cases)
         control: Event = smoke.summary.get("picture_control") or {}
         words = (
@@ -104,12 +109,15 @@ def _summary(evidence: Evidence) -> Iterator[str]:
         yield words + "."
     longest = scaling.longest_answered(evidence)
     if longest and longest.ctx:
-        yield f"Configured for {numbers.count(longest.ctx)} tokens, {_answered(longest)}."
+        answered = _answered(longest, evidence.random_weights)
+        yield f"Configured for {numbers.count(longest.ctx)} tokens, {answered}."
     if smoke is None and not evidence.runs:
         yield "Nothing has been recorded yet."
 
 
-def _answered(longest: scaling.Longest) -> str:
+def _answered(longest: scaling.Longest, random_weights: bool) -> str:
+    if random_weights:
+        return f"it answered a request of {numbers.count(longest.tokens)}"
     if longest.is_right:
         return f"it answered a request of {numbers.count(longest.right)} right"
     words = f"it answered a request of {numbers.count(longest.tokens)}, {longest.fault}"
@@ -118,7 +126,9 @@ def _answered(longest: scaling.Longest) -> str:
     return words
 
 
-def _longest(longest: scaling.Longest) -> KeyFigure:
+def _longest(longest: scaling.Longest, random_weights: bool) -> KeyFigure:
+    if random_weights:
+        return KeyFigure(numbers.count(longest.tokens), "tokens in the longest request answered")
     if not longest.right:
         note = f"tokens in the longest request, answered {longest.fault}"
         return KeyFigure(numbers.count(longest.tokens), note, Tone.BAD)
@@ -134,12 +144,14 @@ def _figures(evidence: Evidence) -> Iterator[KeyFigure]:
     if smoke is not None:
         right = sum(bool(case.get("passed")) for case in smoke.cases)
         tone = Tone.GOOD if smoke.summary.get("ok") else Tone.BAD
-        yield KeyFigure(f"{right} of {len(smoke.cases)}", "picture questions answered right", tone)
+        if not evidence.random_weights:
+            score = f"{right} of {len(smoke.cases)}"
+            yield KeyFigure(score, "picture questions answered right", tone)
         yield KeyFigure(
             numbers.seconds(smoke.summary.get("steady_p50_s")), "for a picture question, p50"
         )
     if longest := scaling.longest_answered(evidence):
-        yield _longest(longest)
+        yield _longest(longest, evidence.random_weights)
     start = evidence.start
     bench = evidence.latest("bench", "load")
     rates = [load.get("generation_tokens_per_s") or 0 for load in sweep(bench)] if bench else []

@@ -134,6 +134,11 @@ class Evidence:
         return max(found, key=lambda each: each[:2])[2] if found else {}
 
     @property
+    def random_weights(self) -> bool:
+        """Whether the server made its weights up: its answers mean nothing."""
+        return (self.server.get("options") or {}).get("load-format") == "dummy"
+
+    @property
     def smokes(self) -> tuple[SmokeResult, ...]:
         """Every finished smoke test, oldest first, those within scale too."""
         found = [smoke for run in self.runs for smoke in _smokes(run)]

@@ -37,7 +37,7 @@ def findings(evidence: Evidence) -> Iterator[str]:
 
 def _pictures(evidence: Evidence) -> Iterator[str]:
     smoke = evidence.smoke
-    if smoke is None:
+    if smoke is None or evidence.random_weights:
         return
     control: Event = smoke.summary.get("picture_control") or {}
     if control.get("failure"):
@@ -88,7 +88,8 @@ def _scale(evidence: Evidence) -> Iterator[str]:
         elif request and not request.get("answered"):
             why = request.get("error") or "no answer"
             yield f"Started at {ctx} tokens, the server did not answer a request that long: {why}."
-    yield from scaling.wrong_long_answers(rows)
+    if not evidence.random_weights:
+        yield from scaling.wrong_long_answers(rows)
     before = run.last("before") or {}
     if before.get("active") and not run.all("restored"):
         yield "The server that ran before scale may not run again: no restore is recorded."

@@ -140,6 +140,22 @@ def test_a_long_answer_that_was_wrong_is_no_headline() -> None:
     assert "wrongly; the longest answered right: 301" in nothing_right.summary  # a picture question
 
 
+def test_answers_of_random_weights_are_neither_praised_nor_blamed() -> None:
+    events = sample.scale(wrong=sample.CONTEXTS)
+    for event in events:
+        if event["event"] == "server":
+            event["options"]["load-format"] = "dummy"
+    made = page(evidence(sample.run("scale", LATER, events)))
+    assert made.summary.startswith(
+        "The weights are random (--load-format dummy): answers are wrong"
+    )
+    assert made.summary.endswith("it answered a request of 249,029.")
+    notes = {figure.note for figure in made.figures}
+    assert "tokens in the longest request answered" in notes
+    assert "picture questions answered right" not in notes
+    assert "answered wrong" not in words(to_html(made))
+
+
 def test_stress_shows_a_length_only_where_guessing_gets_less() -> None:
     """Of several questions behind a long text some are right by chance."""
 
