@@ -116,7 +116,7 @@ def test_no_request_fails_while_a_box_is_deployed_and_the_gateway_reloaded(
 ) -> None:
     with pool.load(gateway).running(CLIENTS) as load:
         rolled = pool.controller.json(
-            "deploy", "--host", "box2", "--rolling", "--max-num-seqs", "7"
+            "deploy", "--host", "box2", "--rolling", "--max-num-seqs", "6"
         )
         reloaded = pool.controller.json("gateway", "--host", "pool", "-e", "gateway.body_mib=7")
     (row,) = rolled["hosts"]
