@@ -44,7 +44,7 @@ _WORDS = re.compile(
     r"|[Nn]o space left|dead|died|overwrite"
     r"|(?:larger|greater|less|older|newer) than|exceeds?|[Ss]egmentation fault|[Ii]nterrupted"
     r"|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?|[Oo]nly supported|[Rr]efusing|lacks|ignoring"
-    r"|expired|[Uu]nauthorized|[Ff]orbidden)\b"
+    r"|disagrees|[Rr]eceived signal|do(?:es)? not appear|expired|[Uu]nauthorized|[Ff]orbidden)\b"
 )
 # Words of which a failure's text often has one, and other text too.
 _HINTS = re.compile(
