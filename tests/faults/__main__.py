@@ -42,15 +42,24 @@ def main() -> int:
     # In each round the short commands first. A box that was torn down is provisioned again: last.
     rows.sort(key=lambda row: (row.work is TEARDOWN, row.work.seconds))
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, bare_box(Path(folder) / "box") as controller:
-        scene = Scene(controller, Box(controller))
-        try:
-            run(scene, rows, options.seed, options.tries)
-        except KeyboardInterrupt:
-            print("interrupted: the table holds what was tried", flush=True)
+    try:
+        for pod in (False, True):
+            if here := [row for row in rows if row.fault.pod is pod]:
+                run_on_a_box(here, options.seed, options.tries, pod=pod)
+    except KeyboardInterrupt:
+        print("interrupted: the table holds what was tried", flush=True)
     if options.page:
         write_page(options.page, rows, options.seed, time.monotonic() - started)
     return int(any(row.trouble for row in rows))
+
+
+def run_on_a_box(rows: Sequence[Row], seed: str, tries: int, *, pod: bool) -> None:
+    """Boot a box of the rows' kind, and try them on it."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        bare_box(Path(folder) / "box", systemd=not pod) as controller,
+    ):
+        run(Scene(controller, Box(controller)), rows, seed, tries)
 
 
 def run(scene: Scene, rows: Sequence[Row], seed: str, tries: int) -> None:

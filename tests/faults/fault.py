@@ -22,6 +22,7 @@ class Fault:
     strike: what happens in its middle. through: shell on this computer that runs the command as
     "$@", with mounts of its own. says: a pattern in what the command prints. codes: how it may
     end; empty for any. tries: of each command, in a whole run. short: the command of the run in CI.
+    pod: it happens to a box without systemd.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Fault:
     codes: tuple[int, ...] = ()
     tries: int = 3
     short: Work | None = None
+    pod: bool = False
 
     def is_explained(self, code: int, printed: str) -> bool:
         """Return whether a command ended and reported as it has to.

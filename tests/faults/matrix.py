@@ -9,9 +9,13 @@ from tests.faults.strikes import (
     away,
     cut,
     on_box,
+    other_command,
+    reboot,
     second_run,
+    second_run_after_a_killed_one,
     second_run_beside_a_stopped_one,
     signalled,
+    stop_pod,
 )
 from tests.faults.work import (
     DEPLOY,
@@ -48,12 +52,17 @@ CONNECTION = (
     Fault("sshd restarted", LONG, on_box("systemctl restart ssh"), codes=(0,)),
     Fault("address away for 10 s", LONG, away(10), codes=(0, 3)),
     Fault("address away for 30 s", LONG, away(30), says=CUT, codes=(3,)),
+    Fault("box rebooted", (REPAIR, DEPLOY), reboot, codes=(0, 1, 3)),
+    Fault("pod stopped and started", (REPAIR, DEPLOY), stop_pod, says=CUT, codes=(0, 3), pod=True),
 )  # fmt: skip
 
 TWO_RUNS = (
     Fault("two runs at one host", LONG, second_run, codes=(0, 1)),
     Fault("a run that is stopped (Ctrl-Z) holds the lock", LONG,
           second_run_beside_a_stopped_one, codes=(0,), short=REPAIR),
+    Fault("a run that was killed holds the lock", LONG, second_run_after_a_killed_one),
+    Fault("a deploy while a scale runs", (SCALE,), other_command("deploy", "--ctx", "8192"),
+          codes=(0, 1), tries=1),
 )  # fmt: skip
 
 # dpkg's lock is one of fcntl's.
@@ -100,17 +109,44 @@ PACKAGES = (
           after=INDEX_BACK, says="wget", codes=(1,), tries=1),
 )  # fmt: skip
 
+# What is in a folder, on a file system with room for one thing more, which is taken.
+_FULL = """
+mkdir -p {0} /run/full; {1}
+cp -a {0}/. /run/full/; {2}
+mount --bind /run/full {0}
+"""
+_SIZE = "mount -t tmpfs -o size=$(($(du -sk {0} | cut -f 1) + 64))k none /run/full"
+_INODES = "mount -t tmpfs -o nr_inodes=$(($(find {0} | wc -l) + 1)) none /run/full"
+_NO_SPACE = "head -c 1G /dev/zero >/run/full/filler 2>/dev/null || true"
+_NO_INODES = (
+    "number=0; while touch /run/full/filler$number 2>/dev/null; do number=$((number + 1)); done"
+)
+# The folders that the steps write to, one after the other.
+WRITTEN = (
+    ("/opt/onecard/models", PROVISION), ("/etc/sysctl.d", PROVISION),
+    ("/var/cache/apt", INSTALL), ("/var/lib/dpkg", INSTALL),
+    ("/opt/onecard/releases", DEPLOY), ("/etc/onecard", DEPLOY), ("/etc/systemd/system", DEPLOY),
+)  # fmt: skip
+DISKS = tuple(
+    Fault(f"no {what} left in {folder}", (work,), tries=1, codes=(1,),
+          before=_FULL.format(folder, mount.format(folder), fill),
+          after=f"umount -l {folder} /run/full", says=f"no {what} left on {folder}")
+    for folder, work in WRITTEN
+    for what, mount, fill in (("space", _SIZE, _NO_SPACE), ("inodes", _INODES, _NO_INODES))
+)  # fmt: skip
+
 ENVIRONMENTS = "/opt/onecard/venvs"
+DATE = "/usr/local/bin/date"
 BASHRC = "cp /root/.bashrc /run/bashrc; printf '%s\\n' >>/root/.bashrc"
 BASHRC_BACK = "cp /run/bashrc /root/.bashrc"
 SURROUNDINGS = (
     Fault("disk of the environments full", (REPAIR,), tries=1,
           before=f"mount -t tmpfs -o size=300m none {ENVIRONMENTS}", after=f"umount {ENVIRONMENTS}",
           says=f"no space left on {ENVIRONMENTS}: [0-9]+ MiB of 300 MiB free", codes=(1,)),
-    Fault("disk of the releases full", (DEPLOY,), tries=1,
-          before="mount -t tmpfs -o nr_inodes=1 none /opt/onecard/releases",
-          after="umount /opt/onecard/releases",
-          says="no inodes left on /opt/onecard/releases: 0 free", codes=(1,)),
+    Fault("a clock that is 400 days late", CHANGES, tries=1, codes=(0, 1), after=f"rm {DATE}",
+          says="behind of this computer: TLS and apt will fail",
+          before=f"""printf '#!/bin/sh\\nexec /bin/date -d "400 days ago" "$@"\\n' >{DATE}
+                     chmod 0755 {DATE}"""),
     Fault("/tmp full", CHANGES, tries=1,
           before="mount -t tmpfs -o size=8k none /tmp; head -c 8192 /dev/zero >/tmp/full || true",
           after="umount /tmp", codes=(0,)),
@@ -154,6 +190,6 @@ COMPUTER = (
 )  # fmt: skip
 
 FAULTS = (
-    *CONTROLLER_ENDS, *CONNECTION, *TWO_RUNS, *PACKAGES, *SURROUNDINGS, *SERVER, *COMPUTER,
+    *CONTROLLER_ENDS, *CONNECTION, *TWO_RUNS, *PACKAGES, *DISKS, *SURROUNDINGS, *SERVER, *COMPUTER,
 )  # fmt: skip
 SHORT = tuple((fault, fault.short) for fault in FAULTS if fault.short)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
+from paramiko import SSHException
+
 from onecard.records import read_run
-from tests.box.conftest import Box, Controller
+from onecard.sandbox import choose_driver
+from tests.box.conftest import SANDBOX_CACHE, Box, Controller
 
 HOST = "box1"
 NOTES = "/root/notes-of-a-person"
@@ -81,6 +85,26 @@ class Scene:
     def serves(self) -> bool:
         """Return whether the server answers."""
         return self.controller.invoke("status", "--host", HOST).returncode == 0
+
+    def wait_until(self, holds: Callable[[], bool], otherwise: str) -> None:
+        """Wait for a state of the box. Raises AssertionError, with these words, after 4 minutes."""
+        deadline = time.monotonic() + 240
+        while not holds():
+            assert time.monotonic() < deadline, otherwise
+            time.sleep(0.5)
+
+    def reached(self, script: str) -> str:
+        """Return what a script prints on the box, empty where the box is not reached."""
+        try:
+            return self.box(script)
+        except (AssertionError, OSError, EOFError, SSHException):
+            return ""
+
+    def restart(self) -> None:
+        """Stop and start the box."""
+        inventory = self.controller.inventory
+        driver = choose_driver(inventory.parent, inventory, print, cache=SANDBOX_CACHE)
+        driver.restart(HOST)
 
     def broken_records(self) -> list[str]:
         """Return the records that lost more than the line in which their run was killed."""

@@ -20,6 +20,9 @@ class TooLateError(Exception):
     """The command ended before the fault."""
 
 
+_BOOT = "cat /proc/sys/kernel/random/boot_id"
+
+
 def signalled(number: signal.Signals) -> Strike:
     """Return a strike that sends the controller a signal."""
 
@@ -82,6 +85,43 @@ def second_run_beside_a_stopped_one(
     finally:
         running.send_signal(signal.SIGCONT)
     _refused_or_done(other)
+
+
+def second_run_after_a_killed_one(
+    scene: Scene, running: subprocess.Popen[str], words: tuple[str, ...]
+) -> None:
+    """Kill the controller, whose job goes on and holds the lock, and start the same command."""
+    running.kill()
+    running.communicate()
+    other = scene.controller.invoke(*words)
+    assert other.returncode == 0, f"the second run: {other.stderr}"
+
+
+def other_command(*words: str) -> Strike:
+    """Return a strike that starts another command: it is refused, or is in time."""
+
+    def strike(scene: Scene, running: subprocess.Popen[str], first: tuple[str, ...]) -> None:
+        _refused_or_done(scene.controller.invoke(*words, "--host", HOST))
+
+    return strike
+
+
+def reboot(scene: Scene, running: subprocess.Popen[str], words: tuple[str, ...]) -> None:
+    """Reboot the box, and wait until it serves again what it is set to."""
+    before = scene.box(_BOOT)
+    scene.box("systemctl reboot --no-block")
+    scene.wait_until(lambda: scene.reached(_BOOT) not in ("", before), "the box did not come back")
+    running.wait(300)
+    scene.wait_until(scene.serves, "nothing serves after the reboot")
+
+
+def stop_pod(scene: Scene, running: subprocess.Popen[str], words: tuple[str, ...]) -> None:
+    """Stop and start a pod, whose volume alone stays; bring it back as docs/pods.md says."""
+    scene.restart()
+    running.wait(300)
+    for command in (("trust", "--replace"), ("provision",), ("start",)):
+        done = scene.controller.invoke(*command, "--host", HOST)
+        assert done.returncode == 0, f"{command[0]} after the stop: {done.stderr}"
 
 
 def _refused_or_done(other: subprocess.CompletedProcess[str]) -> None:
