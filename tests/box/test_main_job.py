@@ -73,6 +73,7 @@ def test_testinfra_agrees(controller: Controller, box: Box, deployed: Any) -> No
     assert host.file("/var/lib/onecard").mode == 0o700
     assert host.service("vllm").is_running
     assert host.service("vllm").is_enabled
+    assert host.check_output("systemctl show vllm -p LimitCORE --value") == "0"
     assert host.process.filter(user="onecard")
     assert host.socket("tcp://127.0.0.1:8000").is_listening
     assert not host.socket("tcp://0.0.0.0:8000").is_listening

@@ -21,7 +21,11 @@ from onecard.box.supervision.unit import ServiceUnit
 _SET_KEEPCAPS, _BOUND_DROP, _SET_NO_NEW_PRIVS, _CAP_AMBIENT, _CAP_AMBIENT_RAISE = 8, 24, 38, 47, 2
 _CAPABILITY_VERSION = 0x20080522  # include/uapi/linux/capability.h, version 3
 _CAPABILITIES = {"CAP_NET_BIND_SERVICE": 10}
-_LIMITS = {"LimitNOFILE": resource.RLIMIT_NOFILE, "LimitMEMLOCK": resource.RLIMIT_MEMLOCK}
+_LIMITS = {
+    "LimitCORE": resource.RLIMIT_CORE,
+    "LimitMEMLOCK": resource.RLIMIT_MEMLOCK,
+    "LimitNOFILE": resource.RLIMIT_NOFILE,
+}
 _NOBODY = "nobody"  # for DynamicUser=
 
 

@@ -65,9 +65,9 @@ def box(tmp_path: Path) -> Box:
 
 def test_the_program_takes_the_launchers_place(box: Box) -> None:
     box.write(
-        'Environment="A=a b" B=%%\nWorkingDirectory=/tmp\nUMask=0077\nLimitNOFILE=77\n'
+        'Environment="A=a b" B=%%\nWorkingDirectory=/tmp\nUMask=0077\nLimitNOFILE=77\nLimitCORE=0\n'
         "TimeoutStartSec=20\nExecStartPre=/bin/echo before\n"
-        'ExecStart=/bin/sh -c "echo $$$$ $$A $$B $$PWD; umask; ulimit -n; '
+        'ExecStart=/bin/sh -c "echo $$$$ $$A $$B $$PWD; umask; ulimit -n; ulimit -c; '
         'env | grep INVOCATION"'
     )
     launched = box.start()
@@ -75,7 +75,7 @@ def test_the_program_takes_the_launchers_place(box: Box) -> None:
     invocation = mark.rpartition(" ")[2]
     assert mark == log_files.mark(NAME, invocation)
     assert lines == [
-        "before", f"{launched.pid} a b % /tmp", "0077", "77",
+        "before", f"{launched.pid} a b % /tmp", "0077", "77", "0",
         f"INVOCATION_ID={invocation}",
     ]  # fmt: skip
     state = box.state()
