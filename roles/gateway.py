@@ -159,6 +159,6 @@ def absent() -> tuple[Resource, ...]:
         NoOpenings(script, GATEWAY_MARK),
         NoService(paths.GATEWAY_FIREWALL_UNIT),
         NoAcmeCertificate(paths.GATEWAY_ACME),
-        OwnPackagesRemoved(RECORD, QUIET, unexpose.LEFTOVERS),
+        OwnPackagesRemoved(RECORD, QUIET, (*unexpose.LEFTOVERS, ("haproxy", "/run/haproxy"))),
         NoPath(paths.GATEWAY, wipe=("*.env", "key.pem")),
     )
