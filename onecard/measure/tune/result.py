@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import yaml
 from onecard.measure.stress.verdict import percent
 from onecard.measure.tune.candidates import Candidate, LeftOut
 from onecard.measure.tune.goal import Goal
-from onecard.measure.tune.judgement import rates, ratio, shown
+from onecard.measure.tune.judgement import BETTER, judge, rates, ratio, shown
 from onecard.measure.tune.search import Measured, Trial
 from onecard.records.write import plain
 from onecard.statistics.geometric_mean import Mean, geometric_mean
@@ -43,10 +43,10 @@ class TunePlan:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What was found. settings: below `serve`, that are better than those of the release in force.
+    """What was found: settings below `serve` that were better than the release in force at first.
 
-    control: requests/s of the restored release, as a ratio to what they were at first, with the
-    95 % interval; None where it was not measured again. trouble: why it was not restored.
+    again: rounds of the restored release, after the trials; None where it was not measured again.
+    trouble: why it was not restored.
     """
 
     host: str
@@ -55,8 +55,8 @@ class TuneResult:
     best: Measured
     trials: tuple[Trial, ...]
     left_out: tuple[LeftOut, ...]
-    settings: Mapping[str, object]
-    control: Mean | None
+    found: Mapping[str, object]
+    again: Sequence[dict[str, Any]] | None
     kept: bool
     interrupted: bool
     trouble: str = ""
@@ -65,6 +65,28 @@ class TuneResult:
     def exit_code(self) -> int:
         """Return 1 where what ran before does not run again."""
         return 1 if self.trouble else 0
+
+    @property
+    def confirmed(self) -> bool | None:
+        """Return whether the best is better than the release in force once more, after the trials.
+
+        A box that other work leaves free meanwhile makes every later server look better. None
+        where nothing was found, or the release was not measured again.
+        """
+        if self.again is None or not self.found:
+            return None
+        judged = judge(self.goal, self.best.rounds, self.again, len(self.trials))
+        return judged.outcome == BETTER
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Return what is to be set: what was found, unless measuring again refutes it."""
+        return {} if self.confirmed is False else self.found
+
+    @property
+    def control(self) -> Mean | None:
+        """Return the requests/s of the restored release as a ratio to what they were at first."""
+        return None if self.again is None else ratio(rates(self.again), rates(self.base.rounds))
 
     @property
     def gain(self) -> Mean | None:
@@ -92,6 +114,11 @@ class TuneResult:
             words += f"requests/s {shown(gain)}, at 95 %, with {settings}; the best {goal}"
         else:
             words += f"none is shown to be better than the release in force, which {goal}"
+            if self.confirmed is False:
+                words = (
+                    f"{_count(len(self.trials), 'trial')}: what seemed better is not confirmed by "
+                    "the release in force, measured again: the box itself has changed meanwhile"
+                )
         return f"interrupted after {words}" if self.interrupted else words
 
     @property
@@ -112,6 +139,7 @@ class TuneResult:
             "use": self.use,
             "base": {"answers": self.base.answers.values(), "rounds": self.base.rounds},
             "left_out": _reasons(self.left_out),
+            "confirmed": self.confirmed,
             "control": vars(self.control) if self.control else None,
             "kept": self.kept,
             "interrupted": self.interrupted,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -27,7 +27,7 @@ from onecard.locks.resolve import adopt
 from onecard.measure.before import Before, in_force, put_back, save_before
 from onecard.measure.bench.bench_run import clean_box
 from onecard.measure.tune.candidates import Candidate, LeftOut, candidates
-from onecard.measure.tune.judgement import ANSWERS, FAILED, Judgement, rates, ratio
+from onecard.measure.tune.judgement import ANSWERS, FAILED, Judgement
 from onecard.measure.tune.result import TunePlan, TuneResult
 from onecard.measure.tune.search import Measured, Search, Trial
 from onecard.measure.tune.served import read_answers, run_rounds
@@ -41,7 +41,6 @@ from onecard.server.client import client
 from onecard.server.state import service_state
 from onecard.smoke.recorded import note_server
 from onecard.ssh.login import Connected, connected, holder
-from onecard.statistics.geometric_mean import Mean
 from roles import serve
 
 COMMAND: Final = "tune"
@@ -76,6 +75,7 @@ def run_tune(host: Host, settings: TuneSettings, known_hosts: Path, console: Con
         finally:
             run.put_back()
         run.measure_again()
+        run.keep()
         result = run.result()
         record.add("tune", **result.values())
         record.exit_code = result.exit_code
@@ -101,7 +101,8 @@ class TuneRun:
         self._before: Before | None = None
         self._left_out: tuple[LeftOut, ...] = ()
         self._trouble: OnecardError | None = None
-        self._control: Mean | None = None
+        self._again: list[dict[str, Any]] | None = None
+        self._kept = False
         self.search: Search | None = None
         self.interrupted = False
 
@@ -136,21 +137,16 @@ class TuneRun:
         self.search.run(tried)
 
     def put_back(self) -> None:
-        """Restore what ran before, or keep the best that was found."""
+        """Restore what ran before."""
         if self._before is None:
             return
-        wanted, intent = self._before, "putting back what ran before"
-        if self._kept and self.search is not None:
-            best, intent = self.search.best, "keeping the best"
-            wanted = replace(wanted, release=best.release, fingerprint=best.fingerprint)
         self._trouble = put_back(
             self._host,
             self._known_hosts,
-            wanted,
+            self._before,
             self._console,
             self._record,
             command=COMMAND,
-            intent=intent,
         )
 
     def measure_again(self) -> None:
@@ -158,7 +154,7 @@ class TuneRun:
         search = self.search
         if search is None or not search.trials:
             return
-        if self._trouble or self._kept or self.interrupted:
+        if self._trouble or self.interrupted:
             return
         try:
             with (
@@ -173,7 +169,26 @@ class TuneRun:
             self._say(f"not measured again: {error.message}", "yellow")
         else:
             if not any(load["failed"] for load in rounds):
-                self._control = ratio(rates(rounds), rates(search.base.rounds))
+                self._again = rounds
+
+    def keep(self) -> None:
+        """Bring the best into force, where that is wanted and measuring again has confirmed it."""
+        if not self._settings.keep or self.interrupted or self._before is None:
+            return
+        if self.search is None or not self.result().confirmed:
+            return
+        best = self.search.best
+        wanted = replace(self._before, release=best.release, fingerprint=best.fingerprint)
+        self._trouble = put_back(
+            self._host,
+            self._known_hosts,
+            wanted,
+            self._console,
+            self._record,
+            command=COMMAND,
+            intent="keeping the best",
+        )
+        self._kept = self._trouble is None
 
     def result(self) -> TuneResult:
         """Return what was found."""
@@ -186,17 +201,12 @@ class TuneRun:
             best=search.best,
             trials=tuple(search.trials),
             left_out=(*self._left_out, *search.left_out),
-            settings=search.settings,
-            control=self._control,
+            found=search.settings,
+            again=self._again,
             kept=self._kept,
             interrupted=self.interrupted,
             trouble=self._trouble.message if self._trouble else "",
         )
-
-    @property
-    def _kept(self) -> bool:
-        found = self.search is not None and bool(self.search.settings)
-        return self._settings.keep and found and not self.interrupted
 
     def _clock(self) -> float:
         return time.monotonic() - self._began

@@ -63,6 +63,10 @@ def print_tune(found: TuneResult, console: Console) -> None:
         )
     console.print(f"\n{found.line}", style="bold", markup=False, soft_wrap=True)
     if found.paste:
+        if found.confirmed is None:
+            console.print(
+                "not confirmed: the release in force was not measured again", style="yellow"
+            )
         kept = "in force now; to keep them with the next deploy, paste" if found.kept else "paste"
         console.print(f"{kept} into inventory/host_vars/{found.host}.yml:\n", soft_wrap=True)
         console.print(found.paste, markup=False, end="")

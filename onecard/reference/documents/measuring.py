@@ -241,7 +241,7 @@ class Tuned(Document):
     line: str
     """the result in a sentence"""
     settings: dict[str, Any]
-    """below `serve`, better than those of the release in force; empty for none"""
+    """below `serve`, better than those in force; empty for none, or where not confirmed"""
     paste: str
     """the same as YAML"""
     gain: TuneRatio | None
@@ -251,6 +251,8 @@ class Tuned(Document):
     base: TuneServer
     trials: list[TuneTrial]
     left_out: list[TuneLeftOut]
+    confirmed: bool | None
+    """it is better than the release in force after the trials too; null: not measured"""
     control: TuneRatio | None
     """the release in force once more, after the trials, to what it was at first"""
     kept: bool

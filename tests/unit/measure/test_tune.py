@@ -355,8 +355,8 @@ def result(**values: Any) -> TuneResult:
         "best": found.best,
         "trials": tuple(found.trials),
         "left_out": tuple(found.left_out),
-        "settings": found.settings,
-        "control": None,
+        "found": found.settings,
+        "again": None,
         "kept": False,
         "interrupted": False,
     }
@@ -391,7 +391,7 @@ def test_the_documents_have_the_keys_of_their_schema() -> None:
 
 
 def test_without_a_gain_there_is_nothing_to_paste() -> None:
-    nothing = result(settings={}, trials=(), interrupted=True)
+    nothing = result(found={}, trials=(), interrupted=True)
     nothing = replace(nothing, best=nothing.base)
     assert nothing.line == (
         "interrupted after 0 trials: none is shown to be better than the release in force, which "
@@ -402,10 +402,20 @@ def test_without_a_gain_there_is_nothing_to_paste() -> None:
 
 
 def test_a_box_that_changed_meanwhile_is_named() -> None:
-    moved = judge(GOAL, rounds(1.6), rounds(2.0), 1).gain
-    assert "x 0.80 (0.80 to 0.80): the box itself has changed" in printed(
-        print_tune, result(control=moved)
-    )
+    slower = result(again=rounds(1.6))
+    assert "x 0.80 (0.80 to 0.80): the box itself has changed" in printed(print_tune, slower)
+    assert slower.confirmed
+
+
+def test_a_gain_that_the_restored_release_has_too_is_none() -> None:
+    """Other work on the box has ended meanwhile: each server after the first is faster."""
+    found = result(again=rounds(3.0))
+    assert found.confirmed is False
+    assert (found.settings, found.paste, found.gain) == ({}, "", None)
+    assert "not confirmed" in found.line
+    assert "paste" not in printed(print_tune, found)
+    noisy = [load(rate) for rate in (0.5, 4.0, 2.0, 1.0)]
+    assert result(again=noisy).confirmed is False
 
 
 @pytest.mark.parametrize(
@@ -477,12 +487,17 @@ def test_only_keep_leaves_the_best_in_force(
     monkeypatch: pytest.MonkeyPatch, restored: list[Before]
 ) -> None:
     ends_with(monkeypatch, None)
-    for keep, release in ((False, 3), (True, 7)):
+    for keep, releases in ((False, [3]), (True, [3, 7])):
+        restored.clear()
         wanted = read_settings(**{**FLAGS, "keep": keep})  # type: ignore[arg-type]
         found = run_tune(HOST, wanted, Path(), Console(file=io.StringIO()))
-        assert (restored[-1].release, found.kept) == (release, keep)
-        # What is restored is measured once more; what is kept replaces it.
-        assert (found.control is None) == keep
+        # What ran before is restored and measured once more, before anything is kept.
+        assert [before.release for before in restored] == releases
+        assert (found.kept, found.confirmed) == (keep, True)
+    monkeypatch.setattr(tune_run, "run_rounds", lambda *words: rounds(3.0))
+    restored.clear()
+    assert not run_tune(HOST, wanted, Path(), Console(file=io.StringIO())).kept
+    assert [before.release for before in restored] == [3]
 
 
 def test_an_error_on_the_way_restores_too(
