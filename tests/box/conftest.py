@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -196,7 +197,8 @@ class Box:
     controller: Controller
     name: str = "box1"
 
-    def __call__(self, script: str) -> str:
+    @contextmanager
+    def _login(self) -> Iterator[Any]:
         import paramiko
 
         place = load(self.controller.inventory).hosts[self.name].connection
@@ -210,15 +212,36 @@ class Box:
             allow_agent=False,
         )
         try:
+            yield client
+        finally:
+            client.close()
+
+    def __call__(self, script: str) -> str:
+        with self._login() as client:
             stdin, stdout, stderr = client.exec_command("sh -s")
             stdin.write(script)
             stdin.channel.shutdown_write()
-            output = stdout.read().decode()
+            output: str = stdout.read().decode()
             code = stdout.channel.recv_exit_status()
             assert code == 0, f"{script}\n{output}\n{stderr.read().decode()}"
             return output
-        finally:
-            client.close()
+
+    @contextmanager
+    def running(self, words: tuple[str, ...], line: str, printed: list[str]) -> Iterator[None]:
+        """Run a program beside other work, from its first line on; append the rest to `printed`.
+
+        line: for its standard input.
+        """
+        with self._login() as client:
+            stdin, stdout, _ = client.exec_command(shlex.join(words))
+            stdin.write(line)
+            stdin.flush()
+            stdout.readline()
+            try:
+                yield
+            finally:
+                stdin.channel.shutdown_write()
+                printed.append(stdout.read().decode())
 
     def model_folder(self) -> str:
         """Return where the served model lies; tests before may have left others beside it."""

@@ -20,6 +20,7 @@ import pytest
 
 from onecard.inventory.load import load
 from tests.box.conftest import Box, Controller
+from tests.support.planted_secrets import Request, searched, unexpected
 
 pytestmark = pytest.mark.box
 
@@ -257,6 +258,18 @@ def test_it_looks_up_the_port_of_the_release_that_runs(box: Box, public: Public)
     finally:
         box(f"mv /root/unit {unit}; systemctl daemon-reload; systemctl restart onecard-proxy")
     public.until("/v1/models", 200)
+
+
+def test_the_certificates_key_is_in_its_file_alone(
+    controller: Controller, box: Box, public: Public
+) -> None:
+    line = box("sed -n 2p /etc/onecard/expose/key.pem").strip()
+    assert len(line) == 64
+    secrets = {"certificate's key": line, "API key": public.key_file.read_text().strip()}
+    here = (str(controller.inventory), str(controller.runs))
+    found = searched(Request(secrets), box) | searched(Request(secrets, here))
+    assert unexpected(found) == []
+    assert {"certificate's key", "API key"} == {each.secret for each in found}
 
 
 def test_unexpose_undoes_exactly(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -12,7 +13,9 @@ import pytest
 
 from onecard.credentials import client_copies
 from onecard.credentials.secret import Secret
+from onecard.reference.documents_schema import check
 from tests.box.conftest import INVOKE, PROJECT, SERVER, Box, Controller, copied_box
+from tests.support.planted_secrets import Request, searched, unexpected, watched
 
 pytestmark = pytest.mark.box
 
@@ -95,7 +98,16 @@ def test_it_removes_everything_and_proves_it(
     if journal:
         box(f"echo 'oops {key}' | systemd-cat; journalctl --sync")
 
-    report = rental.json("teardown", "--host", "sandbox", "--yes", code=1)
+    secrets = {"API key": key, "hub token": "planted-hub-5d20f3"}
+    with watched(Request(secrets), box) as on_the_box:
+        done = rental.invoke(
+            "-d", "teardown", "--host", "sandbox", "--yes", "--json", HF_TOKEN=secrets["hub token"]
+        )
+    assert done.returncode == 1, done.stderr
+    assert not any(value in done.stdout + done.stderr for value in secrets.values())
+    assert unexpected(on_the_box()) == []
+    check("teardown", done.stdout)
+    report = json.loads(done.stdout)
     left = {row["what"]: row["left"] for row in report["checked"] if row["left"]}
     # a file of the user's own is named and stays; everything else is gone
     assert list(left.values()) == ["/root/notes"]
@@ -107,7 +119,7 @@ def test_it_removes_everything_and_proves_it(
     assert again.returncode == 0, again.stderr
     assert "nothing is left of onecard" in again.stdout
     assert key not in again.stdout + again.stderr + str(report)
-    assert not journal or key not in box("journalctl --no-pager -a -o cat")
+    assert searched(Request(secrets), box) == set()
     assert client_copies.key("box1") is None
     assert (rental.inventory / "known_hosts").read_text() == known
 
