@@ -194,6 +194,15 @@ def test_a_deploy_that_restarts_nothing_is_no_start() -> None:
     assert found.event["answered_s"] == pytest.approx(219.6)
 
 
+def test_a_start_by_two_clocks_is_one() -> None:
+    """A real one: its last phase began after 93.3 s here, and the box answered after 92.3 s."""
+    event = sample.start(65536)
+    event["phases"][-1]["began_s"], event["answered_s"] = 93.3, 92.3
+    event["phases"] = event["phases"][-1:]
+    found = evidence(sample.run("deploy", LATER, [event])).start
+    assert found is not None
+
+
 @pytest.mark.parametrize(
     "kind", ["deploy", "smoke", "scale", "stress", "bench", "certify", "cache", "soak"]
 )
