@@ -44,7 +44,10 @@ def test_text_for_a_page_is_escaped(tmp_path: Path) -> None:
     assert render("t.j2", {"text": "a&<b"}, tmp_path, escape=True) == "<a&amp;&lt;b>"
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.j2")), ids=lambda path: path.name)
+FILLED = [path for path in sorted(FOLDER.glob("*.j2")) if "{{" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", FILLED, ids=lambda path: path.name)
 def test_no_shipped_template_fills_a_gap_in_silence(path: Path) -> None:
     with pytest.raises(UsageError, match="no setting defines it"):
         render(path.name, {})
