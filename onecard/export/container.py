@@ -36,7 +36,7 @@ CARDS_VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 
 @dataclass(frozen=True)
 class ContainerServer:
-    """What each engine is told of the server.
+    """What each engine has to know of the server.
 
     name: a DNS label. arguments: the words after the image, whose entry point is `vllm serve`.
     cards: the host's cards, as for `nvidia-smi -i`; empty on a CPU.
