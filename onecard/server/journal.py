@@ -9,7 +9,7 @@ from onecard.box.paths import UNIT
 from onecard.diagnosis import NO_ERROR, NOT_SEEN_TO_ANSWER, Diagnosis, diagnose
 from onecard.errors import UnhealthyError
 from onecard.server.health import check_health
-from onecard.server.start_journal import journal_of_trouble, read_when_down
+from onecard.server.start_journal import journal_of, journal_of_trouble, read_when_down
 from onecard.server.state import service_state
 from onecard.ssh.login import Connected
 
@@ -40,6 +40,9 @@ def diagnose_server(box: Connected) -> Diagnosis:
     silent = trouble is not None and not trouble.answers
     if state.down:
         text = read_when_down(box.session, state, _DIAGNOSED_LINES)
+    elif state.loaded and trouble is None:
+        # A server that answers is not ill because an earlier one died.
+        text = box.session.run(journal_of(state, _DIAGNOSED_LINES)).output
     elif silent and not state.restarts:
         # That a server hangs is not explained by how an earlier one ended.
         text = box.session.run(journal_of_trouble(state)).output

@@ -37,8 +37,8 @@ def test_a_server_that_answers(controller: Controller, serving: None) -> None:
     check = doctor_on_the_server(controller)
     assert (check["status"], check["fix"]) == ("ok", "")
     assert "answers /health" in check["message"]
-    done = controller.invoke("diagnose", "--host", "sandbox", "--json")
-    assert "does not answer" not in done.stdout
+    # Whatever became of the servers before it, of which the journal is full.
+    assert controller.json("diagnose", "--host", "sandbox")["rule"] is None
 
 
 def test_a_halted_server(controller: Controller, box: Box, serving: None) -> None:

@@ -197,7 +197,7 @@ def test_the_public_address_comes_and_goes_with_the_server(
 test_broken_connection = test_refused_and_cut_off.test_broken_connection_leaves_the_job_running
 
 
-@pytest.mark.parametrize("failure", ["bad flag", "crash at the first request"])
+@pytest.mark.parametrize("failure", ["bad parser", "crash at the first request"])
 def test_a_failed_deploy_is_explained_and_taken_back(
     controller: Controller, good: dict[str, Any], tmp_path: Path, failure: str
 ) -> None:

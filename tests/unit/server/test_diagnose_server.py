@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from onecard.diagnosis import Diagnosis
+from onecard.server import journal
 from onecard.server.journal import diagnose_server
 from tests.support.engine_run import HOST
 from tests.support.local_pipe import LocalBox
@@ -67,9 +69,7 @@ def diagnosed(
             (tmp_path / name).write_text(text)
             (tmp_path / name).chmod(0o755)
         box: Any = SimpleNamespace(session=local.session(), host=HOST)
-        found = diagnose_server(box)
-        assert found.failure
-        return found
+        return diagnose_server(box)
 
     yield run
     local.close()
@@ -79,7 +79,7 @@ def test_a_server_that_was_stopped_is_not_explained_by_an_old_end(
     diagnosed: Callable[[str, str, str], Diagnosis],
 ) -> None:
     found = diagnosed("inactive", "success", SERVED)
-    assert found.rule is None
+    assert (found.failure, found.rule) == (True, None)
     assert "The journal names no error, but the server is down: its unit is inactive" in found.cause
 
 
@@ -90,6 +90,17 @@ def test_a_start_that_failed_and_was_stopped_is_explained(
     for invocation in (FAILED, AGAIN, LAST):
         assert diagnosed("inactive", "success", invocation).rule == "unknown-flag"
     assert diagnosed("failed", "exit-code", AGAIN).rule == "unknown-flag"
+
+
+def test_a_server_that_answers_is_not_ill_because_an_earlier_one_died(
+    diagnosed: Callable[[str, str, str], Diagnosis],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copy(JOURNAL / "failed-start.txt", tmp_path / "unit.txt")
+    assert diagnosed("failed", "exit-code", AGAIN).failure
+    monkeypatch.setattr(journal, "check_health", lambda *_: None)
+    assert not diagnosed("active", "success", SERVED).failure
 
 
 def test_a_server_that_was_not_started_since_boot_is_down(
