@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,6 +27,9 @@ from onecard.facts import to_json
 from onecard.server.journal import diagnose_server
 from onecard.server.problem_report import host_report
 from onecard.ssh.login import connected
+
+# Of a line that may state a cause, what is shown on the narrowest terminal.
+_NARROWEST = 40
 
 
 def facts(requested: str, *, as_json: bool) -> int:
@@ -88,8 +92,11 @@ def _show(found: Diagnosis, host: str) -> None:
     """Print a diagnosis. host: as it was requested, so that the advice names it too."""
     if not found.line and not found.failure:
         print(found.cause)
+        _show_candidates(found)
         return
-    if found.line:
+    if len(found.candidates) > 1:
+        _show_candidates(found)
+    elif found.line:
         print(f"line {found.line_number}: {found.line.strip()}")
     if found.rule is None and found.context:
         print("around it:")
@@ -97,6 +104,21 @@ def _show(found: Diagnosis, host: str) -> None:
     rows = [("cause", found.cause), *advice(found, host)]
     rows += [("rule", found.rule or ""), ("source", found.source)]
     print_rows([(title, text) for title, text in rows if text])
+
+
+def _show_candidates(found: Diagnosis) -> None:
+    """Print the lines that may state the cause, each cut at the terminal's width."""
+    if not found.candidates:
+        return
+    unknown = found.failure and found.rule is None
+    why = "no rule knows this error; the log's errors" if unknown else "lines that may say why"
+    print(f"{why}, the likeliest first:")
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    for place, one in enumerate(found.candidates, start=1):
+        at = f"  (line {one.line_number})"
+        room = max(width - len(at) - len("  1  "), _NARROWEST)
+        line = one.line if len(one.line) <= room else one.line[: room - 3] + "..."
+        print(f"  {place}  {line}{at}")
 
 
 def _write_report(report: str, text: str) -> None:

@@ -10,13 +10,16 @@ log ─▶ each server's lines (servers.py) ─▶ its runs ─▶ of each, the 
           ▶ an exception without its traceback ▶ a consequence ▶ a line in the form of an error
           ▶ a wrapper ▶ the line that shows a death ▶ a request that failed while the server
           went on ▶ a line with words of a failure ▶ a traceback that is cut off ▶ nothing
+       ─▶ where no rule names the cause, up to three lines that may state it (candidates.py)
        ─▶ the same with wrapped lines joined (unwrap.py)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from onecard.diagnosis.candidates import candidates
 from onecard.diagnosis.exceptions import Raised, exceptions
 from onecard.diagnosis.log import Log, ServerRun
 from onecard.diagnosis.matching import Match, matches
@@ -105,10 +108,35 @@ def _diagnose_runs(log: Log, rules: tuple[Rule, ...]) -> Diagnosis:
         note = note or found
         if run.ready:
             came_up.add(model)
-    return note or (NO_ERROR if runs[-1].ready else NOT_SEEN_TO_ANSWER)
+    if note is not None or runs[-1].ready:
+        return note or NO_ERROR
+    lines = candidates(log, runs[-1], NOT_SEEN_TO_ANSWER, set())
+    return replace(NOT_SEEN_TO_ANSWER, candidates=lines)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What a run shows: matches of rules, exceptions, and errors that wrappers quote.
+
+    hidden: lines (counted from 0) that are known not to state the cause.
+    """
+
+    found: list[Match]
+    raised: list[Raised]
+    quoted: list[Raised]
+    hidden: set[int]
 
 
 def _diagnose_run(log: Log, run: ServerRun, rules: tuple[Rule, ...]) -> Diagnosis | None:
+    evidence = _evidence(log, run, rules)
+    found = _cause(log, run, evidence)
+    symptoms = {match.rule.id for match in evidence.found if match.rule.kind == "symptom"}
+    if found is None or (found.rule is not None and found.rule not in symptoms):
+        return found
+    return replace(found, candidates=candidates(log, run, found, evidence.hidden))
+
+
+def _evidence(log: Log, run: ServerRun, rules: tuple[Rule, ...]) -> _Evidence:
     # A server that is being stopped may log that its engine is gone: no failure.
     found = [
         match
@@ -116,12 +144,16 @@ def _diagnose_run(log: Log, run: ServerRun, rules: tuple[Rule, ...]) -> Diagnosi
         if match.number < run.quiet_from or match.rule.kind == "cause"
     ]
     every = [one for one in exceptions(log, run) if one.number < run.quiet_from]
-    raised = [one for one in every if not one.harmless]
-    fatal = [one for one in raised if one.fatal]
     quoted = quotes(log, run)
     hidden = {match.number for match in found if match.rule.kind != "cause"}
     hidden |= {quote.number for quote in quoted}
     hidden |= {number for one in every if one.harmless for number in one.lines}
+    return _Evidence(found, [one for one in every if not one.harmless], quoted, hidden)
+
+
+def _cause(log: Log, run: ServerRun, evidence: _Evidence) -> Diagnosis | None:
+    found, raised, hidden = evidence.found, evidence.raised, evidence.hidden
+    fatal = [one for one in raised if one.fatal]
     causes = [match for match in found if _is_cause(match, fatal)]
     unknown = _first_unknown(fatal or [one for one in raised if not one.request], hidden)
     ranked = sorted(causes, key=lambda match: _rank(match, fatal))
@@ -134,8 +166,8 @@ def _diagnose_run(log: Log, run: ServerRun, rules: tuple[Rule, ...]) -> Diagnosi
         return from_exception(log, unknown, others)
     if ranked:
         return from_rule(log, run, ranked[0], others)
-    if quoted:
-        return from_exception(log, quoted[0], others)
+    if evidence.quoted:
+        return from_exception(log, evidence.quoted[0], others)
     return _from_lines(log, run, found, raised, hidden)
 
 

@@ -7,6 +7,7 @@ not its subject, so that this works for programs that nobody thought of.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import IntEnum
 
 from onecard.diagnosis.code import is_code
@@ -38,10 +39,11 @@ _WORDS = re.compile(
     r"(?<!\bno )(?<!\b0 )[Ee]rrors?\b|\[Errno \d+\]|\b(?:[Ff]ail(?:ed|ure|s)?|FAILED|fatal|FATAL"
     r"|[Ii]nvalid|[Ii]nsufficient|[Uu]nable|[Cc]annot|[Cc]an't|[Cc]ould ?n(?:o|')t|[Nn]o such"
     r"|NO_PUBKEY|[Uu]nmet"
-    r"|[Nn]ot (?:compatible|supported|found|enough|available|allowed|valid|installed|loaded)|Xid"
-    r"|[Ii]ncompatible|[Uu]nsupported|no longer|[Mm]ismatch|denied|refused|undefined|[Kk]illed"
-    r"|[Tt]im(?:ed ?out|e ?out(?! ?[=:(] ?\d))|[Cc]rash(?:ed|es)?|[Oo]ut of (?:memory|resource)"
-    r"|[Nn]o space left|dead|died|overwrite"
+    r"|[Nn]ot (?:compatible|supported|found|enough|available|allowed|valid|installed|loaded)"
+    r"|(?:OOM|oom-)[Kk]ill\w+|X[Ii][Dd]|[Ii]ncompatible|[Uu]nsupported|no longer"
+    r"|[Mm]ismatch|denied|refused|undefined|[Kk]illed|[Cc]rash(?:ed|es)?"
+    r"|[Tt]im(?:ed ?out|e ?out(?! ?[=:(] ?\d))|[Oo]ut of (?:memory|resource)"
+    r"|[Nn]o space left|dead|died|fallen off|overwrite"
     r"|(?:larger|greater|less|older|newer) than|exceeds?|[Ss]egmentation fault|[Ii]nterrupted"
     r"|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?|[Oo]nly supported|[Rr]efusing|lacks|ignoring"
     r"|disagrees|[Rr]eceived signal|do(?:es)? not appear|expired|[Uu]nauthorized|[Ff]orbidden)\b"
@@ -67,7 +69,7 @@ _CONSEQUENCE = re.compile(
     r"|EOF when reading|cannot be pickled|\bDead\w*Error\b|is gone\b|[Ww]riting .{0,20}failed"
     r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)|build backend returned an error"
     r"|error waiting for container|did not (?:run|complete) successfully|^\s*[×x] Failed to"
-    r"|\bexitcode\s*: |(?:[Cc]ancelled|[Aa]borted|[Ii]nterrupted) by user"
+    r"|\bexitcode\s*: |\bcode=\w+, status=[1-9]|(?:[Cc]ancelled|[Aa]borted|[Ii]nterrupted) by user"
     r"|^ValueError: Model architectures \[|process has (?:terminated|exited)\W*$"
     r"|(?:scheduler|worker|server) is dead\b"
     r"|^(?:Unit )?\S+\.service(?:: Unit)?(?: entered)? failed(?: state)?\.$"
@@ -86,7 +88,7 @@ _ADVICE = re.compile(
 )
 _SOURCE = re.compile(
     r"\s+warnings\.warn\(|\s*(?:-+> ?)?\d*\s+(?:raise|assert|return)\b|[\s^~]*$|\s*-+> ?\d+ "
-    r"|# (?:HELP|TYPE) |[\w:]+\{.*\} [\d.e+-]+$"
+    r"|\s*(?:help|hint|note|tip): |# (?:HELP|TYPE) |[\w:]+\{.*\} [\d.e+-]+$"
     r"|During handling of the above|The above exception was"
 )
 # Of a line and of a log, what is read; a failure is at the end of a log.
@@ -128,6 +130,14 @@ def _is_quiet(message: str, level: re.Match[str] | None) -> bool:
     return bool(_WARNING.match(message) or (level and not level["loud"]))
 
 
+def is_warning(line: LogLine) -> bool:
+    """Return whether a program calls `line` a warning or less, not information."""
+    message = line.message[:_WIDTH]
+    level = _LEVEL.match(message)
+    named = bool(level and "WARN" in level[0])
+    return line.level == "WARNING" or named or bool(_WARNING.match(message))
+
+
 def strength(line: LogLine) -> Strength:
     """Return how surely `line`, which is not of a traceback, states an error."""
     message = line.message[:_WIDTH]
@@ -157,21 +167,26 @@ def strength(line: LogLine) -> Strength:
     return Strength.WORDED if _OF_A_TOOL.match(message) else Strength.HINTED
 
 
-def ranked_lines(log: Log, run: ServerRun, hidden: set[int]) -> dict[Strength, int]:
-    """Return the first line of each strength in `run`, those of `hidden` left out."""
-    first: dict[Strength, int] = {Strength.NONE: 0}
+def said_lines(log: Log, run: ServerRun, hidden: set[int]) -> Iterator[tuple[int, Strength]]:
+    """Yield the lines of `run` that are of no traceback and not of `hidden`, with strengths."""
     for number in range(max(run.first, run.quiet_from - _MOST_LINES), run.quiet_from):
-        if Strength.RAISED in first:
-            break
         if number in hidden:
             continue
         strong = strength(log.line(number))
         if strong == Strength.STATED and _is_title(log, number):
             strong = Strength.CONSEQUENCE
-        if strong in first or _is_of_traceback(log, number, strong):
-            continue
-        first[strong] = number
-    del first[Strength.NONE]
+        if not _is_of_traceback(log, number, strong):
+            yield number, strong
+
+
+def ranked_lines(log: Log, run: ServerRun, hidden: set[int]) -> dict[Strength, int]:
+    """Return the first line of each strength in `run`, those of `hidden` left out."""
+    first: dict[Strength, int] = {}
+    for number, strong in said_lines(log, run, hidden):
+        first.setdefault(strong, number)
+        if strong == Strength.RAISED:
+            break
+    first.pop(Strength.NONE, None)
     return first
 
 
@@ -183,7 +198,7 @@ def _is_title(log: Log, number: int) -> bool:
 
 
 def _is_of_traceback(log: Log, number: int, strong: Strength) -> bool:
-    message = log.line(number).message
+    message = log.line(number).message[:_WIDTH]
     if FRAME.match(message) or _SOURCE.match(message) or TRACEBACK in message:
         return True
     # A paste may have lost the indentation.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from onecard.diagnosis.exceptions import Raised
 from onecard.diagnosis.log import Log, ServerRun
@@ -36,6 +37,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class LikelyLine:
+    """A line that may state the error where no rule knows it; its number is counted from 1."""
+
+    line_number: int
+    line: str
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """The cause of a failure, and its fix.
 
@@ -47,6 +56,7 @@ class Diagnosis:
     context: the lines around it; for an exception that no rule knows, its last frames too.
     exception: `Type: message` of an exception that no rule knows, else empty.
     others: other matches in the same run.
+    candidates: the lines that may state the cause, the likeliest first, where no rule names it.
     """
 
     failure: bool
@@ -62,9 +72,13 @@ class Diagnosis:
     stage: str = ""
     source: str = ""
     others: tuple[Finding, ...] = ()
+    candidates: tuple[LikelyLine, ...] = field(default=(), compare=False)
 
-    def to_json(self) -> dict[str, str | None]:
-        """Return {rule, cause, fix, command, on_box, line}; rule is null if no rule matched."""
+    def to_json(self) -> dict[str, Any]:
+        """Return {rule, cause, fix, command, on_box, line, candidates}.
+
+        rule is null if no rule matched; candidates is [{line_number, line}], the likeliest first.
+        """
         return {
             "rule": self.rule,
             "cause": self.cause,
@@ -72,6 +86,7 @@ class Diagnosis:
             "command": self.command,
             "on_box": self.on_box,
             "line": self.line,
+            "candidates": [asdict(one) for one in self.candidates],
         }
 
 
@@ -203,6 +218,9 @@ def renumbered(found: Diagnosis, numbers: tuple[int, ...]) -> Diagnosis:
         line_number=original(found.line_number),
         others=tuple(
             replace(other, line_number=original(other.line_number)) for other in found.others
+        ),
+        candidates=tuple(
+            replace(one, line_number=original(one.line_number)) for one in found.candidates
         ),
     )
 

@@ -57,7 +57,7 @@ def diagnose_server(box: Connected) -> Diagnosis:
     found = diagnose(text)
     if found.failure or trouble is None or trouble.answers:
         # The start may lie before the journal's last lines; the health check has seen it answer.
-        return NO_ERROR if state.loaded and found is NOT_SEEN_TO_ANSWER else found
+        return NO_ERROR if state.loaded and found == NOT_SEEN_TO_ANSWER else found
     # The advice to diagnose has been followed.
     fix = trouble.fix.removeprefix(f"invoke diagnose --host {host.name}; then ")
     cause = f"The journal names no error, but {trouble.message}."

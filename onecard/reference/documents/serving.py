@@ -10,6 +10,14 @@ from onecard.server.load_sample import CardSample
 from onecard.server.releases import ReleaseInfo
 
 
+class CandidateLine(Document):
+    """A line that may state why something failed."""
+
+    line_number: int
+    """counted from 1"""
+    line: str
+
+
 class DiagnosisResult(Document):
     """The first true error of a log."""
 
@@ -23,6 +31,8 @@ class DiagnosisResult(Document):
     """what to type on the box; may be empty"""
     line: str
     """the line of the log"""
+    candidates: list[CandidateLine] = []
+    """where no rule names the cause, at most three lines that may state it, the likeliest first"""
 
 
 class FitResult(Document):

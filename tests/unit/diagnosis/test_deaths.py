@@ -65,7 +65,7 @@ def test_no_error_needs_a_server_that_answered() -> None:
     start = "(APIServer pid=7) INFO 09-09 11:59:00 [a.py:1] vLLM API server version 0.27.0\n"
     for unseen in (STARTING, "", start + UP + start):
         found = diagnose(unseen)
-        assert found is NOT_SEEN_TO_ANSWER
+        assert found == NOT_SEEN_TO_ANSWER
         assert not found.failure and "does not show that the server answered" in found.cause
 
 

@@ -72,7 +72,7 @@ def test_a_real_failure(name: str, rule: str, command: str, line: int, coat: str
     found = diagnose(read(name, coat))
     assert (found.rule, found.command, found.line_number) == (rule, command, line)
     assert found.failure and found.line and found.context and "{" not in found.cause + found.fix
-    assert set(found.to_json()) == {"rule", "cause", "fix", "command", "on_box", "line"}
+    assert found.to_json().keys() >= {"rule", "cause", "fix", "command", "on_box", "line"}
 
 
 @pytest.mark.parametrize("coat", COATS)

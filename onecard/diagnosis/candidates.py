@@ -1,0 +1,73 @@
+"""Choose the lines to show for an error that no rule knows: the likeliest, and two others.
+
+The likeliest is the line of the diagnosis. The second is the next line of the strongest form, often
+the error of another process or the end of a chain, the third the last one of that form before the
+end. Where too few lines have words of a failure, the failing program's output stands in: what it
+printed last, its last warning, and what came right before the likeliest line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from onecard.diagnosis.log import Log, ServerRun
+from onecard.diagnosis.plain_lines import Strength, is_warning, said_lines
+from onecard.diagnosis.verdict import Diagnosis, LikelyLine
+
+MOST = 3
+_FORMS = (
+    Strength.RAISED,
+    Strength.STATED,
+    Strength.WORDED,
+    Strength.CONSEQUENCE,
+    Strength.WARNED,
+    Strength.HINTED,
+)
+_WIDTH = 600
+# Words, and numbers that are codes rather than addresses or times.
+_WORD = re.compile(r"[^\W\d_]{2,}|\b\d{1,3}\b")
+# A line of which this share of the words is in another one repeats it.
+_SAME = 0.8
+
+
+def candidates(
+    log: Log, run: ServerRun, found: Diagnosis, hidden: set[int]
+) -> tuple[LikelyLine, ...]:
+    """Return at most three lines that may state the error, none a repetition of another.
+
+    found: the diagnosis; its line, if it has one, is the first. hidden: lines (counted from 0) of
+        which is known that they do not state it.
+    """
+    chosen = [LikelyLine(found.line_number, found.line)] if found.line else []
+    said = [_words(found.cause)] if found.line else []
+    for lines in _groups(log, run, found, hidden):
+        while lines and len(chosen) < MOST:
+            number = lines.pop() if len(chosen) == MOST - 1 else lines.popleft()
+            text = log.line(number).message.strip()[:_WIDTH]
+            words = _words(text)
+            if not any(len(words & other) >= _SAME * len(words) for other in said):
+                chosen.append(LikelyLine(number + 1, text))
+                said.append(words)
+    return tuple(chosen)
+
+
+def _groups(log: Log, run: ServerRun, found: Diagnosis, hidden: set[int]) -> Iterator[deque[int]]:
+    """Yield the lines that may state the error, the surest group first."""
+    lines = list(said_lines(log, run, hidden))
+    for form in _FORMS:
+        yield deque(number for number, strong in lines if strong == form)
+    output = [
+        number
+        for number, strong in lines
+        if strong == Strength.NONE and log.line(number).level not in ("INFO", "DEBUG")
+    ]
+    warnings = [number for number in output if is_warning(log.line(number))]
+    before = [number for number in output if number + 1 < found.line_number]
+    for last in (output[-1:], warnings[-1:], before[-1:], output[-2:-1]):
+        yield deque(last)
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower()))
