@@ -29,7 +29,7 @@ _WIDTH = 600
 # Words, and numbers that are codes rather than addresses or times.
 _WORD = re.compile(r"[^\W\d_]{2,}|\b\d{1,3}\b")
 # A line of which this share of the words is in another one repeats it.
-_SAME = 0.8
+_SAME = 0.85
 
 
 def candidates(

@@ -85,10 +85,13 @@ _ADVICE = re.compile(
     r"To enable traceback see|NCCL WARN Failed to (?:find CUDA library|open lib)|"
     r"Compile with `TORCH_|CUDA kernel errors might|For debugging consider"
     r"|Dumping (?:input|scheduler)"
+    # What to do, and journald's explanations of a message.
+    r"|^\s*(?i:help|hint|note|tip): |^\W*To (?:fix|solve|resolve) |^-- "
+    r"|^\W*[Pp]lease (?:make sure|check|see|report)|^Ask for help|^More details here"
 )
 _SOURCE = re.compile(
     r"\s+warnings\.warn\(|\s*(?:-+> ?)?\d*\s+(?:raise|assert|return)\b|[\s^~]*$|\s*-+> ?\d+ "
-    r"|\s*(?:help|hint|note|tip): |# (?:HELP|TYPE) |[\w:]+\{.*\} [\d.e+-]+$"
+    r"|# (?:HELP|TYPE) |[\w:]+\{.*\} [\d.e+-]+$"
     r"|During handling of the above|The above exception was"
 )
 # Of a line and of a log, what is read; a failure is at the end of a log.
@@ -175,7 +178,9 @@ def said_lines(log: Log, run: ServerRun, hidden: set[int]) -> Iterator[tuple[int
         strong = strength(log.line(number))
         if strong == Strength.STATED and _is_title(log, number):
             strong = Strength.CONSEQUENCE
-        if not _is_of_traceback(log, number, strong):
+        if _heads_traceback(log.line(number).message):
+            yield number, Strength.CONSEQUENCE
+        elif not _is_of_traceback(log, number, strong):
             yield number, strong
 
 
@@ -195,6 +200,12 @@ def _is_title(log: Log, number: int) -> bool:
     line = log.line(number)
     traceback = number + 1 < len(log) and TRACEBACK in log.lines[number + 1]
     return traceback and (bool(line.level) or ": " not in line.message)
+
+
+def _heads_traceback(message: str) -> bool:
+    """Return whether a line says what failed, and its traceback's head follows in the same line."""
+    title, head, _ = message[:_WIDTH].partition(TRACEBACK)
+    return bool(head and _WORDS.search(title))
 
 
 def _is_of_traceback(log: Log, number: int, strong: Strength) -> bool:
