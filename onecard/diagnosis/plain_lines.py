@@ -38,7 +38,8 @@ _FORM = re.compile(
 _WORDS = re.compile(
     r"(?<!\bno )(?<!\b0 )[Ee]rrors?\b|\[Errno \d+\]|\b(?:[Ff]ail(?:ed|ure|s)?|FAILED|fatal|FATAL"
     r"|[Ii]nvalid|[Ii]nsufficient|[Uu]nable|[Cc]annot|[Cc]an't|[Cc]ould ?n(?:o|')t|[Nn]o such"
-    r"|NO_PUBKEY|[Uu]nmet"
+    r"|NO_PUBKEY|[Uu]nmet|not expected"
+    r"|[Uu]nknown (?:argument|command|directive|key(?:word)?|module|option|parameter|port)"
     r"|[Nn]ot (?:compatible|supported|found|enough|available|allowed|valid|installed|loaded)"
     r"|(?:OOM|oom-)[Kk]ill\w+|X[Ii][Dd]|[Ii]ncompatible|[Uu]nsupported|no longer"
     r"|[Mm]ismatch|denied|refused|undefined|[Kk]illed|[Cc]rash(?:ed|es)?"
@@ -61,12 +62,15 @@ _CONSEQUENCE = re.compile(
     r"|[Cc]ompilation terminated|\bld returned\b"
     r"|\b[Ss]ee\b.{0,60}\b(?:above|below|log|logs|details|output|for more)\b"
     r"|(?:check|look).{0,40}\b(?:above|stack ?trace|up to see)\b"
+    r"|\b[Ee]rror(?:\(s\)|s)? (?:found|occurred) (?:at|in)\b"
+    r"|^(?:ERROR: )?[Pp]roblem (?:loading|running)\b"
     r"|[Ss]ome (?:packages|index files)\b|Unable to correct problems|Unmet dependencies\. Try"
     r"|\(--configure\) ?:?$|update-initramfs: failed|^run-parts: "
     r"|[Ee]rrors were encountered|not configured yet|dependency problems|because of the following"
     r"|[Nn]inja build failed|[Ee]rror (?:building|executing)|[Ff]ailed (?:building|to build)"
     r"|[Cc]ould not build|failure occurred in|unhandled (?:cuda|system) error|failed because"
-    r"|EOF when reading|cannot be pickled|\bDead\w*Error\b|is gone\b|[Ww]riting .{0,20}failed"
+    r"|EOF when reading|cannot be pickled|\b(?:Actor)?D(?:ea|ie)d\w*Error\b|is gone\b"
+    r"|[Ww]riting .{0,20}failed"
     r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)|build backend returned an error"
     r"|error waiting for container|did not (?:run|complete) successfully|^\s*[×x] Failed to"
     r"|\bexitcode\s*: |\bcode=\w+, status=[1-9]|(?:[Cc]ancelled|[Aa]borted|[Ii]nterrupted) by user"
@@ -101,7 +105,7 @@ _REFUSAL = "'object': 'error'"
 _FRAME_WORD = 'File "'
 # The first level that a line names is its own.
 _LEVEL = re.compile(
-    r".{0,60}?(?<![\w=])(?:(?P<loud>ERROR|CRITICAL|FATAL|panic)|(?:INFO|WARN|WARNING|DEBUG|NOTICE))\b"
+    r".{0,60}?(?<![\w=])(?:(?P<loud>ERR|ERROR|CRITICAL|FATAL|ALERT|EMERG|emerg|panic)|(?:INFO|WARN|WARNING|DEBUG|NOTICE))\b"
 )
 _WARNING = re.compile(
     r"(?:\S+\.py:\d+: \w*Warning: |\w*Warning: )(?!CUDA init)|[Ww]arning: |N: "

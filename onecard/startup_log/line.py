@@ -25,7 +25,8 @@ _ANSI_AS_TEXT = re.compile(
 )
 _TEXT_ESCAPE = re.compile(r"#0(?:33\[|15)|\^(?:\[\[|M)|\\(?:x1b|033|u001b)\[")
 _JOURNAL = re.compile(
-    r"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
+    # The month may be in any language: `Nov`, `mai`, `nov.`, `10月`.
+    r"(?:(?:[^\W\d_]{3,5}\.?|\d{1,2}月) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
     r"|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
     r"|[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [A-Z+-][\w+:-]{1,8}"
     r"|\d{9,11}\.\d{6}|\[ *\d{1,10}\.\d{6}\])"
