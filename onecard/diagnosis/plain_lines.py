@@ -38,16 +38,17 @@ _FORM = re.compile(
 _WORDS = re.compile(
     r"(?<!\bno )(?<!\b0 )[Ee]rrors?\b|\[Errno \d+\]|\b(?:[Ff]ail(?:ed|ure|s)?|FAILED|fatal|FATAL"
     r"|[Ii]nvalid|[Ii]nsufficient|[Uu]nable|[Cc]annot|[Cc]an't|[Cc]ould ?n(?:o|')t|[Nn]o such"
-    r"|NO_PUBKEY|[Uu]nmet|not expected"
+    r"|NO_PUBKEY|[Uu]nmet|not expected|Too Many Requests|toomanyrequests"
     r"|[Uu]nknown (?:argument|command|directive|key(?:word)?|module|option|parameter|port)"
     r"|[Nn]ot (?:compatible|supported|found|enough|available|allowed|valid|installed|loaded)"
     r"|(?:OOM|oom-)[Kk]ill\w+|X[Ii][Dd]|[Ii]ncompatible|[Uu]nsupported|no longer"
     r"|[Mm]ismatch|denied|refused|undefined|[Kk]illed|[Cc]rash(?:ed|es)?"
     r"|[Tt]im(?:ed ?out|e ?out(?! ?[=:(] ?\d))|[Oo]ut of (?:memory|resource)"
     r"|[Nn]o space left|dead|died|fallen off|overwrite"
-    r"|(?:larger|greater|less|older|newer) than|exceeds?|[Ss]egmentation fault|[Ii]nterrupted"
-    r"|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?|[Oo]nly supported|[Rr]efusing|lacks|ignoring"
-    r"|disagrees|[Rr]eceived signal|do(?:es)? not appear|expired|[Uu]nauthorized|[Ff]orbidden)\b"
+    r"|(?:larger|greater|less|lower|fewer|older|newer) than|exceeds?"
+    r"|[Ss]egmentation fault|[Ii]nterrupted|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?"
+    r"|[Oo]nly supported|[Rr]efusing|lacks|ignoring|disagrees|[Rr]eceived signal"
+    r"|do(?:es)? not appear|expired|[Uu]nauthorized|[Ff]orbidden)\b"
 )
 # Words of which a failure's text often has one, and other text too.
 _HINTS = re.compile(

@@ -22,6 +22,14 @@ its text is true.
     13th      66     46      5       4     11
     14th      62     43     13       5      1
 
+From the fifteenth on up to three lines are shown. First: the first of them has the first true error.
+Listed: the second or the third has it.
+
+    file    logs  named  first  listed  hidden  wrong
+    15th      81     28     38       5       4      6
+    16th      76     11     41      15       5      4
+    17th      69      6     44      14       2      3
+
 From the sixth on, plain_lines.py ranks lines by their form. These four hold many failures that no
 rule is about (68 of 197: other programs, build tools, initramfs), so that fewer are named; of the
 eighth, 23 were searched by the words of common failures, 16 were such others. Where the text breaks
@@ -47,6 +55,10 @@ in the list: the rule was right), one is what the thread found out (`no-gpu-in-s
 `pip-build` where the reason was cut off or beside it; of the others, rules were narrowed. For the
 fourteenth the list of the rules was read before the causes were written down. Left out of it here is
 facetimehd 153, a foreign module whose second line is shown.
+
+The last three were searched for what is shown where no rule names the cause, so that most are failures
+of other programs. Left out here are those that still hide the error (optimus-manager 7, whose lines are
+cut, rsync 266 and RFdiffusion 101) and foundation 846, where it stands behind the 600th character.
 
 One log of the fifth, vLLM 21109, is left out here: the rule `transformers-mismatch` still takes a
 picture that one request's processor refuses for a fault of the start.
