@@ -134,11 +134,11 @@ def test_a_killed_box_costs_its_requests_in_flight_alone(
 ) -> None:
     with pool.load(gateway, padding=400_000).running(CLIENTS) as load:
         time.sleep(2)
-        struck = time.monotonic()
         pool.box("box2")("systemctl kill -s KILL vllm; systemctl stop vllm")
+        dead = time.monotonic()
         time.sleep(4)
     assert len(load.failures()) <= CLIENTS
-    assert all(each.begun < struck + 1 for each in load.failures())
+    assert all(each.begun < dead for each in load.failures())
     assert [each.status for each in load.failures()] == [502] * len(load.failures())
     refused = pool.controller.invoke("deploy", "--host", "box1", "--rolling")
     assert refused.returncode == 1
