@@ -61,8 +61,8 @@ _DOMAIN = re.compile(
 _CLOUD_HOST = re.compile(r"\bip-\d{1,3}-\d{1,3}-\d{1,3}-\d{1,3}\b")
 _PUBLIC = re.compile(
     r"(?:.*\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com|modelscope\.cn|github\.com|github\.io"
-    r"|githubusercontent\.com|pypi\.org|pythonhosted\.org|python\.org|pytorch\.org|nvidia\.com"
-    r"|ubuntu\.com|debian\.org|vllm\.ai|docker\.com|docker\.io|readthedocs\.io|kernel\.org"
+    r"|githubusercontent\.com|python\.org|pytorch\.org|nvidia\.com"
+    r"|ubuntu\.com|debian\.org|vllm\.ai|docker\.com|readthedocs\.io|kernel\.org"
     r"|astral\.sh|flashinfer\.ai|discuss\.vllm\.ai|localhost)\Z",
     re.I,
 )

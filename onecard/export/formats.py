@@ -59,7 +59,8 @@ FORMATS: Final = {
         quadlet,
         ".container",
         "podman secret create SECRET -",
-        "as /etc/containers/systemd/FILE: systemctl daemon-reload && systemctl start NAME",
+        "as /etc/containers/systemd/FILE: systemctl daemon-reload && systemctl start NAME; "
+        "unqualified-search-registries of registries.conf(5) says where the image is",
     ),
     "k8s": Format(
         kubernetes,

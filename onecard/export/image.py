@@ -12,9 +12,8 @@ from typing import Final
 
 from onecard.inventory.lock import Lock
 
-# Podman takes no short names.
-_NVIDIA: Final = "docker.io/vllm/vllm-openai"
-_CPU: Final = "docker.io/vllm/vllm-openai-cpu"
+_NVIDIA: Final = "vllm/vllm-openai"
+_CPU: Final = "vllm/vllm-openai-cpu"
 _VARIANT: Final = "cu129"
 
 

@@ -1,5 +1,7 @@
 """Logs of public threads, each file gathered after the rules had been frozen once more.
 
+Hosts of package registries and archives are replaced by example.org's.
+
 Counted when the file was new, with the rules as they were then. Named: a rule names the true
 cause. Shown: no rule does, but the line of the first true error, or that the reason is missing, is
 shown. Hidden: neither. Wrong: a rule names what is not the cause. Both the causes and the lines

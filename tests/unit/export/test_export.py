@@ -77,15 +77,15 @@ def host(tmp_path: Path) -> Callable[..., Host]:
 @pytest.mark.parametrize(
     ("locked", "named"),
     [
-        (lock(), "docker.io/vllm/vllm-openai:v0.32.0"),
-        (lock("0.32.0+cu129", "cu129"), "docker.io/vllm/vllm-openai:v0.32.0-cu129"),
-        (lock("0.17.0", "cu128"), "docker.io/vllm/vllm-openai:v0.17.0"),
-        (lock("0.34.0.dev5+gabc", commit=COMMIT), f"docker.io/vllm/vllm-openai:nightly-{COMMIT}"),
+        (lock(), "vllm/vllm-openai:v0.32.0"),
+        (lock("0.32.0+cu129", "cu129"), "vllm/vllm-openai:v0.32.0-cu129"),
+        (lock("0.17.0", "cu128"), "vllm/vllm-openai:v0.17.0"),
+        (lock("0.34.0.dev5+gabc", commit=COMMIT), f"vllm/vllm-openai:nightly-{COMMIT}"),
         (
             lock("0.34.0.dev5+gabc", "cu129", commit=COMMIT),
-            f"docker.io/vllm/vllm-openai:cu129-nightly-{COMMIT}",
+            f"vllm/vllm-openai:cu129-nightly-{COMMIT}",
         ),
-        (lock(cuda="cpu"), "docker.io/vllm/vllm-openai-cpu:v0.32.0"),
+        (lock(cuda="cpu"), "vllm/vllm-openai-cpu:v0.32.0"),
     ],
 )
 def test_the_image_is_that_of_the_locked_vllm(locked: Lock, named: str) -> None:
@@ -298,7 +298,7 @@ def test_the_command_writes_the_file_and_says_that_it_was_not_validated(
     tasks.namespace["export"](Context(), host="a100-1", format="k8s", output=str(out))
     said = capsys.readouterr()
     assert "validated  not: this computer has none of the tools that read k8s files" in said.err
-    assert "image      docker.io/vllm/vllm-openai-cpu:v0.32.0" in said.err
+    assert "image      vllm/vllm-openai-cpu:v0.32.0" in said.err
     kinds = [each["kind"] for each in yaml.safe_load_all(out.read_text())]
     assert kinds == ["PersistentVolumeClaim", "Deployment", "Service"]
     assert "sk-of-this-host" not in out.read_text() + said.out + said.err
