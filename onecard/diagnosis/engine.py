@@ -158,7 +158,7 @@ def _cause(log: Log, run: ServerRun, evidence: _Evidence) -> Diagnosis | None:
     unknown = _first_unknown(fatal or [one for one in raised if not one.request], hidden)
     ranked = sorted(causes, key=lambda match: _rank(match, fatal))
     if ranked:
-        ranked[0] = _most_told(ranked)
+        ranked[0] = _best_captured(ranked)
     others = others_of(log, found)
     if ranked and not _is_less_sure(ranked[0], fatal, unknown):
         return from_rule(log, run, ranked[0], others)
@@ -238,7 +238,7 @@ def _rank(match: Match, fatal: list[Raised]) -> tuple[int, int, int]:
     return (0 if certain else 1, -match.rule.weight, match.number)
 
 
-def _most_told(ranked: list[Match]) -> Match:
+def _best_captured(ranked: list[Match]) -> Match:
     """Return the best match, or the first of the same rule that captured more of its values."""
     best = ranked[0]
     more = [match for match in ranked if match.rule is best.rule]

@@ -136,7 +136,7 @@ class Log:
         return ServerRun(first, end, min(goes), ready)
 
     def context(self, run: ServerRun) -> dict[str, str]:
-        """What the server was asked for: model, port, ctx, as far as the log tells."""
+        """What the server was started with: model, port, ctx, as far as the log says."""
         for number in self.find("non-default args:", run):
             text = self.lines[number][:20_000]
             found = {name: pattern.search(text) for name, pattern in _ARGUMENTS.items()}

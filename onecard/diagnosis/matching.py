@@ -31,7 +31,7 @@ class Match:
 
 
 def matches(log: Log, run: ServerRun, rules: Iterable[Rule]) -> list[Match]:
-    """Every rule's matches in `run`, those of a server that was told to go left out."""
+    """Every rule's matches in `run`, but those after it was stopped."""
     live = ServerRun(run.first, run.quiet_from, run.quiet_from, run.ready)
     found: list[Match] = []
     for rule in rules:

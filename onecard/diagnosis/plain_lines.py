@@ -162,8 +162,8 @@ def strength(line: LogLine) -> Strength:
     if is_death(line):
         return Strength.CONSEQUENCE
     if is_consequence(message):
-        told = exception and "CalledProcessError" not in message
-        return Strength.STATED if told else Strength.CONSEQUENCE
+        states = exception and "CalledProcessError" not in message
+        return Strength.STATED if states else Strength.CONSEQUENCE
     if exception:
         return Strength.RAISED
     if formed or (line.level and not message.startswith(("    ", "\t"))):
@@ -242,8 +242,8 @@ def title_of_cut(log: Log, run: ServerRun) -> str:
     if head == run.first:
         return ""
     title = log.line(head - 1)
-    told = strength(title) >= Strength.STATED and not _VERB.match(title.message)
-    return title.message.strip() if told else ""
+    states = strength(title) >= Strength.STATED and not _VERB.match(title.message)
+    return title.message.strip() if states else ""
 
 
 def last_frame(log: Log, run: ServerRun) -> int | None:

@@ -42,7 +42,7 @@ def rebind(root: Path, name: str, address: str, port: int, user: str) -> tuple[P
 
     root: the inventory folder. user: empty to leave it. A value is changed where it stands, in
     host_vars or hosts.yml, else added to the host's entry. Raises UsageError, with every file as
-    it was, where the host has no entry of its own, or the result would not be what was asked for.
+    it was, where the host has no entry of its own, or the result would not be the wanted one.
     """
     before = load(root)
     if name not in before.hosts:

@@ -118,7 +118,7 @@ class Resource(ABC):
     def fix(self, differences: Differences, actual: State) -> str:
         """Return shell that fixes exactly these differences; it runs under `set -e`.
 
-        A last line `error: ...` is what the user is told when it fails. It may leave with
+        A last line `error: ...` is the user's message when it fails. It may leave with
         NEEDS_REBOOT, and tell how far it is with lines as engine/host_plan.py's
         read_progress takes them.
         """

@@ -60,7 +60,7 @@ def section(evidence: Evidence) -> Section:
                 Column("answered_s", "ready after", Kind.TENTHS),
                 Column("smoke", "pictures"),
                 Column("steady_p50_s", "picture p50", Kind.SECONDS),
-                Column("prompt_tokens", "then asked with", Kind.COUNT),
+                Column("prompt_tokens", "then sent", Kind.COUNT),
                 Column("answered", "answer"),
                 Column("latency_s", "after", Kind.SECONDS),
             ),
