@@ -83,7 +83,7 @@ def drain(gateway: Connected, box: str, deadline_s: float, waiting: Callable[[in
         if not found.running:
             return time.monotonic() - started
         if time.monotonic() - started > deadline_s:
-            _command(gateway, f"set server {_POOL}/{box} state ready")
+            put_back(gateway, box)
             raise UnhealthyError(
                 f"{box}: {found.running} requests still run after {deadline_s:.0f} s; it is back "
                 "in; raise gateway.drain_timeout, or try again later (nothing was changed)"
@@ -92,12 +92,17 @@ def drain(gateway: Connected, box: str, deadline_s: float, waiting: Callable[[in
         time.sleep(_POLL)
 
 
+def put_back(gateway: Connected, box: str) -> None:
+    """Put a box back in. It gets requests once the gateway's own checks find it up."""
+    _command(gateway, f"set server {_POOL}/{box} state ready")
+
+
 def ready(gateway: Connected, box: str, deadline_s: float = BACK_IN_S) -> None:
     """Put a box back in, and wait until the gateway's checks find it up.
 
     Raises UnhealthyError with the check's result where it does not come up.
     """
-    _command(gateway, f"set server {_POOL}/{box} state ready")
+    put_back(gateway, box)
     wait_until_up(gateway, (box,), deadline_s)
 
 

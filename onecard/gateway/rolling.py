@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from onecard.errors import OnecardError, PreflightError
-from onecard.gateway.balancer import BoxState, drain, is_installed, ready, states
+from onecard.gateway.balancer import BoxState, drain, is_installed, put_back, ready, states
 from onecard.inventory.gateway_group import GatewayGroup
 from onecard.inventory.host import Host
 from onecard.ssh.login import connected
@@ -139,14 +138,13 @@ class Roll:
             if self.group is None or drained_s is None:
                 step = self.step(host)
                 return replace(done, step=step, error=step.error)
-            with self._left_out(host):
-                step = self.step(host)
-                done = replace(done, step=step, error=step.error)
-                if not step.serves:
-                    assert step.error is not None
-                    raise step.error
-                with connected(self.group.host, self.known_hosts) as gateway:
-                    ready(gateway, host.name)
+            step = self._stepped(self.group, host)
+            done = replace(done, step=step, error=step.error)
+            if not step.serves:  # a release that answers /health alone would pass the checks
+                self.say(host, f"stays out of the gateway; {_back_in(host)}")
+                return done
+            with connected(self.group.host, self.known_hosts) as gateway:
+                ready(gateway, host.name)
         except OnecardError as error:
             return replace(done, error=error)
         out_s = round(time.monotonic() - begun, 1)
@@ -170,13 +168,19 @@ class Roll:
         self.say(host, f"out of the gateway, drained after {seconds:.1f} s")
         return round(seconds, 1)
 
-    @contextmanager
-    def _left_out(self, host: Host) -> Iterator[None]:
-        """Say that the host stays out of the gateway where its step ends early."""
+    def _stepped(self, group: GatewayGroup, host: Host) -> Step:
+        """Run the step. Where it did not end, the gateway's own checks decide about the host.
+
+        It was refused, and the host serves as before, or it goes on there without this computer.
+        """
         try:
-            yield
+            return self.step(host)
         except BaseException:
-            if self.group is not None:
+            try:
+                with connected(group.host, self.known_hosts) as gateway:
+                    put_back(gateway, host.name)
+                self.say(host, "back in the gateway as soon as it answers")
+            except OnecardError:
                 self.say(host, f"stays out of the gateway; {_back_in(host)}")
             raise
 

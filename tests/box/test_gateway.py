@@ -112,6 +112,14 @@ def test_both_boxes_answer_at_one_address(pool: Pool, gateway: dict[str, Any]) -
     assert "haproxy_server_status" in box("curl -s http://127.0.0.1:8405/metrics")
 
 
+def test_a_box_whose_deploy_is_refused_goes_back_in(pool: Pool, gateway: dict[str, Any]) -> None:
+    refused = pool.controller.invoke("deploy", "--host", "box2", "--rolling", "--ctx", "300000")
+    assert refused.returncode == 1
+    assert "the largest that starts is --ctx 262144" in refused.stderr
+    found = pool.controller.json("gateway", "--host", "pool")
+    assert {box["name"]: box["state"] for box in found["boxes"]} == {"box1": "up", "box2": "up"}
+
+
 def test_no_request_fails_while_a_box_is_deployed_and_the_gateway_reloaded(
     pool: Pool, gateway: dict[str, Any]
 ) -> None:
