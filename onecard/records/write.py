@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from onecard.records.folder import now
 
 VERSION: Final = 1
 _DIGITS: Final = 6  # a microsecond
+_FIELD: Final = re.compile(r"[a-z]+(_[a-z]+)*")
 
 
 class LineWriter:
@@ -50,7 +52,8 @@ def plain(value: Any) -> Any:
     """Return what JSON can hold: no secret, no infinity, no Python object.
 
     Text that contains the value of any Secret of this process, or looks like a key or a token, is
-    masked, wherever in the value it stands.
+    masked, wherever in the value it stands. A key of plain words names a field: a password that is
+    a word of its own ("second") must not rename `seconds`.
     """
     if isinstance(value, str):
         return masked(value)
@@ -59,7 +62,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, _DIGITS) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {masked(str(key)): plain(each) for key, each in value.items()}
+        return {_plain_key(str(key)): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return _plain_list(list(value))
     if is_dataclass(value) and not isinstance(value, type):
@@ -67,6 +70,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, (Secret, Path)):
         return masked(str(value))
     raise TypeError(f"a record can't hold a {type(value).__name__}")
+
+
+def _plain_key(key: str) -> str:
+    return key if _FIELD.fullmatch(key) else masked(key)
 
 
 def _plain_list(values: list[Any]) -> list[Any]:

@@ -19,7 +19,7 @@ from onecard.records.folder import folder_name
 from onecard.records.start import start_values
 from onecard.records.summary import summary
 from onecard.records.usual import Usual
-from onecard.records.write import is_being_written
+from onecard.records.write import is_being_written, plain
 from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
 from onecard.startup_log import StartTracker
@@ -85,6 +85,15 @@ def test_a_run_that_ends_in_an_error_reports_which(
     assert run.end is not None
     assert (run.status, run.end["exit_code"]) == (status, code)
     assert [each["message"] for each in run.all("failure")] == failures
+
+
+def test_a_secret_that_is_a_word_renames_no_field() -> None:
+    Secret("second")
+    assert plain({"seconds": 2, "a second.txt": 1, "text": "a second"}) == {
+        "seconds": 2,
+        "a ********.txt": 1,
+        "text": "a ********",
+    }
 
 
 def test_no_secret_is_in_a_record(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
