@@ -33,6 +33,7 @@ PACKAGES = ("haproxy", "openssl", "socat")
 RECORD = f"{paths.GATEWAY}/packages"
 QUIET = ("haproxy.service",)  # the packaged one has a configuration of its own
 FIREWALL = f"{paths.GATEWAY}/firewall"
+CONFIGURATION = f"{paths.GATEWAY}/haproxy.cfg"
 CERTIFICATE = f"{paths.GATEWAY}/certificate.pem"
 KEY = f"{paths.GATEWAY}/key.pem"
 CLIENTS = f"{paths.GATEWAY}/clients"
@@ -135,7 +136,7 @@ def _proxy(settings: GatewaySettings, back_ends: Sequence[BackEnd]) -> tuple[Res
     blank = render("haproxy.cfg.j2", {**variables, "configuration": "none"})
     fingerprint = configuration(blank, prepare.content, keys)
     proxy = File(
-        f"{paths.GATEWAY}/haproxy.cfg",
+        CONFIGURATION,
         render("haproxy.cfg.j2", {**variables, "configuration": fingerprint}),
         mode=0o640,
     )

@@ -20,7 +20,7 @@ from onecard.resources.files.file import Directory, File
 from onecard.resources.skipped import Skipped
 from onecard.resources.system.service import Service, UnitFile, configuration
 from onecard.templates.render import render
-from roles import expose
+from roles import expose, gateway
 
 PACKAGES: Final = ("prometheus", "prometheus-node-exporter", "openssl")
 # The packaged services would listen on every address.
@@ -61,7 +61,13 @@ def absent() -> tuple[Resource, ...]:
 
 def _box_metrics(host: Host) -> tuple[Resource, ...]:
     program = f"{paths.MONITORING}/box-metrics"
-    command = (program, paths.METRICS, expose.certificate_file(host))
+    command = (
+        program,
+        paths.METRICS,
+        expose.certificate_file(host),
+        f"{paths.GATEWAY_RUN}/certificate.pem",
+        gateway.CONFIGURATION,
+    )
     return (
         File(program, files.box_metrics(), mode=0o755),
         UnitFile(paths.METRICS_UNIT, render("onecard-metrics.service.j2", {"command": command})),

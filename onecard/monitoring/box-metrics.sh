@@ -1,11 +1,12 @@
 #!/bin/sh
 # Written by onecard. Writes for Prometheus what neither vLLM nor node_exporter knows of this box:
-# its cards, the public certificate's end, and where the server of the release in force listens.
+# its cards, the ends of the public certificates, and where the server of the release in force and
+# the gateway listen.
 #
-# usage: box-metrics FOLDER CERTIFICATE
+# usage: box-metrics FOLDER CERTIFICATE GATEWAY_CERTIFICATE GATEWAY_CONFIGURATION
 set -u
 export LC_ALL=C
-folder=$1 certificate=$2
+folder=$1 certificate=$2 gateway_certificate=$3 gateway_configuration=$4
 
 gauge() { printf '# TYPE %s gauge\n' "$1"; }
 
@@ -43,11 +44,14 @@ cards() {
     }'
 }
 
+# usage: certificate_end COMMAND FILE
 certificate_end() {
-  end=$(openssl x509 -enddate -noout -in "$certificate" 2>/dev/null) || return 0
-  gauge onecard_certificate_end_timestamp_seconds
-  echo "onecard_certificate_end_timestamp_seconds $(date -d "${end#*=}" +%s)"
+  end=$(openssl x509 -enddate -noout -in "$2" 2>/dev/null) || return 0
+  echo "onecard_certificate_end_timestamp_seconds{of=\"$1\"} $(date -d "${end#*=}" +%s)"
 }
+
+# usage: target ADDRESS:PORT, empty for none. A target of Prometheus, as file_sd_configs reads it.
+target() { if [ -n "$1" ]; then echo "[{\"targets\": [\"$1\"]}]"; else echo '[]'; fi; }
 
 server() {
   unit=$(systemctl cat vllm.service 2>/dev/null)
@@ -58,16 +62,23 @@ server() {
     ::) address=[::1] ;;
     *:*) address=[$address] ;;
   esac
-  if [ -n "$port" ]; then echo "[{\"targets\": [\"$address:$port\"]}]"; else echo '[]'; fi
+  target "${port:+$address:$port}"
+}
+
+gateway() {
+  target "$(sed -n '/^frontend metrics/,/^$/ s/^ *bind //p' "$gateway_configuration" 2>/dev/null)"
 }
 
 # A reader sees all of the old content or all of the new.
 written() { cat >"$folder/.$1.new" && mv -f "$folder/.$1.new" "$folder/$1"; }
 
 server | written server.json
+gateway | written gateway.json
 {
   cards
-  certificate_end
+  gauge onecard_certificate_end_timestamp_seconds
+  certificate_end expose "$certificate"
+  certificate_end gateway "$gateway_certificate"
   gauge onecard_metrics_timestamp_seconds
   echo "onecard_metrics_timestamp_seconds $(date +%s)"
 } | written box.prom

@@ -22,13 +22,17 @@ _HEADER: Final = "# Written by onecard; edits are overwritten by the next `invok
 
 
 def prometheus() -> str:
-    """Return Prometheus' configuration: the server, the box, and where the alert rules are."""
+    """Return Prometheus' configuration: server, gateway, box, and where the alert rules are."""
     found: dict[str, Any] = {
         "global": {"scrape_interval": EVERY, "scrape_timeout": "5s", "evaluation_interval": EVERY},
         "rule_files": [f"{paths.MONITORING}/alerts.yml"],
         "scrape_configs": [
-            # The server's port is that of the release in force, which box-metrics reads.
+            # Only the box knows the port of the release in force, and whether it is a gateway.
             {"job_name": "vllm", "file_sd_configs": [{"files": [f"{paths.METRICS}/server.json"]}]},
+            {
+                "job_name": "gateway",
+                "file_sd_configs": [{"files": [f"{paths.METRICS}/gateway.json"]}],
+            },
             {
                 "job_name": "box",
                 "static_configs": [{"targets": [f"127.0.0.1:{NODE_EXPORTER_PORT}"]}],

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from onecard.inventory.load import load
-from tests.box.conftest import Box, Controller, copied_box
+from tests.box.conftest import Box, Controller, copied_box, wait_until
 from tests.support.steady_load import SteadyLoad
 
 pytestmark = pytest.mark.box
@@ -151,6 +151,26 @@ def test_a_killed_box_costs_its_requests_in_flight_alone(
     refused = pool.controller.invoke("deploy", "--host", "box1", "--rolling")
     assert refused.returncode == 1
     assert "no other box would answer meanwhile (box2 is down)" in refused.stderr
+
+
+def test_prometheus_of_its_box_sees_which_box_is_down(pool: Pool, gateway: dict[str, Any]) -> None:
+    provision = ("provision", "--host", "box1", "--set")
+    pool.controller.json(*provision, "monitoring=true")
+
+    def found(path: str) -> Any:
+        return json.loads(pool.box("box1")(f"curl -gs 'http://127.0.0.1:19090/api/v1/{path}'"))
+
+    def summaries() -> list[str]:
+        return [each["annotations"]["summary"] for each in found("alerts")["data"]["alerts"]]
+
+    try:
+        wait_until(None, lambda: "The gateway gets no answer from box2" in summaries())
+        (up,) = found('query?query=up{job="gateway"}')["data"]["result"]
+        assert (up["metric"]["instance"], up["value"][1]) == ("127.0.0.1:8405", "1")
+        (end,) = found("query?query=onecard_certificate_end_timestamp_seconds")["data"]["result"]
+        assert end["metric"]["of"] == "gateway"
+    finally:
+        pool.controller.json(*provision, "monitoring=false")
 
 
 def test_it_is_removed_exactly(pool: Pool, before: str, gateway: dict[str, Any]) -> None:

@@ -113,7 +113,7 @@ def test_the_targets_are_up_and_an_alert_fires(
     try:
         wait_until(metrics.process, lambda: metrics.up() == {"vllm": "1", "box": "1"})
         wait_until(metrics.process, lambda: "CertificateEnds" in metrics.firing())
-        assert "ends in 4d 23h" in metrics.firing()["CertificateEnds"]
+        assert "of expose ends in 4d 23h" in metrics.firing()["CertificateEnds"]
         assert "Time to first token" in metrics.get("/user/index.html")
         assert metrics.data("query?query=vllm:kv_cache_usage_perc")["result"]
     finally:

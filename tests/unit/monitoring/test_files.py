@@ -13,7 +13,15 @@ import pytest
 import yaml
 
 import onecard
+from onecard.credentials.secret import Secret
+from onecard.facts import Facts
+from onecard.inventory.gateway_group import GatewayGroup
+from onecard.inventory.host import Host
 from onecard.monitoring import configuration as files
+from onecard.resources.files.file import File
+from onecard.settings.connection import Connection
+from onecard.settings.settings import Settings
+from roles import gateway
 
 SCRIPT = Path(onecard.__file__).parent / "monitoring" / "box-metrics.sh"
 CARDS = """\
@@ -31,6 +39,7 @@ KERNEL = """\
 UNIT = (
     "[Service]\nExecStart=/opt/venv/bin/vllm serve /m --host {} --port 8001 --max-model-len 4096\n"
 )
+NOWHERE = Path("/nonexistent")
 PROGRAMS = {"nvidia-smi": f"cat <<'@'\n{CARDS}@", "journalctl": f"cat <<'@'\n{KERNEL}@"}
 
 
@@ -48,9 +57,9 @@ class Box:
         (self.bin / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.bin / name).chmod(0o755)
 
-    def metrics(self, certificate: Path = Path("/nonexistent")) -> dict[str, float]:
+    def metrics(self, served: Path = NOWHERE, configuration: Path = NOWHERE) -> dict[str, float]:
         done = subprocess.run(
-            [self.bin / "sh", SCRIPT, self.out, certificate],
+            [self.bin / "sh", SCRIPT, self.out, NOWHERE, served, configuration],
             env={"PATH": str(self.bin)}, capture_output=True, text=True,
         )  # fmt: skip
         assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
@@ -62,11 +71,11 @@ class Box:
     def target(self, unit: str) -> list[str]:
         self.program("systemctl", f"cat <<'@'\n{unit}@")
         self.metrics()
-        return [
-            each
-            for group in json.loads((self.out / "server.json").read_text())
-            for each in group["targets"]
-        ]
+        return self.targets("server.json")
+
+    def targets(self, name: str) -> list[str]:
+        groups = json.loads((self.out / name).read_text())
+        return [each for group in groups for each in group["targets"]]
 
 
 @pytest.fixture
@@ -119,7 +128,7 @@ def test_the_certificates_end(box: Box, tmp_path: Path) -> None:
          "-keyout", tmp_path / "key.pem", "-out", made],
         check=True, capture_output=True,
     )  # fmt: skip
-    end = box.metrics(made)["onecard_certificate_end_timestamp_seconds"]
+    end = box.metrics(made)['onecard_certificate_end_timestamp_seconds{of="gateway"}']
     assert abs(end - time.time() - 5 * 86400) < 120
 
 
@@ -138,6 +147,23 @@ def test_the_server_is_where_its_unit_says(box: Box, address: str, target: str) 
 
 def test_without_a_deployed_server_there_is_no_target(box: Box) -> None:
     assert box.target("") == []
+
+
+def test_the_gateway_is_where_its_configuration_says(box: Box, tmp_path: Path) -> None:
+    box.metrics()
+    assert box.targets("gateway.json") == []
+    settings = Settings.model_validate(
+        {"gateway": {"domain": "192.0.2.1", "tls": "internal", "metrics_port": 8406}}
+    )
+    host = Host("box1", Connection("192.0.2.1"), settings)
+    group = GatewayGroup(host, (host,))
+    back_end = gateway.BackEnd("box1", "127.0.0.1", 8000, Secret("the key of a box"))
+    written = tmp_path / "haproxy.cfg"
+    for each in gateway.desired(group, [back_end], Facts()):
+        if isinstance(each, File) and each.path == gateway.CONFIGURATION:
+            written.write_text(each.content)
+    box.metrics(configuration=written)
+    assert box.targets("gateway.json") == ["127.0.0.1:8406"]
 
 
 def _expressions() -> list[str]:
