@@ -84,6 +84,8 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=4, help="about each document")
     parser.add_argument("--tokens", type=int, default=3000, help="of a document")
     parser.add_argument("--clients", type=int, default=4, help="requests at once")
+    parts = "send messages as lists of parts, as those with pictures are"
+    parser.add_argument("--parts", action="store_true", help=parts)
     options = parser.parse_args()
     with served_pool(2) as pool, router(pool) as routed:
         gateway = pool.gateway
@@ -114,9 +116,17 @@ def measure(way: Way, boxes: list[Client], number: int, options: argparse.Namesp
         for question, times in enumerate(ttft):
             order = chance.sample(documents, len(documents))
             bodies = [prompts.question(document, question) for document in order]
+            if not options.parts:
+                bodies = [as_text(body) for body in bodies]
             times += [reply.ttft_s or reply.total_s for reply in pool.map(way.send, bodies)]
     seconds, after = time.perf_counter() - started, counted(boxes)
     return Round((after[0] - before[0]) / (after[1] - before[1]), ttft, seconds)
+
+
+def as_text(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request whose message is a string, not a list of parts."""
+    ((part,),) = (message["content"] for message in body["messages"])
+    return {**body, "messages": [{"role": "user", "content": part["text"]}]}
 
 
 def counted(boxes: list[Client]) -> tuple[float, float]:

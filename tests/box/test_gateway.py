@@ -163,12 +163,15 @@ def test_prometheus_of_its_box_sees_which_box_is_down(pool: Pool, gateway: dict[
     def summaries() -> list[str]:
         return [each["annotations"]["summary"] for each in found("alerts")["data"]["alerts"]]
 
+    def certificates() -> list[str]:
+        ends = found("query?query=onecard_certificate_end_timestamp_seconds")["data"]["result"]
+        return [each["metric"]["of"] for each in ends]
+
     try:
         wait_until(None, lambda: "The gateway gets no answer from box2" in summaries())
         (up,) = found('query?query=up{job="gateway"}')["data"]["result"]
         assert (up["metric"]["instance"], up["value"][1]) == ("127.0.0.1:8405", "1")
-        (end,) = found("query?query=onecard_certificate_end_timestamp_seconds")["data"]["result"]
-        assert end["metric"]["of"] == "gateway"
+        wait_until(None, lambda: certificates() == ["gateway"])
     finally:
         pool.controller.json(*provision, "monitoring=false")
 
