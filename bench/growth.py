@@ -18,11 +18,11 @@ import yaml
 
 from bench.contenders import LIMIT, PEERS, PROGRAMS, PROJECT, PYINFRA, BenchError, Route
 from onecard.engine.converge import converge
-from onecard.engine.expected_probes import ExpectedProbes
 from onecard.engine.facts_cache import FactsCache
 from onecard.engine.host_plan import RolePlan
 from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener
+from onecard.engine.probing import first_requests
 from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.resources.files.file import File
@@ -152,8 +152,8 @@ def files(host: Host, route: Route, count: int) -> Grown:
 
     report = HostReport(host.name)
     started = time.monotonic()
-    expected = ExpectedProbes(host, roles, cache)
-    with connected(host, route.folder / "known_hosts") as box:
+    first = first_requests("bench", cache.expected) if cache.expected else ()
+    with connected(host, route.folder / "known_hosts", first) as box:
         converge(
             box.session,
             host,
@@ -161,7 +161,7 @@ def files(host: Host, route: Route, count: int) -> Grown:
             listener=EventListener(),
             report=report,
             holder="bench",
-            expected=expected,
+            cache=cache,
         )
     return Grown(time.monotonic() - started, None, report.round_trips)
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from onecard.engine.expected_probes import ExpectedProbes
+from onecard.engine.facts_cache import FactsCache
 from onecard.engine.host_plan import HostPlan, Item, RolePlan, make_plan
 from onecard.engine.host_report import HostReport, RoleReport
 from onecard.engine.job import run_job
@@ -70,7 +70,7 @@ def converge(
     go_on: bool = False,
     guard: Callable[[Facts], None] = lambda facts: None,
     reboot: Callable[[str], Session] | None = None,
-    expected: ExpectedProbes | None = None,
+    cache: FactsCache | None = None,
 ) -> HostPlan:
     """Bring a host to what its roles want, or only return what differs.
 
@@ -78,7 +78,8 @@ def converge(
     go_on: try every change, also those behind one that fails.
     guard: raises PreflightError when the facts forbid the run.
     reboot: given the reason, reboots the box and returns a session on it; None: not allowed.
-    expected: the probes to send with those of the facts; without, they take a second round trip.
+    cache: of the last run's probes, which are sent with those of the facts; without it, the
+    resources' probes take a second round trip.
     Returns the plan as it was before any change. Raises what is in errors.py.
     """
     started = time.monotonic()
@@ -88,15 +89,15 @@ def converge(
     lock: str | None = None if check else holder
     try:
         for _ in range(_MOST_PASSES):
-            prober = Prober(session, expected.cache if expected else None)
-            texts = expected.probes() if expected and not before else ()
+            prober = Prober(session, cache)
+            texts = cache.expected if cache and not before else ()
             with report.timings.stage("facts and probes") as on_box:
                 facts = prober.facts(lock, texts)
             listener.facts(facts)
             with report.timings.stage("decide"):
                 guard(facts)
                 wanted = roles(host, facts)
-            plan = _plan(prober, wanted, report.timings, on_box)
+            plan = _plan(prober, wanted, report.timings, on_box, texts)
             before = before or plan
             listener.planned(plan)
             tally.begin(wanted, plan, check=check)
@@ -120,13 +121,23 @@ def converge(
 
 
 def _plan(
-    prober: Prober, wanted: Sequence[RolePlan], timings: Timings, on_box: dict[str, float]
+    prober: Prober,
+    wanted: Sequence[RolePlan],
+    timings: Timings,
+    on_box: dict[str, float],
+    expected: Sequence[str],
 ) -> HostPlan:
-    """Return what differs; note in `on_box` how long each answer took."""
+    """Return what differs; note in `on_box` how long each answer took.
+
+    expected: the probes that were sent with those of the facts.
+    """
     probes = probes_of_roles(wanted)
     with timings.stage("further probes"):
         answers = prober.answers(probes)
     on_box.update(prober.seconds(probes))
+    texts = [probe.text for probe in probes]
+    if texts != list(expected):
+        prober.store(texts)
     return make_plan(wanted, answers)
 
 

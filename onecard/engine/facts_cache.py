@@ -1,8 +1,9 @@
-"""The answers to the facts' probes in the last run on a box, cached on this computer.
+"""What the last run on a box sent and read, cached on this computer: its probes, and its facts.
 
-From them a run expects which probes it will send (expected_probes.py); they decide nothing. A
-missing or broken file, or one of other probes, counts as no cache. The folder is private: the names
-of processes and accounts are for no other user to read.
+The probes are sent again with the next login, before this run knows its own; they decide nothing,
+and wrong ones cost the round trip that they should have saved. A missing or broken file, or one of
+another version of the facts' probes, counts as no cache. The folder is private: what is in it runs
+on boxes, and the names of processes and accounts are for no other user to read.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from onecard.byte_code import private_folder
 from onecard.facts.model import Facts
@@ -23,30 +26,35 @@ from onecard.ssh.probe_batch import Answer
 
 
 class FactsCache:
-    """The facts of one box. path: the file; None where there is no private folder."""
+    """The cache of one box. path: the file; None where there is no private folder."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
 
+    @cached_property
+    def expected(self) -> tuple[str, ...]:
+        """Return the shell text of the last run's probes of resources; () if there are none."""
+        listed = self._known.get("expected")
+        if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
+            return ()
+        return tuple(listed)
+
     def load(self) -> Facts | None:
         """Return the facts of the last run, None if there are none."""
-        if self.path is None:
-            return None
         try:
-            known = parse_json(self.path.read_bytes())
-            if known["probes"] != _version():
-                return None
-            return read_facts({name: Answer(**known["answers"][name]) for name in PROBES})
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
+            answers = self._known["answers"]
+            return read_facts({name: Answer(**answers[name]) for name in PROBES})
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError):
             return None
 
-    def store(self, answers: Mapping[str, Answer]) -> None:
-        """Store the answers to PROBES; do nothing where they cannot be written."""
+    def store(self, answers: Mapping[str, Answer], expected: Iterable[str]) -> None:
+        """Store the answers to PROBES, and the other probes; do nothing where that fails."""
         if self.path is None:
             return
         document = {
             "probes": _version(),
             "answers": {name: asdict(answer) for name, answer in answers.items()},
+            "expected": list(expected),
         }
         new = self.path.with_suffix(f".{os.getpid()}")
         try:
@@ -55,6 +63,17 @@ class FactsCache:
             new.replace(self.path)
         except OSError:
             new.unlink(missing_ok=True)
+
+    @cached_property
+    def _known(self) -> Mapping[str, Any]:
+        if self.path is None:
+            return {}
+        try:
+            known = parse_json(self.path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        current = isinstance(known, dict) and known.get("probes") == _version()
+        return known if current else {}
 
 
 def cache_of(inventory: Path, host: str) -> FactsCache:

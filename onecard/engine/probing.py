@@ -1,7 +1,7 @@
 """The probes of a run, and their answers. Probes with the same shell text are sent once.
 
 The facts decide which resources the roles want, and so which probes there are; but they are nearly
-always those of the last run. So the probes that are expected (expected_probes.py) are sent with
+always those of the last run. So the probes that the last run sent (facts_cache.py) are sent with
 those of the facts, in one script, and a second round trip sends only what the fresh facts add.
 """
 
@@ -81,10 +81,25 @@ def probes_of_roles(roles: Iterable[RolePlan]) -> tuple[Probe, ...]:
     return probes_of(resource for role in roles for resource in role.resources)
 
 
+def first_requests(holder: str | None, expected: Iterable[str]) -> tuple[Request, ...]:
+    """Return what reads the facts, and takes the lock unless `holder` is None.
+
+    holder: who we are, shown to a run that finds the box locked. expected: the shell text of
+    probes that are sent with those of the facts.
+    """
+    lock = () if holder is None else (Request("lock", holder.encode()),)
+    return (*lock, Request.run(compose(_with_facts(expected))))
+
+
+def _with_facts(expected: Iterable[str]) -> dict[str, str]:
+    # The expected ones first: among them is the longest, of an environment's files.
+    return {**{text: text for text in expected}, **PROBES}
+
+
 class Prober:
     """Sends the probes of one pass of a run to a box, and stores their answers.
 
-    cache: where the box's facts are stored for the next run; None for nowhere.
+    cache: where facts and probes are stored for the next run; None for nowhere.
     """
 
     def __init__(self, session: Session, cache: FactsCache | None = None) -> None:
@@ -92,22 +107,20 @@ class Prober:
         self._cache = cache
         self._answers: dict[str, Answer] = {}
 
-    def facts(self, holder: str | None, expected: Iterable[str] = ()) -> Facts:
-        """Return the box's facts, taking the lock in the same round trip unless `holder` is None.
-
-        holder: who we are, shown to a run that finds the box locked. expected: the shell text of
-        probes that are sent with those of the facts. Raises BusyError.
-        """
-        lock = [] if holder is None else [Request("lock", holder.encode())]
-        # The expected ones first: among them is the longest, of an environment's files.
-        probes = {**{text: text for text in expected}, **PROBES}
-        output = self._session.send([*lock, Request.run(compose(probes))])[-1].output
+    def facts(self, holder: str | None, expected: Sequence[str] = ()) -> Facts:
+        """Return the box's facts, and store them; see `first_requests`. Raises BusyError."""
+        probes = _with_facts(expected)
+        output = self._session.send(first_requests(holder, expected))[-1].output
         answers = parse(output, probes)
         facts = read_facts(answers, now=time.time())
-        if self._cache is not None:
-            self._cache.store({name: answers[name] for name in PROBES})
         self._answers.update(answers)
+        self.store(expected)
         return facts
+
+    def store(self, expected: Iterable[str]) -> None:
+        """Store the answers to the facts' probes, and what the next run is to expect."""
+        if self._cache is not None:
+            self._cache.store({name: self._answers[name] for name in PROBES}, expected)
 
     def answers(self, probes: Sequence[Probe]) -> dict[str, Answer]:
         """Return name of the resource -> its answer; one round trip, if anything is not known."""

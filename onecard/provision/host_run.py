@@ -12,7 +12,7 @@ from onecard.console.host_console import HostConsole
 from onecard.doctor import blockers, preflight
 from onecard.doctor.build_checks import lock_checks
 from onecard.engine.converge import converge, gather
-from onecard.engine.expected_probes import ExpectedProbes
+from onecard.engine.facts_cache import FactsCache
 from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener, EventListeners
 from onecard.engine.probing import Roles
@@ -34,7 +34,7 @@ class HostRun:
 
     inventory: the folder of the lock files. holder: who we are, shown to a run that finds the
     box locked. may_reboot: whether the box is rebooted where a change needs it. listeners:
-    receive the run's events beside the console. expected: the probes of `provision`.
+    receive the run's events beside the console. cache: of the last run's probes.
     """
 
     box: Connected
@@ -43,7 +43,7 @@ class HostRun:
     holder: str
     may_reboot: bool = False
     listeners: tuple[EventListener, ...] = ()
-    expected: ExpectedProbes | None = None
+    cache: FactsCache | None = None
 
     @property
     def session(self) -> Session:
@@ -110,7 +110,7 @@ class HostRun:
             holder=self.holder,
             check=check,
             reboot=self._reboot if self.may_reboot else None,
-            expected=self.expected,
+            cache=self.cache,
         )
 
     def _reboot(self, reason: str) -> Session:

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING
 
 from onecard import served_model
 from onecard.credentials.secret_store import find
-from onecard.engine.expected_probes import ExpectedProbes
 from onecard.engine.facts_cache import cache_of
-from onecard.engine.host_plan import RolePlan
 from onecard.engine.host_report import HostReport
+from onecard.engine.probing import first_requests
 from onecard.engine.timings import Stage, Timings
 from onecard.errors import OnecardError, RebootNeededError
-from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.inventory.lock_files import refuse_other_settings
 from onecard.locks.indexes import netrc
@@ -29,6 +27,7 @@ from onecard.locks.resolve_request import refuse_impossible
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
 from onecard.ssh.login import Connected, connected, holder
+from onecard.ssh.shell import Request
 
 if TYPE_CHECKING:
     from onecard.console.host_console import HostConsole
@@ -58,6 +57,8 @@ def provision(
     inventory = known_hosts.parent
     boxes = _Boxes(known_hosts)
     failed = threading.Event()
+    loader = threading.Thread(target=_load, daemon=True)
+    loader.start()
 
     def one(host: Host) -> HostReport:
         report = HostReport(host.name)
@@ -69,18 +70,21 @@ def provision(
             with report.timings.stage("settings"):
                 refuse_other_settings(host, inventory)
                 host = ready_to_install(host)
-                expected = ExpectedProbes(host, _roles, cache_of(inventory, host.name), _load)
+                cache = cache_of(inventory, host.name)
+                who = holder(command)
+                known = cache.expected and host.lock is not None
+                first = first_requests(None if check else who, cache.expected) if known else ()
             with (
                 recorded("provision", host, keep=not check, report=report) as record,
-                boxes.opened(host, report.timings) as box,
+                boxes.opened(host, report.timings, first) as box,
             ):
-                expected.probes()  # and all that was loaded with them
+                loader.join()
                 from onecard.provision.host_run import HostRun
 
                 may_reboot = allow_reboot or host.settings.allow_reboot
                 own = (RecordListener(record),)
                 console = make_console(host)
-                run = HostRun(box, inventory, console, holder(command), may_reboot, own, expected)
+                run = HostRun(box, inventory, console, who, may_reboot, own, cache)
                 run.provision(host, report, check=check)
         except OnecardError as error:
             report.error, report.detail = error.message, error.detail
@@ -123,12 +127,15 @@ class _Boxes:
             box.connection.close()
 
     @contextmanager
-    def opened(self, host: Host, timings: Timings) -> Iterator[Connected]:
-        """Log in to a host. Raises KeyboardInterrupt in place of what `leave` caused."""
+    def opened(self, host: Host, timings: Timings, first: Sequence[Request]) -> Iterator[Connected]:
+        """Log in to a host; `first` are its first requests.
+
+        Raises KeyboardInterrupt in place of what `leave` caused.
+        """
         try:
             with ExitStack() as stack:
                 with timings.stage("login"):
-                    box = stack.enter_context(connected(host, self._known_hosts))
+                    box = stack.enter_context(connected(host, self._known_hosts, first))
                 self._opened.append(box)
                 if self._left.is_set():  # while it logged in, when there was nothing to close yet
                     raise KeyboardInterrupt
@@ -139,12 +146,6 @@ class _Boxes:
             if self._left.is_set():  # the connection was closed under it: no fault of the box's
                 raise KeyboardInterrupt from None
             raise
-
-
-def _roles(host: Host, facts: Facts) -> Sequence[RolePlan]:
-    from roles import provision as wanted
-
-    return wanted(host, facts)
 
 
 def _load() -> None:

@@ -9,6 +9,7 @@ sh has started, and decodes the rest. Nothing is written to its input before tha
 from __future__ import annotations
 
 import base64
+import gzip
 import shlex
 
 from onecard.ssh.errors import NO_COMMANDS, runs_no_commands
@@ -26,7 +27,7 @@ export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 umask 022
 prelude=$1
 eval "$prelude"
-echo "@nonce@ ready"
+_serve() {
 while IFS=' ' read -r verb length; do
   case $verb in
     run)
@@ -49,10 +50,21 @@ while IFS=' ' read -r verb length; do
       # Never readable by others, not even for a moment: it may be a secret.
       head -c "$length" | { umask 077; cat >"$path"; code=$?; cat >/dev/null; exit "$code"; }
       code=$? ;;
+    '') continue ;; # the line end behind the first requests
     *) exit 64 ;;
   esac
   printf '\n%s %s\n' "@nonce@" "$code"
 done
+}
+if [ "$2" ] && first=$(echo "$2" | base64 -d | gzip -dc 2>/dev/null); then
+  echo "@nonce@ ready first"
+  _serve <<first
+$first
+first
+else
+  echo "@nonce@ ready"
+fi
+_serve
 """
 
 # sudo prompts for a password before it checks whether the user may use it at all; only `-n -v`
@@ -60,7 +72,7 @@ done
 _LOGIN = r"""
 export LC_ALL=C
 boot=@boot@ prelude=@prelude@
-if [ "$(id -u)" -eq 0 ] || [ @become@ = no ]; then exec sh -c "$boot" sh "$prelude"; fi
+if [ "$(id -u)" -eq 0 ] || [ @become@ = no ]; then exec sh -c "$boot" sh "$prelude" "$1"; fi
 if ! command -v sudo >/dev/null 2>&1; then echo "@nonce@ no-sudo"; exit; fi
 if output=$(sudo -n true 2>&1); then exec sudo -n sh -c "$boot" sh "$prelude"; fi
 echo "@nonce@ user $(id -un) $(passwd -S 2>/dev/null | cut -d ' ' -f 2)"
@@ -72,16 +84,23 @@ exec sudo -S -p "@nonce@ password
 " sh -c "$boot" sh "$prelude"
 """
 
+# Linux passes 128 KiB in one argument, and sshd passes the command in one.
+_LONGEST_FIRST = 96 * 1024
+
 # What a login prints that runs no command: the account's shell, and then all others.
 _NO_LOGIN = ("account is currently not available", "account is not available", "nologin")
 
 
-def login_command(nonce: str, *, become: bool = True, discard: bool = False) -> str:
+def login_command(
+    nonce: str, *, become: bool = True, discard: bool = False, first: bytes = b""
+) -> str:
     """Return the command to start over SSH: the boot shell, as root if `become`.
 
     It prints `NONCE sh` first; with discard `NONCE discards`, and then drops its input up to the
     line `NONCE`. It is sent at each login: within a connection's first ten segments (RFC 6928) it
     costs no further round trip.
+    first: the first requests. A shell that no sudo has to start prints `NONCE ready first`, and
+    answers them; any other `NONCE ready`: they are still to be sent.
     """
     boot = _BOOT.replace("@nonce@", nonce)
     boot = boot.replace("@lock@", LOCK_FILE).replace("@holder@", HOLDER_FILE)
@@ -91,7 +110,9 @@ def login_command(nonce: str, *, become: bool = True, discard: bool = False) -> 
         login = f'while IFS= read -r _; do [ "$_" != {nonce} ] || break; done\n{login}'
     started = "discards" if discard else "sh"
     encoded = base64.b64encode(login.encode()).decode()
-    return f"exec /bin/sh -c 'echo {nonce} {started}; eval \"$(echo {encoded} | base64 -d)\"'"
+    command = f"exec /bin/sh -c 'echo {nonce} {started}; eval \"$(echo {encoded} | base64 -d)\"'"
+    packed = base64.b64encode(gzip.compress(first, mtime=0)).decode() if first else ""
+    return f"{command} sh {packed}" if 0 < len(packed) < _LONGEST_FIRST else command
 
 
 def no_shell(host: str, printed: list[str], *, ended: bool) -> str:

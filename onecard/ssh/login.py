@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -19,7 +19,7 @@ from onecard.ssh.disk_space import with_disk_reason
 from onecard.ssh.door import Door
 from onecard.ssh.doors import choose
 from onecard.ssh.prompts import Prompts
-from onecard.ssh.shell import Session, new_nonce
+from onecard.ssh.shell import Request, Session, encoded, new_nonce
 
 
 @dataclass
@@ -54,14 +54,15 @@ class Connected:
 
 
 @contextmanager
-def connected(host: Host, known_hosts: Path) -> Iterator[Connected]:
+def connected(host: Host, known_hosts: Path, first: Sequence[Request] = ()) -> Iterator[Connected]:
     """Log in to a host and open the shell; close both at the end.
 
+    first: the requests that will be sent first, if they are known; nothing secret.
     An error caused by a full or read-only disk names that disk (disk_space.py).
     Raises HostKeyError, AuthenticationError, UnreachableError.
     """
     prompts = Prompts()
-    connection, session = _log_in(host, known_hosts, prompts)
+    connection, session = _log_in(host, known_hosts, prompts, first)
     box = Connected(host, connection, session, known_hosts, prompts)
     try:
         yield box
@@ -82,22 +83,30 @@ def holder(command: str) -> str:
 
 
 def _log_in(
-    host: Host, known_hosts: Path, prompts: Prompts, *, again: bool = False
+    host: Host,
+    known_hosts: Path,
+    prompts: Prompts,
+    first: Sequence[Request] = (),
+    *,
+    again: bool = False,
 ) -> tuple[Door, Session]:
     """Return the connection and its root shell.
 
+    first: the first requests, which go with the login to root; sudo's log is not for them.
     again: use no connection of an earlier command, as after one that had died unseen.
     """
-    nonce = new_nonce()
-    first = login_command(nonce, become=host.connection.become)
-    connection = choose.connect(host, known_hosts, prompts, first=first, again=again)
+    nonce, become = new_nonce(), host.connection.become
+    if become and host.connection.user != "root":
+        first = ()
+    command = login_command(nonce, become=become, first=encoded(first))
+    connection = choose.connect(host, known_hosts, prompts, first=command, again=again)
     try:
-        return connection, _session(host, connection, prompts, nonce=nonce)
+        return connection, _session(host, connection, prompts, nonce=nonce, first=first)
     except BaseException as error:
         connection.close()
         if not (connection.reused and isinstance(error, UnreachableError)):
             raise
-    return _log_in(host, known_hosts, prompts, again=True)
+    return _log_in(host, known_hosts, prompts, first, again=True)
 
 
 def _session(
@@ -105,12 +114,15 @@ def _session(
     connection: Door,
     prompts: Prompts,
     idle_timeout: float | None = None,
+    *,
     nonce: str = "",
+    first: Sequence[Request] = (),
 ) -> Session:
     settings = host.connection
     return Session(
         connection.pipe,
         nonce=nonce,
+        first=first,
         host=host.name,
         become=settings.become,
         prompt_password=lambda: prompts.sudo_password(connection.login),

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,11 @@ class Request:
                 yield chunk
 
 
+def encoded(requests: Iterable[Request]) -> bytes:
+    """Return the bytes of several requests."""
+    return b"".join(data for request in requests for data in request.encode())
+
+
 def new_nonce() -> str:
     """Return the text that marks a session's own lines: nothing on the box can guess it."""
     return secrets.token_hex(8)
@@ -73,6 +79,8 @@ class Session:
     """A client of the root shell on the box.
 
     nonce: of the login command, where that was sent with the login; empty for a new one.
+    first: the requests that `send` is expected to be called with first. They go with the login
+        command, and must hold nothing secret: a box shows commands to all its accounts.
     host: the box's name in messages.
     prompt_password: called once when sudo needs a password; returns None if it cannot prompt.
     on_wait: called with the lock's holder while waiting for a job that it left running.
@@ -84,6 +92,7 @@ class Session:
         open_pipe: Callable[[str], Pipe],
         *,
         nonce: str = "",
+        first: Sequence[Request] = (),
         host: str = "the box",
         become: bool = True,
         prompt_password: Callable[[], Secret | None] | None = None,
@@ -98,6 +107,7 @@ class Session:
         self._idle_timeout = idle_timeout
         self._buffer = b""
         self.round_trips = 0
+        self._unanswered = tuple(first)  # that went with the login command
         self._printed: list[str] = []  # by the login shell, before sh
         self._start(open_pipe, become=become)
         self._log_in(prompt_password)
@@ -128,9 +138,13 @@ class Session:
 
         Raises BusyError, naming the holder, when a `lock` among them is held by another run.
         """
-        for request in requests:
-            for data in request.encode():
-                self._pipe.write(data)
+        early, self._unanswered = self._unanswered, ()
+        if early != tuple(requests):
+            for _ in early:
+                self._answer(None, timeout)
+            for request in requests:
+                for data in request.encode():
+                    self._pipe.write(data)
         self.round_trips += 1
         results = [self._answer(on_line, timeout) for _ in requests]
         for request, result in zip(requests, results, strict=True):
@@ -154,15 +168,25 @@ class Session:
         Raises UnreachableError where sh does not start.
         """
         command = login_command(self._nonce, become=become)
-        self._pipe = open_pipe(command)
+        self._pipe = self._open(open_pipe, command, become=become)
         if self._sh_starts(_SH_STARTS):
             return
+        self._unanswered = ()
         self._pipe.close()
         self._buffer = b""
         self._pipe = open_pipe(login_command(self._nonce, become=become, discard=True))
         self._pipe.write(command.encode() + b"\n")
         if not self._sh_starts(_LONGEST_LOGIN - 2 * _SH_STARTS):
             raise UnreachableError(no_shell(self._host, self._printed, ended=False))
+
+    def _open(self, open_pipe: Callable[[str], Pipe], command: str, *, become: bool) -> Pipe:
+        """Start the login command; without the first requests where it is too long with them."""
+        if self._unanswered:
+            with suppress(UnreachableError):  # a small server takes no long command
+                first = encoded(self._unanswered)
+                return open_pipe(login_command(self._nonce, become=become, first=first))
+        self._unanswered = ()
+        return open_pipe(command)
 
     def _sh_starts(self, timeout: float) -> bool:
         self._printed = []
@@ -186,6 +210,9 @@ class Session:
         while (line := next(lines, None)) is not None:
             event = line.partition(f"{self._nonce} ")[2]
             if event == "ready":
+                self._unanswered = ()
+                return
+            if event == "ready first":
                 return
             if event == "no-sudo":
                 raise AuthenticationError(

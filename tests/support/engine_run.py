@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onecard.engine.converge import converge
-from onecard.engine.expected_probes import ExpectedProbes
+from onecard.engine.facts_cache import FactsCache
 from onecard.engine.host_plan import HostPlan, Item, RolePlan
 from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener, StepResult
@@ -103,7 +103,7 @@ class Run:
         guard: Callable[[Facts], None] = lambda facts: None,
         later: Callable[[], Sequence[RolePlan]] = tuple,
         reboot: Callable[[str], Session] | None = None,
-        expected: ExpectedProbes | None = None,
+        cache: FactsCache | None = None,
     ) -> HostPlan:
         """Converge to these roles, and to what `later` returns each time that they are probes."""
         plans = [RolePlan(f"role{index}", tuple(each)) for index, each in enumerate(roles)]
@@ -119,7 +119,7 @@ class Run:
                 check=check,
                 guard=guard,
                 reboot=reboot,
-                expected=expected,
+                cache=cache,
             )
         finally:
             self.box.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import os
 import re
 import select
@@ -15,7 +16,7 @@ from onecard.engine.job import FOLDER
 from onecard.errors import UnreachableError
 from onecard.facts import PROBES
 from onecard.ssh.boot import HOLDER_FILE, LOCK_FILE
-from onecard.ssh.shell import Session
+from onecard.ssh.shell import Request, Session
 
 # systemd is what runs the services: its folders exist.
 _MOVED = {
@@ -27,7 +28,8 @@ _MOVED = {
 class LocalPipe:
     """Runs the login command. The lock, its holder and the job's folder lie in `folder`.
 
-    scripts: part of a script -> what to run in its place; requests: the (verb, payload) pairs sent so far.
+    scripts: part of a script -> what to run in its place; early, requests: the (verb, payload) pairs
+    that went with the command, and those sent so far.
     before: words in front of the shell's.
     """
 
@@ -41,6 +43,7 @@ class LocalPipe:
     ) -> None:
         self._folder = folder
         self._scripts = scripts or {}
+        self.early: list[tuple[str, str]] = []
         self.requests: list[tuple[str, str]] = []
         self.command = command
         self._process = subprocess.Popen(
@@ -80,8 +83,13 @@ class LocalPipe:
 
     def _command_inside(self, command: str) -> str:
         """Return the login command with every path inside the folder; its script is in base64."""
-        before, encoded, after = re.split(r"([A-Za-z0-9+/=]{200,})", command)
+        before, encoded, after = re.split(r"([A-Za-z0-9+/=]{200,})", command, maxsplit=1)
         script = self._inside(base64.b64decode(encoded).decode())
+        after, _, first = after.partition(" sh ")
+        if first:
+            requests = self._rewrite(gzip.decompress(base64.b64decode(first)))
+            self.early, self.requests = self.requests, []
+            after += f" sh {base64.b64encode(gzip.compress(requests)).decode()}"
         return before + base64.b64encode(script.encode()).decode() + after
 
     def _inside(self, text: str) -> str:
@@ -137,10 +145,17 @@ class LocalBox:
         self.pipes.append(pipe)
         return pipe
 
-    def session(self, on_wait: Callable[[str], None] = lambda holder: None) -> Session:
-        """Return a new session; close() ends it."""
+    def session(
+        self, on_wait: Callable[[str], None] = lambda holder: None, first: Sequence[Request] = ()
+    ) -> Session:
+        """Return a new session, whose first requests go with its login; close() ends it."""
         return Session(
-            self.open, become=False, on_wait=on_wait, command_timeout=20, idle_timeout=20
+            self.open,
+            first=first,
+            become=False,
+            on_wait=on_wait,
+            command_timeout=20,
+            idle_timeout=20,
         )
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from onecard.errors import UnreachableError
 from onecard.ssh.boot import login_command
+from onecard.ssh.shell import Request
 from tests.support.password_login import logged_in
 from tests.support.ssh_server import SshServer
 
@@ -45,13 +47,31 @@ def test_a_shell_of_another_language(shell: str, tmp_path: Path) -> None:
         assert (result.output, result.code) == ("a b sh \\ x !! 100%", 3)
 
 
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish", "tcsh", "csh", "ksh"])
+def test_first_requests_behind_every_shell(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"no {shell} here")
+    first = (Request.run(f"{ODD}\n# {secrets.token_hex(20_000)}"),)
+    with (
+        SshServer(password="pw", shell=found) as server,
+        logged_in(server, tmp_path, first) as box,
+    ):
+        (result,) = box.session.send(first)
+        assert (result.output, result.code) == ("a b sh \\ x !! 100%", 3)
+
+
 @pytest.mark.parametrize("other", ["sh", "bash", "zsh", "tcsh"])
 def test_a_start_up_file_that_runs_another_shell(other: str, tmp_path: Path) -> None:
     if shutil.which(other) is None:
         pytest.skip(f"no {other} here")
     shell = program(tmp_path / "shell", f"echo a message of the day; exec {other}")
-    with SshServer(password="pw", shell=shell) as server, logged_in(server, tmp_path) as box:
-        assert box.session.run("echo out; exit 4").output == "out"
+    first = (Request.run("echo out; exit 4"),)
+    with SshServer(password="pw", shell=shell) as server, logged_in(server, tmp_path, first) as box:
+        assert box.session.send(first)[0].output == "out"
+        assert box.session.run("echo again").output == "again"
 
 
 def test_a_start_up_file_that_reads_a_line(tmp_path: Path) -> None:

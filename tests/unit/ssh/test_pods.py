@@ -42,7 +42,7 @@ def test_a_banner_and_a_bashrc_that_prints(tmp_path: Path, shell: str) -> None:
     }
     banner = "*** authorised use alone ***\nno newline at its end"
     server = SshServer(password="pw", shell=shell, environment=environment, banner=banner)
-    with server, logged_in(server, tmp_path, "root") as box:
+    with server, logged_in(server, tmp_path, user="root") as box:
         target = tmp_path / "uploaded"
         results = box.session.send(
             [
@@ -68,7 +68,7 @@ def test_a_proxy_that_runs_no_commands_is_named(tmp_path: Path, refusal: str) ->
     with (
         SshServer(password="pw", refusal=refusal) as server,
         pytest.raises(UnreachableError) as caught,
-        logged_in(server, tmp_path, "root"),
+        logged_in(server, tmp_path, user="root"),
     ):
         pass
     assert caught.value.message.startswith("box1: takes the login but runs no commands")

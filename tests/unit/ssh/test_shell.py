@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +65,67 @@ def test_several_requests_are_one_round_trip(box: LocalBox, tmp_path: Path) -> N
     assert session.round_trips == 1
     session.run("true")
     assert session.round_trips == 2
+
+
+FIRST = (Request("lock", b"ann"), Request.run("echo first\ncat\necho 'a\\nb'\n"))
+
+
+def test_the_first_requests_are_answered_without_another_byte(box: LocalBox) -> None:
+    session = box.session(first=FIRST)
+    assert session.send(FIRST) == [Result("", 0), Result("first\na\\nb", 0)]
+    assert (box.pipes[-1].early[0][0], box.pipes[-1].requests) == ("lock", [])
+    assert session.run("echo later") == Result("later", 0)
+    assert session.round_trips == 2
+    with pytest.raises(BusyError, match="locked by ann"):
+        box.session(first=FIRST).send(FIRST)
+
+
+@pytest.mark.parametrize("script", ["echo x", "", "exit 3", "printf x", "cat; exit 3\n\n\n"])
+def test_first_requests_of_every_kind_leave_the_shell_in_order(box: LocalBox, script: str) -> None:
+    first = (Request.run(script), Request.run("echo second"))
+    plain = box.session().send(first)
+    session = box.session(first=first)
+    assert session.send(first) == plain
+    assert session.run("echo later") == Result("later", 0)
+
+
+def test_long_first_requests(box: LocalBox) -> None:
+    words = [f"word{number}" for number in range(20_000)]
+    first = (Request.run(f"set -- {' '.join(words)}\necho $#"),)
+    session = box.session(first=first)
+    assert session.send(first) == [Result("20000", 0)]
+    assert box.pipes[-1].requests == []
+
+
+def test_first_requests_that_are_too_long_for_a_command(box: LocalBox) -> None:
+    first = (Request.run(f"echo in #{secrets.token_hex(100_000)}"),)
+    session = box.session(first=first)
+    assert session.send(first) == [Result("in", 0)]
+    assert (box.pipes[-1].early, len(box.pipes[-1].requests)) == ([], 1)
+
+
+def test_another_first_request_than_the_expected_one(box: LocalBox) -> None:
+    session = box.session(first=FIRST)
+    assert session.run("echo other") == Result("other", 0)
+    assert session.send(FIRST) == [Result("", 0), Result("first\na\\nb", 0)]
+
+
+def test_a_box_that_cannot_unpack_the_first_requests_gets_them_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "base64", "head", "cat", "id", "mkdir", "flock"):
+        (programs / name).symlink_to(shutil.which(name))  # type: ignore[arg-type]
+    monkeypatch.setenv("PATH", str(programs))
+    (tmp_path / "box").mkdir()
+    box = LocalBox(tmp_path / "box")
+    session = box.session(first=FIRST[1:])
+    try:
+        assert session.send(FIRST[1:]) == [Result("first\na\\nb", 0)]
+        assert len(box.pipes[-1].requests) == 1
+    finally:
+        box.close()
 
 
 @pytest.mark.parametrize(

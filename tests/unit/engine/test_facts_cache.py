@@ -6,19 +6,18 @@ import getpass
 import grp
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from onecard.engine.converge import converge
-from onecard.engine.expected_probes import ExpectedProbes
 from onecard.engine.facts_cache import FactsCache
 from onecard.engine.host_plan import HostPlan, RolePlan
 from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener
-from onecard.facts import PROBES, Facts
-from onecard.inventory.host import Host
+from onecard.engine.probing import first_requests
+from onecard.facts import PROBES
 from onecard.resources.base import Resource
 from onecard.resources.files.file import File
 from tests.support.engine_run import FACTS, HOST, Marker
@@ -31,23 +30,24 @@ class Box:
     def __init__(self, folder: Path) -> None:
         (folder / "box").mkdir()
         self.local = LocalBox(folder / "box", FACTS)
-        self.cache = FactsCache(folder / "facts.json")
+        self.path = folder / "facts.json"
         self.report = HostReport(HOST.name)
 
     def run(self, *wanted: Resource) -> HostPlan:
         return self.run_by_facts(lambda host, facts: [RolePlan("role", wanted)])
 
-    def run_by_facts(self, roles: object, *, expected: object = None) -> HostPlan:
-        self.report = HostReport(HOST.name)
+    def run_by_facts(self, roles: object) -> HostPlan:
+        self.report, cache = HostReport(HOST.name), FactsCache(self.path)
+        first = first_requests("ann", cache.expected) if cache.expected else ()
         try:
             return converge(
-                self.local.session(),
+                self.local.session(first=first),
                 HOST,
                 roles,  # type: ignore[arg-type]
                 listener=EventListener(),
                 report=self.report,
                 holder="ann",
-                expected=ExpectedProbes(HOST, expected or roles, self.cache),  # type: ignore[arg-type]
+                cache=cache,
             )
         finally:
             self.local.close()
@@ -55,6 +55,11 @@ class Box:
     @property
     def verbs(self) -> list[str]:
         return [verb for verb, _ in self.local.pipes[-1].requests]
+
+    @property
+    def early(self) -> list[str]:
+        """Return the verbs of what went with the login command."""
+        return [verb for verb, _ in self.local.pipes[-1].early]
 
 
 @pytest.fixture
@@ -76,8 +81,9 @@ def test_a_box_in_order_takes_one_round_trip_from_the_second_run_on(
 ) -> None:
     box.run(*markers)
     assert (box.report.round_trips, box.verbs) == (2, ["lock", "run", "run"])
+    assert box.early == []
     plan = box.run(*markers)
-    assert (box.report.round_trips, box.verbs) == (1, ["lock", "run"])
+    assert (box.report.round_trips, box.early, box.verbs) == (1, ["lock", "run"], [])
     assert ([item.resource for item in plan.items], plan.changes) == ([*markers], ())
     assert box.report.status == "ok"
 
@@ -92,36 +98,27 @@ def test_what_has_changed_is_found_and_repaired_with_two_round_trips_more(
     assert (box.report.round_trips, box.report.changed) == (3, 1)
 
 
-def test_facts_that_change_the_probes_cost_one_round_trip_for_what_is_missing(
+def test_probes_that_are_not_expected_cost_one_round_trip_for_what_is_missing(
     box: Box, markers: tuple[Marker, Marker]
 ) -> None:
-    """The cache is of another system: its role wants one marker, the fresh facts want both."""
-
-    def roles(host: Host, facts: Facts) -> Sequence[RolePlan]:
-        return [RolePlan("role", markers if facts.os.id == "debian" else markers[:1])]
-
-    box.run_by_facts(roles)
-    assert box.cache.path is not None
-    before = box.cache.path.read_text()
-    box.cache.path.write_text(before.replace("ID=debian", "ID=other"))
-    plan = box.run_by_facts(roles)
+    box.run(markers[0])
+    plan = box.run(*markers)
     assert len(plan.items) == 2
-    assert box.report.round_trips == 2
-    probes = [text for verb, text in box.local.pipes[-1].requests if verb == "run"]
-    assert (probes[0].count(str(markers[0].path)), probes[0].count(str(markers[1].path))) == (1, 0)
-    assert (probes[1].count(str(markers[0].path)), probes[1].count(str(markers[1].path))) == (0, 1)
-    box.run_by_facts(roles)  # and the fresh facts were remembered
+    assert (box.report.round_trips, box.early, box.verbs) == (2, ["lock", "run"], ["run"])
+    (_, early), (_, late) = box.local.pipes[-1].early[1], box.local.pipes[-1].requests[0]
+    assert (early.count(str(markers[0].path)), early.count(str(markers[1].path))) == (1, 0)
+    assert (late.count(str(markers[0].path)), late.count(str(markers[1].path))) == (0, 1)
+    box.run(*markers)  # and they were remembered
     assert box.report.round_trips == 1
 
 
 def test_a_probe_too_many_does_no_harm(box: Box, markers: tuple[Marker, Marker]) -> None:
-    box.run(markers[0])
-    plan = box.run_by_facts(
-        lambda host, facts: [RolePlan("role", markers[:1])],
-        expected=lambda host, facts: [RolePlan("role", markers)],
-    )
+    box.run(*markers)
+    plan = box.run(markers[0])
     assert [item.resource for item in plan.items] == [markers[0]]
     assert box.report.round_trips == 1
+    box.run(markers[0])
+    assert str(markers[1].path) not in box.local.pipes[-1].early[1][1]
 
 
 @pytest.mark.parametrize(
@@ -131,41 +128,34 @@ def test_a_probe_too_many_does_no_harm(box: Box, markers: tuple[Marker, Marker])
         "[]",
         '{"probes": "of another version", "answers": {}}',
         lambda known: json.dumps({**known, "probes": "x"}),
-        lambda known: json.dumps({**known, "answers": {}}),
-        lambda known: json.dumps({**known, "answers": {name: {"output": 5} for name in PROBES}}),
-        lambda known: json.dumps({**known, "answers": dict.fromkeys(PROBES, "x")}),
+        lambda known: json.dumps({**known, "expected": [5]}),
+        lambda known: json.dumps({**known, "expected": None}),
     ],
 )
 def test_a_broken_cache_is_none(box: Box, markers: tuple[Marker, Marker], broken: object) -> None:
     box.run(*markers)
-    assert box.cache.path is not None
-    known = json.loads(box.cache.path.read_text())
+    known = json.loads(box.path.read_text())
     text = broken(known) if callable(broken) else str(broken)
-    box.cache.path.write_text(text)
+    box.path.write_text(text)
     box.run(*markers)
     assert (box.report.round_trips, box.report.status) == (2, "ok")
     box.run(*markers)
     assert box.report.round_trips == 1
 
 
-def test_roles_that_fail_on_remembered_facts_are_evaluated_with_fresh_ones(
-    box: Box, markers: tuple[Marker, Marker]
-) -> None:
+@pytest.mark.parametrize("answers", [{}, dict.fromkeys(PROBES, "x"), None])
+def test_broken_facts_are_none(box: Box, markers: tuple[Marker, Marker], answers: object) -> None:
     box.run(*markers)
-
-    def fails(host: Host, facts: Facts) -> Sequence[RolePlan]:
-        raise ZeroDivisionError
-
-    wanted = [RolePlan("role", markers)]
-    box.run_by_facts(lambda host, facts: wanted, expected=fails)
-    assert (box.report.round_trips, box.report.status) == (2, "ok")
+    assert FactsCache(box.path).load() is not None
+    known = json.loads(box.path.read_text())
+    box.path.write_text(json.dumps({**known, "answers": answers}))
+    assert FactsCache(box.path).load() is None
 
 
 def test_the_cache_is_the_users_alone(box: Box, markers: tuple[Marker, Marker]) -> None:
     box.run(*markers)
-    assert box.cache.path is not None
-    assert box.cache.path.stat().st_mode & 0o077 == 0
-    assert list(box.cache.path.parent.glob("facts*")) == [box.cache.path]
+    assert box.path.stat().st_mode & 0o077 == 0
+    assert list(box.path.parent.glob("facts*")) == [box.path]
 
 
 def test_what_a_converged_run_costs_the_link_and_the_box(box: Box, tmp_path: Path) -> None:
@@ -181,7 +171,7 @@ def test_what_a_converged_run_costs_the_link_and_the_box(box: Box, tmp_path: Pat
         box.run(*files)
         box.run(*files)
         assert (box.report.round_trips, box.report.changed, box.report.ok) == (1, 0, count)
-        ((_, _), (_, script)) = box.local.pipes[-1].requests
+        ((_, _), (_, script)) = box.local.pipes[-1].early
         sent[count] = len(script)
     assert sent[10] < 24_000
     paths = sum(len(f"{tmp_path}/1000/{number}") + 1 for number in range(1000))
