@@ -32,7 +32,7 @@ from onecard.ssh.openssh import private_key
 from onecard.ssh.openssh.proxy import described, failure
 from onecard.ssh.openssh.route import Route, resolve
 from onecard.ssh.prompts import Prompts
-from onecard.ssh.transport.pipelined import is_ordinary, remember_ordinary
+from onecard.ssh.transport.login_notes import ORDINARY, note, noted
 from onecard.ssh.trust import confirm_host_key
 
 # paramiko also logs each exception that it raises, as a traceback on the terminal.
@@ -74,6 +74,13 @@ class _ChannelPipe:
         self._channel.close()
 
 
+def _expected_another_key_exchange(transport: Any) -> bool:
+    """Return whether a server has answered, but not taken the key exchange that was begun."""
+    if transport is None or transport.initial_kex_done or transport.silent:
+        return False
+    return bool(transport.expected and transport.remote_version)
+
+
 class SshConnection(Door):
     """One host's SSH connection.
 
@@ -94,9 +101,12 @@ class SshConnection(Door):
         self._known_hosts = known_hosts
         self._prompts = prompts
         self._route = route or resolve(host)
-        self._first = "" if is_ordinary(self._route.host_key_name) else first
+        self._note = noted(self._route.host_key_name)
+        self._first = "" if self._note == ORDINARY else first
         with translated(host.name):
-            self._connection = new_connection(host, self._route, known_hosts, lambda: self._first)
+            self._connection = new_connection(
+                host, self._route, known_hosts, lambda: self._first, lambda: self._note
+            )
 
     @property
     def login(self) -> str:
@@ -174,8 +184,14 @@ class SshConnection(Door):
         verify_host_key(self._connection, self._route, self._known_hosts, store=True)
         try:
             self._connection.open()
+            self._remember_key_exchange()
         except (paramiko.SSHException, OSError, EOFError) as error:
             transport = self._connection.client.get_transport()
+            if _expected_another_key_exchange(transport):
+                self._note = ""
+                fabric_connection.close(self._connection)
+                self._open()
+                return
             if self._first and transport is not None and transport.pipelined:
                 self._first = ""  # no more of it: a key was refused, or the server cut it
                 if not transport.is_active():
@@ -193,7 +209,12 @@ class SshConnection(Door):
         """Log in again, after a server that cut a pipelined login."""
         fabric_connection.close(self._connection)
         self._open()
-        remember_ordinary(self._route.host_key_name)
+        note(self._route.host_key_name, ORDINARY)
+
+    def _remember_key_exchange(self) -> None:
+        agreed = self._connection.client.get_transport().agreed
+        if self._note not in (agreed, ORDINARY):
+            note(self._route.host_key_name, agreed)
 
     def _close_unauthenticated(self) -> None:
         """Close connections without a login: they would time out during a prompt."""

@@ -46,21 +46,26 @@ class RoutedConnection(fabric.Connection):  # type: ignore[misc]  # fabric has n
 
 
 def new_connection(
-    host: Host, route: Route, known_hosts: Path, command: Callable[[], str] | None = None
+    host: Host,
+    route: Route,
+    known_hosts: Path,
+    command: Callable[[], str] | None = None,
+    key_exchange: Callable[[], str] = str,
 ) -> Any:
     """Return a fabric connection along the route, not yet open.
 
-    command: returns the one to start with the login (transport/pipelined.py); empty for none.
+    command: returns the one to start with the login, empty for none; key_exchange: returns the
+    algorithm that the server is expected to agree on (both: transport/pipelined.py).
     Hops are OpenSSH's (proxy.py) where there is an ssh program, else connections of their own.
     """
     patience = patience_of(host, route)
     if client.installed() or route.proxy_command:
         words = proxy_words(route, patience, known_hosts, host.connection.key_file)
-        return _connection(route, patience, Proxy(words) if words else None, command)
+        return _connection(route, patience, Proxy(words) if words else None, command, key_exchange)
     gateway = None
     for hop in route.via:
         gateway = _connection(hop, patience, gateway)
-    return _connection(route, patience, gateway, command)
+    return _connection(route, patience, gateway, command, key_exchange)
 
 
 def patience_of(host: Host, route: Route) -> float:
@@ -78,10 +83,16 @@ def patience_after_login(route: Route, patience: float) -> float:
 
 
 def _connection(
-    route: Route, patience: float, gateway: Any, command: Callable[[], str] | None = None
+    route: Route,
+    patience: float,
+    gateway: Any,
+    command: Callable[[], str] | None = None,
+    key_exchange: Callable[[], str] = str,
 ) -> Any:
     socket_of_agent = agent(route)
-    transport = partial(PipelinedTransport, command=command) if command else WatchedTransport
+    transport: Callable[..., WatchedTransport] = WatchedTransport
+    if command:
+        transport = partial(PipelinedTransport, command=command, key_exchange=key_exchange)
     keywords: dict[str, Any] = {
         "banner_timeout": patience,
         "auth_timeout": patience,

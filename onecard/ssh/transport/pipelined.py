@@ -1,28 +1,29 @@
-"""A login without its waits: authentication, channel and command are sent at once.
+"""A login without its waits, in Paramiko's own packets: two flights after TCP's.
 
-Paramiko waits for the answer to each: the service, the authentication, the channel, the command.
-None of the answers changes what is sent next, so all of it goes in one flight, in Paramiko's own
-packets. It begins where Paramiko begins to authenticate: after the key exchange, and after the
-host key was verified. A server that takes it otherwise is logged in to the ordinary way, and
-remembered (`is_ordinary`).
+The first is banner, KEXINIT and the first message of the key exchange that the last login agreed
+on: its name follows from both sides' lists, and this side's comes first. Nothing of it is secret.
+The second is authentication, channel and command. Paramiko waits for the answer to each: the
+service, the authentication, the channel, the command; and none of the answers changes what is sent
+next. It begins where Paramiko begins to authenticate: after the key exchange, and after the host
+key was verified. What differs for a server is remembered (login_notes.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import paramiko
 from paramiko.auth_handler import AuthHandler
 from paramiko.common import cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
 
-from onecard.byte_code import private_folder
 from onecard.ssh.transport.watched import WatchedTransport
 
+_REPLY = 31  # SSH_MSG_KEX_ECDH_REPLY, RFC 5656
+# Those whose first message depends on nothing that the server has sent.
+_EXPECTED = ("curve25519-", "ecdh-sha2-", "mlkem768x25519-")
 _FIRST = 0  # what OpenSSH's sshd calls the first channel of a connection
 _SERVICE = "ssh-userauth"
 
@@ -31,7 +32,7 @@ class _UnwaitingAuthHandler(AuthHandler):
     """Authenticates without waiting for the service: sends what Paramiko would after its answer."""
 
     def _request_auth(self) -> None:
-        super()._request_auth()  # type: ignore[misc]  # the stubs lack what has an underscore
+        super()._request_auth()  # type: ignore[misc]
         accepted = paramiko.Message()
         accepted.add_string(_SERVICE)
         accepted.rewind()
@@ -44,16 +45,57 @@ class _UnwaitingAuthHandler(AuthHandler):
 class PipelinedTransport(WatchedTransport):
     """A transport whose first authentication by a key also starts a command.
 
-    command: returns that command, empty for none. pipelined: whether it was sent.
+    command: returns that command, empty for none. pipelined: whether it was sent. key_exchange:
+    returns the algorithm that the server is expected to agree on, empty for none. expected: whether
+    its first message is sent before the server's list is known. agreed: the algorithm, then.
     """
 
-    def __init__(self, connection: Any, *, command: Callable[[], str], **keywords: Any) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        *,
+        command: Callable[[], str],
+        key_exchange: Callable[[], str] = str,
+        **keywords: Any,
+    ) -> None:
         super().__init__(connection, **keywords)
+        self.agreed = key_exchange()
+        self.expected = self.agreed.startswith(_EXPECTED) and self.agreed in self.preferred_kex
+        self._begun: Any = None
         self._first_command = command
         self._command = ""
         self._channel: paramiko.Channel | None = None
         self._opening = threading.Thread(target=self._open, daemon=True)
         self.pipelined = False
+
+    def _check_banner(self) -> None:
+        """Read the server's banner. Paramiko's own has been sent by now."""
+        if self.expected:
+            super()._send_kex_init()  # type: ignore[misc]  # the stubs lack what has an underscore
+            self._begun = self._kex_info[self.agreed](self)  # type: ignore[attr-defined]
+            self._begun.start_kex()
+        super()._check_banner()  # type: ignore[misc]
+
+    def _send_kex_init(self) -> None:
+        if self._begun is None:  # else it was sent
+            super()._send_kex_init()  # type: ignore[misc]
+
+    def _negotiate_keys(self, message: paramiko.Message) -> None:
+        begun = self._begun
+        if begun is None:
+            super()._negotiate_keys(message)  # type: ignore[misc]
+            return
+        self._parse_kex_init(message)
+        if type(self.kex_engine) is not type(begun):
+            raise paramiko.SSHException("the server agreed on another key exchange")
+        self.kex_engine, self._begun = begun, None
+        self._expect_packet(_REPLY)  # type: ignore[attr-defined]
+
+    def _parse_kex_init(self, message: paramiko.Message) -> None:
+        super()._parse_kex_init(message)  # type: ignore[misc]
+        engines = self._kex_info  # type: ignore[attr-defined]
+        agreed = (name for name in self.preferred_kex if isinstance(self.kex_engine, engines[name]))
+        self.agreed = next(agreed, "")
 
     def auth_publickey(
         self, username: str, key: paramiko.PKey, event: threading.Event | None = None
@@ -109,22 +151,3 @@ class PipelinedTransport(WatchedTransport):
             request.add_string(self._command)
             self._command = ""
             super()._send_user_message(request)  # type: ignore[misc]
-
-
-def is_ordinary(name: str) -> bool:
-    """Return whether the host of this name in known_hosts is to be logged in to step by step."""
-    note = _note(name)
-    return note is not None and note.exists()
-
-
-def remember_ordinary(name: str) -> None:
-    """Remember that the host does not take a pipelined login."""
-    note = _note(name)
-    if note is not None:
-        with suppress(OSError):
-            note.touch(mode=0o600)
-
-
-def _note(name: str) -> Path | None:
-    folder = private_folder("ordinary-logins")
-    return Path(folder) / hashlib.sha256(name.encode()).hexdigest()[:16] if folder else None

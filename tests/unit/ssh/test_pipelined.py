@@ -16,10 +16,11 @@ from onecard.inventory.host import Host
 from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
 from onecard.ssh.login import Connected, connected
-from onecard.ssh.transport.pipelined import is_ordinary
+from onecard.ssh.transport.login_notes import ORDINARY, note, noted
 from tests.support.ssh_server import HOST_KEY, SshServer
 
 NEWKEYS = 21  # SSH_MSG_NEWKEYS, RFC 4253
+KEXINIT, KEX_INIT = 20, 30
 KEY = paramiko.ECDSAKey.generate()
 
 
@@ -96,7 +97,61 @@ def test_channel_and_command_come_before_the_authentication_is_answered(home: Pa
             assert box.session.run("echo in").output == "in"
             assert box.another_session().run("echo two").output == "two"
         assert server.early == [True]
-        assert not is_ordinary(name_of(server))
+        assert noted(name_of(server)) != ORDINARY
+
+
+class SlowServer(SshServer):
+    """Says nothing, its version included, until the client has sent this many bytes.
+
+    before: the types of the messages that had come by then.
+    """
+
+    def __init__(self, *keys: paramiko.PKey, least: int) -> None:
+        super().__init__(*keys)
+        self._least = least
+        self.before: list[list[int]] = []
+
+    def _carry(self, source: socket.socket, target: socket.socket, seen: bytearray) -> None:
+        received = self.received[-1]
+        if seen is not received:
+            deadline = time.monotonic() + 2
+            while len(received) < self._least and time.monotonic() < deadline:
+                time.sleep(0.01)
+            self.before.append(messages(bytes(received))[0])
+        super()._carry(source, target, seen)
+
+
+def test_the_key_exchange_begins_before_the_server_has_said_a_word(home: Path) -> None:
+    with SlowServer(KEY, least=600) as server:
+        for kinds in ([], [KEXINIT, KEX_INIT]):
+            with log_in(server, home) as box:
+                assert box.session.run("echo in").output == "in"
+            assert server.before[-1] == kinds
+        assert len(server.received) == 2
+        assert noted(name_of(server)) in paramiko.Transport._kex_info  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("expected", "connections"),
+    [
+        ("ecdh-sha2-nistp521", 2),  # the server agrees on another one
+        ("diffie-hellman-group-exchange-sha256", 1),  # waits for the server
+        ("no-such-exchange", 1),
+        ("", 1),
+    ],
+)
+def test_an_expectation_that_is_wrong_costs_a_connection(
+    home: Path, expected: str, connections: int
+) -> None:
+    with SshServer(KEY) as server:
+        note(name_of(server), expected)
+        with log_in(server, home) as box:
+            assert box.session.run("echo in").output == "in"
+        assert len(server.received) == connections
+        assert noted(name_of(server)) not in (expected, ORDINARY)
+        with log_in(server, home):
+            pass
+        assert len(server.received) == connections + 1
 
 
 def test_a_server_with_another_key_gets_no_byte_after_the_exchange(home: Path) -> None:
@@ -109,7 +164,10 @@ def test_a_server_with_another_key_gets_no_byte_after_the_exchange(home: Path) -
         (home / "known_hosts").write_text("")
         with pytest.raises(HostKeyError, match="unknown host key"), log_in(server, home):
             pass
-        wait_for(lambda: server.ended == 2)
+        note(name_of(server), "curve25519-sha256@libssh.org")
+        with pytest.raises(HostKeyError, match="unknown host key"), log_in(server, home):
+            pass
+        wait_for(lambda: server.ended == 3)
         for each in server.received:
             kinds, rest = messages(bytes(each))
             assert kinds[-1] == NEWKEYS
@@ -122,7 +180,7 @@ def test_a_server_that_cuts_such_a_login_is_logged_in_to_step_by_step(home: Path
         with log_in(server, home) as box:
             assert box.session.run("echo in").output == "in"
         assert len(server.received) == 2
-        assert is_ordinary(name_of(server))
+        assert noted(name_of(server)) == ORDINARY
         with log_in(server, home) as box:
             assert box.session.run("echo in").output == "in"
         assert len(server.received) == 3  # it is remembered
@@ -132,7 +190,7 @@ def test_a_server_that_numbers_its_channels_in_another_way(home: Path) -> None:
     with SshServer(KEY, first_channel=7) as server:
         with log_in(server, home) as box:
             assert box.session.run("echo in").output == "in"
-        assert is_ordinary(name_of(server))
+        assert noted(name_of(server)) == ORDINARY
 
 
 def test_a_refused_key_is_followed_by_a_password(
