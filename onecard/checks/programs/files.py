@@ -44,7 +44,7 @@ def listed(lines):
         rows = [line.rsplit(",", 2) for line in lines]
     rows = [row for row in rows if row and row[0] and row[0][-4:] != ".pyc"]
     try:
-        paths, _, sizes = zip(*rows)
+        paths, _, sizes = zip(*rows)  # noqa: B905 - Python 3.10 has `strict`, a box may not
     except ValueError:  # no rows, or some without a size
         paths = tuple(row[0] for row in rows)
         sizes = tuple(row[2] if len(row) == 3 else ANY for row in rows)
@@ -76,13 +76,13 @@ def suspect(records):
         for at in [at for at, size in enumerate(sizes) if size == ANY]:
             actual[at] = ANY if actual[at] is not None else None
         if actual != [*sizes]:
-            rows = zip(paths, sizes, actual)
+            rows = zip(paths, sizes, actual)  # noqa: B905
             found.update((path, has) for path, size, has in rows if has != size)
     return found
 
 
 os.chdir(f"{sys.prefix}/lib/python{version}/site-packages")  # a short path is found sooner
-folders = sorted(name for name in os.listdir() if name.endswith(".dist-info"))
+folders = sorted(name for name in os.listdir() if name.endswith(".dist-info"))  # noqa: PTH208
 texts = {folder: read_lines(f"{folder}/RECORD") for folder in folders}
 records = {folder: listed(lines) for folder, lines in texts.items() if lines is not None}
 suspects = suspect(records)
