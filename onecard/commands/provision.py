@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Literal
 
 from onecard.cli import targets
 from onecard.cli.output import print_json, show_error
-from onecard.engine.host_report import HostReport
 from onecard.engine.timings import Timings
 from onecard.errors import UsageError
-from onecard.inventory.host import Host
-from onecard.provision.provision_hosts import provision as provision_hosts
-from onecard.records.usual import Usual
+from onecard.ssh.begun_login import BegunLogin
 
 if TYPE_CHECKING:  # rich is loaded while the login waits for the box
     from rich.console import Console
 
     from onecard.console.host_console import HostConsole
+    from onecard.engine.host_report import HostReport
+    from onecard.inventory.host import Host
 
 
 def provision(
@@ -112,6 +111,10 @@ def _run(
     before.since_start("interpreter, Invoke, imports")
     with before.stage("inventory"):
         hosts = targets.chosen_hosts(requested)
+    known_hosts = targets.known_hosts()
+    begun = {host.name: BegunLogin(host, known_hosts) for host in hosts[:parallel]}
+    with before.stage("imports"):
+        from onecard.provision.provision_hosts import provision as provision_hosts
 
     @cache
     def progress() -> Console:
@@ -121,6 +124,7 @@ def _run(
 
     def make_console(host: Host) -> HostConsole:
         from onecard.console.host_console import HostConsole
+        from onecard.records.usual import Usual
 
         lines: Literal["all", "none"] = "all" if diff else "none"
         return HostConsole(
@@ -134,7 +138,7 @@ def _run(
 
     reports = provision_hosts(
         hosts,
-        targets.known_hosts(),
+        known_hosts,
         make_console,
         command=command,
         check=check,
@@ -142,6 +146,7 @@ def _run(
         parallel=parallel,
         any_errors_fatal=any_errors_fatal,
         before=before.stages,
+        begun=begun,
     )
     if warm:
         _warm(requested, reports)

@@ -6,11 +6,12 @@ What a login does not need is loaded while it waits for the box (`_load`).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from onecard import served_model
@@ -26,6 +27,7 @@ from onecard.locks.indexes import netrc
 from onecard.locks.resolve_request import refuse_impossible
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
+from onecard.ssh.begun_login import BegunLogin
 from onecard.ssh.login import Connected, connected, holder
 from onecard.ssh.shell import Request
 
@@ -44,6 +46,7 @@ def provision(
     parallel: int = 8,
     any_errors_fatal: bool = False,
     before: Sequence[Stage] = (),
+    begun: Mapping[str, BegunLogin] = MappingProxyType({}),
 ) -> list[HostReport]:
     """Provision every host and return a report for each; an error ends its host alone.
 
@@ -52,7 +55,8 @@ def provision(
     allow_reboot: reboot where a change needs it, also where the host's settings do not allow it.
     parallel: hosts at once, at most; the others wait for one of them to end.
     any_errors_fatal: after an error the hosts that still wait are not begun.
-    before: the stages of this process until now, for the reports' timings.
+    before: the stages of this process until now, for the reports' timings. begun: the logins that
+    have begun, by the host's name.
     """
     inventory = known_hosts.parent
     boxes = _Boxes(known_hosts)
@@ -66,6 +70,7 @@ def provision(
             report.error, report.exit_code = "not begun: another host failed", 1
             return report
         report.timings.stages.extend(before)
+        login = begun.get(host.name)
         try:
             with report.timings.stage("settings"):
                 refuse_other_settings(host, inventory)
@@ -76,7 +81,7 @@ def provision(
                 first = first_requests(None if check else who, cache.expected) if known else ()
             with (
                 recorded("provision", host, keep=not check, report=report) as record,
-                boxes.opened(host, report.timings, first) as box,
+                boxes.opened(host, report.timings, first, login) as box,
             ):
                 loader.join()
                 from onecard.provision.host_run import HostRun
@@ -91,6 +96,8 @@ def provision(
             report.reboot_needed = isinstance(error, RebootNeededError)
             report.exit_code = error.exit_code
             failed.set()
+            if login is not None:
+                login.cancel()
         return report
 
     return _at_once(one, hosts, parallel, boxes.leave)
@@ -127,15 +134,18 @@ class _Boxes:
             box.connection.close()
 
     @contextmanager
-    def opened(self, host: Host, timings: Timings, first: Sequence[Request]) -> Iterator[Connected]:
-        """Log in to a host; `first` are its first requests.
+    def opened(
+        self, host: Host, timings: Timings, first: Sequence[Request], begun: BegunLogin | None
+    ) -> Iterator[Connected]:
+        """Log in to a host, where that has not begun; `first` are its first requests.
 
         Raises KeyboardInterrupt in place of what `leave` caused.
         """
         try:
             with ExitStack() as stack:
                 with timings.stage("login"):
-                    box = stack.enter_context(connected(host, self._known_hosts, first))
+                    ended = begun.finish if begun else None
+                    box = stack.enter_context(connected(host, self._known_hosts, first, ended))
                 self._opened.append(box)
                 if self._left.is_set():  # while it logged in, when there was nothing to close yet
                     raise KeyboardInterrupt

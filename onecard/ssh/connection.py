@@ -85,8 +85,8 @@ class SshConnection(Door):
     """One host's SSH connection.
 
     known_hosts: the project's own file; the user's files are read after it. route: the way to the
-    host, resolved where it is None. first: the command that will be started first, if it is known:
-    it is sent with the login.
+    host, resolved where it is None. first: returns the command that will be started first, empty
+    where it is not known: it is sent with the login, which waits for it.
     """
 
     def __init__(
@@ -95,17 +95,18 @@ class SshConnection(Door):
         known_hosts: Path,
         prompts: Prompts,
         route: Route | None = None,
-        first: str = "",
+        first: Callable[[], str] = str,
     ) -> None:
         self._host = host
         self._known_hosts = known_hosts
         self._prompts = prompts
         self._route = route or resolve(host)
         self._note = noted(self._route.host_key_name)
-        self._first = "" if self._note == ORDINARY else first
+        self._command, self._first = first, ""
+        self._pipelines = self._note != ORDINARY
         with translated(host.name):
             self._connection = new_connection(
-                host, self._route, known_hosts, lambda: self._first, lambda: self._note
+                host, self._route, known_hosts, self._first_command, lambda: self._note
             )
 
     @property
@@ -123,6 +124,8 @@ class SshConnection(Door):
         UsageError for a file of this computer that cannot be used.
         """
         offer_key_file(self._host, self._connection)
+        if self._note in ("", ORDINARY):
+            self._command()  # it may prompt, and log in by other means than a key
         with self._translated():
             try:
                 self._open()
@@ -145,9 +148,15 @@ class SshConnection(Door):
                 channel.exec_command(command)  # nosec B601  # all that a door is for
             return _ChannelPipe(channel, self._lost)
 
+    def _first_command(self) -> str:
+        """Return the command to send with the login, empty for none."""
+        command = self._command()
+        self._first = command if self._pipelines else ""
+        return self._first
+
     def _first_channel(self) -> paramiko.Channel | None:
         """Return the channel of the command that was sent with the login, None where none runs."""
-        self._first = ""
+        self._first, self._pipelines = "", False
         transport = self._connection.transport
         if not transport.pipelined:
             return None
@@ -193,7 +202,10 @@ class SshConnection(Door):
                 self._open()
                 return
             if self._first and transport is not None and transport.pipelined:
-                self._first = ""  # no more of it: a key was refused, or the server cut it
+                self._first, self._pipelines = (
+                    "",
+                    False,
+                )  # no more of it: a key was refused, or the server cut it
                 if not transport.is_active():
                     self._open_step_by_step()
                     return

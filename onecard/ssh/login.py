@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -20,6 +20,8 @@ from onecard.ssh.door import Door
 from onecard.ssh.doors import choose
 from onecard.ssh.prompts import Prompts
 from onecard.ssh.shell import Request, Session, encoded, new_nonce
+
+LoggedIn = tuple[Door, Session, Prompts]
 
 
 @dataclass
@@ -54,15 +56,23 @@ class Connected:
 
 
 @contextmanager
-def connected(host: Host, known_hosts: Path, first: Sequence[Request] = ()) -> Iterator[Connected]:
+def connected(
+    host: Host,
+    known_hosts: Path,
+    first: Sequence[Request] = (),
+    begun: Callable[[Sequence[Request]], LoggedIn] | None = None,
+) -> Iterator[Connected]:
     """Log in to a host and open the shell; close both at the end.
 
-    first: the requests that will be sent first, if they are known; nothing secret.
+    first: the requests that will be sent first, if they are known; nothing secret. begun: ends
+    this login, where it has begun already (begun_login.py).
     An error caused by a full or read-only disk names that disk (disk_space.py).
     Raises HostKeyError, AuthenticationError, UnreachableError.
     """
-    prompts = Prompts()
-    connection, session = _log_in(host, known_hosts, prompts, first)
+    if begun is None:
+        connection, session, prompts = log_in(host, known_hosts, lambda: first)
+    else:
+        connection, session, prompts = begun(first)
     box = Connected(host, connection, session, known_hosts, prompts)
     try:
         yield box
@@ -82,11 +92,22 @@ def holder(command: str) -> str:
     return f"`invoke {command}` of {who} (pid {os.getpid()}) since {now}"
 
 
+def log_in(
+    host: Host, known_hosts: Path, first: Callable[[], Sequence[Request]] = tuple
+) -> LoggedIn:
+    """Return the connection, its root shell, and what prompted. Raises as `connected` does.
+
+    first: returns the first requests; nothing of the account is sent before it has.
+    """
+    prompts = Prompts()
+    return *_log_in(host, known_hosts, prompts, first), prompts
+
+
 def _log_in(
     host: Host,
     known_hosts: Path,
     prompts: Prompts,
-    first: Sequence[Request] = (),
+    first: Callable[[], Sequence[Request]] = tuple,
     *,
     again: bool = False,
 ) -> tuple[Door, Session]:
@@ -96,12 +117,21 @@ def _log_in(
     again: use no connection of an earlier command, as after one that had died unseen.
     """
     nonce, become = new_nonce(), host.connection.become
-    if become and host.connection.user != "root":
-        first = ()
-    command = login_command(nonce, become=become, first=encoded(first))
-    connection = choose.connect(host, known_hosts, prompts, first=command, again=again)
+    to_root = host.connection.user == "root" or not become
+
+    def requests() -> Sequence[Request]:
+        known = first()
+        return known if to_root else ()
+
+    connection = choose.connect(
+        host,
+        known_hosts,
+        prompts,
+        first=lambda: login_command(nonce, become=become, first=encoded(requests())),
+        again=again,
+    )
     try:
-        return connection, _session(host, connection, prompts, nonce=nonce, first=first)
+        return connection, _session(host, connection, prompts, nonce=nonce, first=requests())
     except BaseException as error:
         connection.close()
         if not (connection.reused and isinstance(error, UnreachableError)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,11 +29,17 @@ _LONG_LOGIN = 3.0  # s; a key that needs no touch has signed by then
 
 
 def connect(
-    host: Host, known_hosts: Path, prompts: Prompts, *, first: str = "", again: bool = False
+    host: Host,
+    known_hosts: Path,
+    prompts: Prompts,
+    *,
+    first: Callable[[], str] = str,
+    again: bool = False,
 ) -> Door:
     """Log in to a host and return the open door. Raises as Door.connect does.
 
-    first: the command that will be started first. again: use no connection of an earlier command.
+    first: returns the command that will be started first; no login goes on before it has.
+    again: use no connection of an earlier command.
     """
     route = resolve(host)
     reason = beyond_paramiko(host, route, known_hosts)
@@ -41,6 +47,7 @@ def connect(
     for note in notes:
         print(f"{host.name}: {note}", file=sys.stderr)
     if reason and client.installed():
+        first()
         with _reminder_of_touch(host.name if _SECURITY_KEY in reason else ""):
             return _opened(OwnSsh(host, known_hosts, prompts, route, again=again))
     try:

@@ -31,7 +31,7 @@ def test_ctrl_c_ends_a_host_that_is_still_logging_in(
     worked_on = []
 
     @contextmanager
-    def connected(host: Host, known_hosts: Path) -> Iterator[Any]:
+    def connected(host: Host, known_hosts: Path, *login: object) -> Iterator[Any]:
         if host.name == "late":
             assert at_work.wait(10)
             main = threading.main_thread().ident
