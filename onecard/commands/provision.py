@@ -9,6 +9,7 @@ from onecard.cli import targets
 from onecard.cli.output import print_json, show_error
 from onecard.engine.timings import Timings
 from onecard.errors import UsageError
+from onecard.ssh import early_socket
 from onecard.ssh.begun_login import BegunLogin
 
 if TYPE_CHECKING:  # rich is loaded while the login waits for the box
@@ -109,10 +110,13 @@ def _run(
 ) -> list[HostReport]:
     before = Timings()
     before.since_start("interpreter, Invoke, imports")
+    known_hosts = targets.known_hosts()
+    early = early_socket.begin(known_hosts.parent, requested)
     with before.stage("inventory"):
         hosts = targets.chosen_hosts(requested)
-    known_hosts = targets.known_hosts()
-    begun = {host.name: BegunLogin(host, known_hosts) for host in hosts[:parallel]}
+    begun = {
+        host.name: BegunLogin(host, known_hosts, early.get(host.name)) for host in hosts[:parallel]
+    }
     with before.stage("imports"):
         from onecard.provision.provision_hosts import provision as provision_hosts
 
@@ -148,6 +152,8 @@ def _run(
         before=before.stages,
         begun=begun,
     )
+    reached = {name: login.reached for name, login in begun.items() if login.reached}
+    early_socket.remember(known_hosts.parent, requested, reached)
     if warm:
         _warm(requested, reports)
     _show(reports, as_json=as_json, check=check)

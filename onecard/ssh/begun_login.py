@@ -16,14 +16,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from onecard.inventory.host import Host
+    from onecard.ssh.early_socket import EarlySocket, Endpoint
     from onecard.ssh.login import LoggedIn
     from onecard.ssh.shell import Request
 
 
 class BegunLogin:
-    """The login to one host, in a thread of its own, which begins now."""
+    """The login to one host, in a thread of its own, which begins now.
 
-    def __init__(self, host: Host, known_hosts: Path) -> None:
+    early: a connection that may be the one to the host. reached: where it led to at last, None
+    where that is no address of TCP's, or not reached yet.
+    """
+
+    def __init__(self, host: Host, known_hosts: Path, early: EarlySocket | None = None) -> None:
+        self.reached: Endpoint | None = None
+        self._early = early
         self._first: Future[Sequence[Request]] = Future()
         self._done: Future[LoggedIn] = Future()
         threading.Thread(target=self._log_in, args=(host, known_hosts), daemon=True).start()
@@ -41,7 +48,9 @@ class BegunLogin:
         try:
             from onecard.ssh.login import log_in
 
-            self._done.set_result(log_in(host, known_hosts, self._first.result))
+            ended = log_in(host, known_hosts, self._first.result, self._early)
+            self.reached = ended[0].endpoint
+            self._done.set_result(ended)
         except CancelledError:
             pass
         except BaseException as error:  # `finish` raises it

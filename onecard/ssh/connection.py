@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from onecard.errors import RUN_AGAIN, AuthenticationError, OnecardError, Unreach
 from onecard.inventory.host import Host
 from onecard.ssh import fabric_connection
 from onecard.ssh.door import Door
+from onecard.ssh.early_socket import EarlySocket, Endpoint
 from onecard.ssh.errors import refusal_named, translated
 from onecard.ssh.fabric_connection import (
     hops,
@@ -86,7 +88,8 @@ class SshConnection(Door):
 
     known_hosts: the project's own file; the user's files are read after it. route: the way to the
     host, resolved where it is None. first: returns the command that will be started first, empty
-    where it is not known: it is sent with the login, which waits for it.
+    where it is not known: it is sent with the login, which waits for it. early: a connection to use
+    if it leads to the host.
     """
 
     def __init__(
@@ -96,6 +99,8 @@ class SshConnection(Door):
         prompts: Prompts,
         route: Route | None = None,
         first: Callable[[], str] = str,
+        *,
+        early: EarlySocket | None = None,
     ) -> None:
         self._host = host
         self._known_hosts = known_hosts
@@ -108,6 +113,7 @@ class SshConnection(Door):
             self._connection = new_connection(
                 host, self._route, known_hosts, self._first_command, lambda: self._note
             )
+        self._early = early
 
     @property
     def login(self) -> str:
@@ -116,6 +122,10 @@ class SshConnection(Door):
     @property
     def address(self) -> str:
         return self._route.address
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        return None if self._connection.gateway else (self._route.address, self._route.port)
 
     def connect(self) -> None:
         """Log in: verify the host key, then offer key files, the agent's keys and a password.
@@ -192,7 +202,7 @@ class SshConnection(Door):
     def _open(self) -> None:
         verify_host_key(self._connection, self._route, self._known_hosts, store=True)
         try:
-            self._connection.open()
+            self._connection.open(self._early_socket())
             self._remember_key_exchange()
         except (paramiko.SSHException, OSError, EOFError) as error:
             transport = self._connection.client.get_transport()
@@ -222,6 +232,12 @@ class SshConnection(Door):
         fabric_connection.close(self._connection)
         self._open()
         note(self._route.host_key_name, ORDINARY)
+
+    def _early_socket(self) -> socket.socket | None:
+        """Return the connection that was made early, once, if it leads to the host."""
+        early, self._early = self._early, None
+        endpoint = self.endpoint
+        return early.take(endpoint) if early and endpoint else None
 
     def _remember_key_exchange(self) -> None:
         agreed = self._connection.client.get_transport().agreed

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from onecard.ssh.early_socket import Endpoint
 from onecard.ssh.forward import Channel, forwarded
 
 
@@ -47,6 +48,11 @@ class Door(ABC):
     @abstractmethod
     def silent(self) -> bool:
         """Return whether the connection was closed because the box did not answer."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Return where its TCP connection leads to, None where it has none of its own."""
+        return None
 
     @property
     def reused(self) -> bool:

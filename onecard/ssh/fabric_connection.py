@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -37,7 +38,16 @@ class Proxy:
 
 
 class RoutedConnection(fabric.Connection):  # type: ignore[misc]  # fabric has no types
-    """A fabric connection whose gateway may be a Proxy."""
+    """A fabric connection whose gateway may be a Proxy, or which may stand already."""
+
+    def open(self, connected: socket.socket | None = None) -> None:
+        """Log in. connected: the TCP connection, if there is one."""
+        if connected is not None:
+            self.connect_kwargs["sock"] = connected
+        try:
+            super().open()
+        finally:
+            self.connect_kwargs.pop("sock", None)
 
     def open_gateway(self) -> Any:
         if isinstance(self.gateway, Proxy):

@@ -18,6 +18,7 @@ from onecard.ssh.boot import login_command
 from onecard.ssh.disk_space import with_disk_reason
 from onecard.ssh.door import Door
 from onecard.ssh.doors import choose
+from onecard.ssh.early_socket import EarlySocket
 from onecard.ssh.prompts import Prompts
 from onecard.ssh.shell import Request, Session, encoded, new_nonce
 
@@ -93,14 +94,18 @@ def holder(command: str) -> str:
 
 
 def log_in(
-    host: Host, known_hosts: Path, first: Callable[[], Sequence[Request]] = tuple
+    host: Host,
+    known_hosts: Path,
+    first: Callable[[], Sequence[Request]] = tuple,
+    early: EarlySocket | None = None,
 ) -> LoggedIn:
     """Return the connection, its root shell, and what prompted. Raises as `connected` does.
 
-    first: returns the first requests; nothing of the account is sent before it has.
+    first: returns the first requests; nothing of the account is sent before it has. early: a
+    connection to use if it leads to the host.
     """
     prompts = Prompts()
-    return *_log_in(host, known_hosts, prompts, first), prompts
+    return *_log_in(host, known_hosts, prompts, first, early), prompts
 
 
 def _log_in(
@@ -108,6 +113,7 @@ def _log_in(
     known_hosts: Path,
     prompts: Prompts,
     first: Callable[[], Sequence[Request]] = tuple,
+    early: EarlySocket | None = None,
     *,
     again: bool = False,
 ) -> tuple[Door, Session]:
@@ -128,6 +134,7 @@ def _log_in(
         known_hosts,
         prompts,
         first=lambda: login_command(nonce, become=become, first=encoded(requests())),
+        early=early,
         again=again,
     )
     try:

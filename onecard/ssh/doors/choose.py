@@ -17,6 +17,7 @@ from onecard.inventory.host import Host
 from onecard.ssh.connection import SshConnection
 from onecard.ssh.door import Door
 from onecard.ssh.doors.own_ssh import OwnSsh
+from onecard.ssh.early_socket import EarlySocket
 from onecard.ssh.host_keys import host_key_book
 from onecard.ssh.openssh import client, private_key
 from onecard.ssh.openssh.identities import TokenError, agent, existing, expand, key_files
@@ -34,12 +35,14 @@ def connect(
     prompts: Prompts,
     *,
     first: Callable[[], str] = str,
+    early: EarlySocket | None = None,
     again: bool = False,
 ) -> Door:
     """Log in to a host and return the open door. Raises as Door.connect does.
 
     first: returns the command that will be started first; no login goes on before it has.
-    again: use no connection of an earlier command.
+    early: a connection to use if it leads to the host. again: use no connection of an earlier
+    command.
     """
     route = resolve(host)
     reason = beyond_paramiko(host, route, known_hosts)
@@ -51,7 +54,7 @@ def connect(
         with _reminder_of_touch(host.name if _SECURITY_KEY in reason else ""):
             return _opened(OwnSsh(host, known_hosts, prompts, route, again=again))
     try:
-        return _opened(SshConnection(host, known_hosts, prompts, route, first))
+        return _opened(SshConnection(host, known_hosts, prompts, route, first, early=early))
     except UnreachableError as error:
         # Ciphers and signatures that Paramiko has no more, or not yet.
         if isinstance(error.__cause__, IncompatiblePeer) and client.installed():
