@@ -6,8 +6,9 @@ tasks.py imports it for `invoke --list` too, so nothing heavy is imported at the
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from invoke import Exit
 
@@ -17,6 +18,10 @@ from onecard.cli.run_flags import taken_from
 from onecard.cli.short_exit import READER_GONE, discard_output, exit_code_is
 from onecard.cli.signals import ended_like_ctrl_c
 from onecard.errors import OnecardError
+
+# New objects between two collections. Python's 700 mean dozens of them while modules are loaded,
+# whose objects all stay.
+_OBJECTS: Final = 50_000
 
 
 def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -29,6 +34,7 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(function)
     def run(*arguments: Any, **flags: Any) -> None:
         as_json = bool(flags.get("json"))
+        gc.set_threshold(_OBJECTS)
         try:
             with ended_like_ctrl_c(), taken_from(flags):
                 code = function(*arguments, **flags)

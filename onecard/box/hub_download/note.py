@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from onecard.box.hub_download.repository import RepositoryFile
+if TYPE_CHECKING:  # urllib is not needed to read a note
+    from onecard.box.hub_download.repository import RepositoryFile
 
 NOTE = ".onecard-revision"
 

@@ -18,6 +18,8 @@ SHOWN = {"rich", "jinja2", "matplotlib", "PIL"}
 SELDOM = {
     "keyring",
     "requests",
+    "urllib.request",
+    "http.client",
     "openai",
     "numpy",
     "onecard.diagnosis",
