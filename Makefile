@@ -165,10 +165,11 @@ $(venv)/.made:
 	touch $@
 
 # $(call install,what,words): the tested versions, else whatever the ranges of pyproject.toml allow.
+# editable_mode=compat: a line with the folder, where setuptools would load a finder at each start.
 define install
 	@set -euo pipefail; \
 	started=$$SECONDS; \
-	pip() { $(python) -m pip install -qq --no-input --disable-pip-version-check "$$@"; }; \
+	pip() { $(python) -m pip install -qq --no-input --disable-pip-version-check --config-settings editable_mode=compat "$$@"; }; \
 	echo "venv: installing $(2)"; \
 	if ! pip -c constraints.txt -e '$(1)'; then \
 	    echo "venv: the versions of constraints.txt do not install on $$($(python) --version); taking the newest that pyproject.toml allows"; \
