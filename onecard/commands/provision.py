@@ -9,15 +9,19 @@ from onecard.cli import targets
 from onecard.cli.output import print_json, show_error
 from onecard.engine.timings import Timings
 from onecard.errors import UsageError
-from onecard.ssh import early_socket
-from onecard.ssh.begun_login import BegunLogin
+from onecard.provision.begun_login import BegunLogin
+from onecard.ssh.transport import early_socket
 
 if TYPE_CHECKING:  # rich is loaded while the login waits for the box
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from rich.console import Console
 
     from onecard.console.host_console import HostConsole
     from onecard.engine.host_report import HostReport
     from onecard.inventory.host import Host
+    from onecard.ssh.transport.early_socket import EarlySocket
 
 
 def provision(
@@ -111,12 +115,10 @@ def _run(
     before = Timings()
     before.since_start("interpreter, Invoke, imports")
     known_hosts = targets.known_hosts()
-    early = early_socket.begin(known_hosts.parent, requested)
     with before.stage("inventory"):
+        early = early_socket.begin(known_hosts.parent, requested)
         hosts = targets.chosen_hosts(requested)
-    begun = {
-        host.name: BegunLogin(host, known_hosts, early.get(host.name)) for host in hosts[:parallel]
-    }
+    begun = _begun(hosts[:parallel], known_hosts, early)
     with before.stage("imports"):
         from onecard.provision.provision_hosts import provision as provision_hosts
 
@@ -158,6 +160,13 @@ def _run(
         _warm(requested, reports)
     _show(reports, as_json=as_json, check=check)
     return reports
+
+
+def _begun(
+    hosts: Sequence[Host], known_hosts: Path, early: Mapping[str, EarlySocket]
+) -> dict[str, BegunLogin]:
+    """Begin the logins, over the connections that were made early."""
+    return {host.name: BegunLogin(host, known_hosts, early.get(host.name)) for host in hosts}
 
 
 def _show(reports: list[HostReport], *, as_json: bool, check: bool) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from onecard import served_model
 from onecard.credentials.secret_store import find
-from onecard.engine.facts_cache import cache_of
+from onecard.engine.facts_cache import FactsCache, cache_of
 from onecard.engine.host_report import HostReport
 from onecard.engine.probing import first_requests
 from onecard.engine.timings import Stage, Timings
@@ -25,9 +25,9 @@ from onecard.inventory.host import Host
 from onecard.inventory.lock_files import refuse_other_settings
 from onecard.locks.indexes import netrc
 from onecard.locks.resolve_request import refuse_impossible
+from onecard.provision.begun_login import BegunLogin
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
-from onecard.ssh.begun_login import BegunLogin
 from onecard.ssh.login import Connected, connected, holder
 from onecard.ssh.shell import Request
 
@@ -65,20 +65,17 @@ def provision(
     loader.start()
 
     def one(host: Host) -> HostReport:
-        report = HostReport(host.name)
-        if any_errors_fatal and failed.is_set():
-            report.error, report.exit_code = "not begun: another host failed", 1
-            return report
+        report, login = HostReport(host.name), begun.get(host.name)
         report.timings.stages.extend(before)
-        login = begun.get(host.name)
         try:
+            if any_errors_fatal and failed.is_set():
+                raise OnecardError("not begun: another host failed")
             with report.timings.stage("settings"):
                 refuse_other_settings(host, inventory)
                 host = ready_to_install(host)
                 cache = cache_of(inventory, host.name)
                 who = holder(command)
-                known = cache.expected and host.lock is not None
-                first = first_requests(None if check else who, cache.expected) if known else ()
+                first = _first_requests(host, cache, None if check else who)
             with (
                 recorded("provision", host, keep=not check, report=report) as record,
                 boxes.opened(host, report.timings, first, login) as box,
@@ -92,15 +89,25 @@ def provision(
                 run = HostRun(box, inventory, console, who, may_reboot, own, cache)
                 run.provision(host, report, check=check)
         except OnecardError as error:
-            report.error, report.detail = error.message, error.detail
-            report.reboot_needed = isinstance(error, RebootNeededError)
-            report.exit_code = error.exit_code
+            _end(report, error, login)
             failed.set()
-            if login is not None:
-                login.cancel()
         return report
 
     return _at_once(one, hosts, parallel, boxes.leave)
+
+
+def _first_requests(host: Host, cache: FactsCache, holder: str | None) -> tuple[Request, ...]:
+    """Return what goes with the login; nothing to a host that must be given its lock first."""
+    known = cache.expected and host.lock is not None
+    return first_requests(holder, cache.expected) if known else ()
+
+
+def _end(report: HostReport, error: OnecardError, login: BegunLogin | None) -> None:
+    report.error, report.detail = error.message, error.detail
+    report.reboot_needed = isinstance(error, RebootNeededError)
+    report.exit_code = error.exit_code
+    if login is not None:
+        login.cancel()
 
 
 def _at_once(

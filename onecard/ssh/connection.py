@@ -19,8 +19,8 @@ import paramiko
 from onecard.errors import RUN_AGAIN, AuthenticationError, OnecardError, UnreachableError
 from onecard.inventory.host import Host
 from onecard.ssh import fabric_connection
+from onecard.ssh.channel_pipe import ChannelPipe
 from onecard.ssh.door import Door
-from onecard.ssh.early_socket import EarlySocket, Endpoint
 from onecard.ssh.errors import refusal_named, translated
 from onecard.ssh.fabric_connection import (
     hops,
@@ -34,6 +34,7 @@ from onecard.ssh.openssh import private_key
 from onecard.ssh.openssh.proxy import described, failure
 from onecard.ssh.openssh.route import Route, resolve
 from onecard.ssh.prompts import Prompts
+from onecard.ssh.transport.early_socket import EarlySocket, Endpoint
 from onecard.ssh.transport.login_notes import ORDINARY, note, noted
 from onecard.ssh.trust import confirm_host_key
 
@@ -43,37 +44,6 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 _NO_ANSWER = "No existing session"  # paramiko's, where the box sends its banner and no key in time
 _HOST_KEY_ERRORS = (UnknownHostKey, paramiko.BadHostKeyException)
-
-
-class _ChannelPipe:
-    """A command running on the box; implements Pipe.
-
-    lost: returns the error for a lost connection.
-    """
-
-    def __init__(self, channel: paramiko.Channel, lost: Callable[[], UnreachableError]) -> None:
-        self._channel = channel
-        self._lost = lost
-
-    def write(self, data: bytes) -> None:
-        self._channel.settimeout(None)  # the timeout of a read does not apply to a long upload
-        try:
-            self._channel.sendall(data)
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise self._lost() from error
-
-    def read(self, timeout: float) -> bytes | None:
-        self._channel.settimeout(timeout)
-        try:
-            data = self._channel.recv(65536)
-        except TimeoutError:
-            return None
-        if not data and not self._channel.get_transport().is_active():
-            raise self._lost()
-        return data
-
-    def close(self) -> None:
-        self._channel.close()
 
 
 def _expected_another_key_exchange(transport: Any) -> bool:
@@ -146,17 +116,17 @@ class SshConnection(Door):
                 )
                 self._open()
 
-    def pipe(self, command: str) -> _ChannelPipe:
+    def pipe(self, command: str) -> ChannelPipe:
         with self._translated():
             if command == self._first and (channel := self._first_channel()):
-                return _ChannelPipe(channel, self._lost)
+                return ChannelPipe(channel, self._lost)
             channel = self._connection.transport.open_session(
                 timeout=self._host.connection.connect_timeout
             )
             channel.set_combine_stderr(True)
             with refusal_named(self._host.name, lambda: self.alive):
                 channel.exec_command(command)  # nosec B601  # all that a door is for
-            return _ChannelPipe(channel, self._lost)
+            return ChannelPipe(channel, self._lost)
 
     def _first_command(self) -> str:
         """Return the command to send with the login, empty for none."""

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from onecard.ssh.early_socket import Endpoint
 from onecard.ssh.forward import Channel, forwarded
+from onecard.ssh.transport.early_socket import Endpoint
 
 
 class Pipe(Protocol):

@@ -18,9 +18,9 @@ from onecard.ssh.boot import login_command
 from onecard.ssh.disk_space import with_disk_reason
 from onecard.ssh.door import Door
 from onecard.ssh.doors import choose
-from onecard.ssh.early_socket import EarlySocket
 from onecard.ssh.prompts import Prompts
 from onecard.ssh.shell import Request, Session, encoded, new_nonce
+from onecard.ssh.transport.early_socket import EarlySocket
 
 LoggedIn = tuple[Door, Session, Prompts]
 

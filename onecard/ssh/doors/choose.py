@@ -17,13 +17,13 @@ from onecard.inventory.host import Host
 from onecard.ssh.connection import SshConnection
 from onecard.ssh.door import Door
 from onecard.ssh.doors.own_ssh import OwnSsh
-from onecard.ssh.early_socket import EarlySocket
 from onecard.ssh.host_keys import host_key_book
 from onecard.ssh.openssh import client, private_key
 from onecard.ssh.openssh.identities import TokenError, agent, existing, expand, key_files
 from onecard.ssh.openssh.route import Route, resolve
 from onecard.ssh.prompts import Prompts
 from onecard.ssh.transport import algorithms
+from onecard.ssh.transport.early_socket import EarlySocket
 
 _SECURITY_KEY = "security key"
 _LONG_LOGIN = 3.0  # s; a key that needs no touch has signed by then

@@ -12,9 +12,9 @@ import pytest
 from onecard.inventory.host import Host
 from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
-from onecard.ssh import early_socket
-from onecard.ssh.early_socket import EarlySocket
 from onecard.ssh.login import log_in
+from onecard.ssh.transport import early_socket
+from onecard.ssh.transport.early_socket import EarlySocket
 from tests.support.ssh_server import SshServer
 
 KEY = paramiko.ECDSAKey.generate()

@@ -11,9 +11,9 @@ import pytest
 
 from onecard.errors import HostKeyError
 from onecard.inventory.host import Host
+from onecard.provision.begun_login import BegunLogin
 from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
-from onecard.ssh.begun_login import BegunLogin
 from onecard.ssh.login import connected
 from onecard.ssh.shell import Request
 from onecard.ssh.transport.login_notes import note

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from onecard.inventory.host import Host
-    from onecard.ssh.early_socket import EarlySocket, Endpoint
     from onecard.ssh.login import LoggedIn
     from onecard.ssh.shell import Request
+    from onecard.ssh.transport.early_socket import EarlySocket, Endpoint
 
 
 class BegunLogin:
