@@ -3,7 +3,7 @@ for python in /usr/bin/python3.* /usr/local/bin/python3.*; do
   case "${python##*/python3.}" in *[!0-9]*) continue ;; esac
   [ -x "$python" ] && echo "python=$python"
 done
-command -v python3 >/dev/null 2>&1 && python3 -I -c '
+command -v python3 >/dev/null 2>&1 && python3 -I -S -c '
 import importlib.util, os, sys, sysconfig
 print("default=%d.%d.%d" % sys.version_info[:3])
 print("executable=" + sys.executable)

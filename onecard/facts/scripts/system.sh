@@ -1,8 +1,10 @@
 # Login, process 1, kind of machine, clock.
 echo "epoch=$(date +%s)"
-echo "uid=$(id -u)"
-echo "user=$(id -un 2>/dev/null)"
-if [ "$(id -u)" = 0 ]; then
+uid=$(id -u)
+user=$(id -un 2>/dev/null)
+echo "uid=$uid"
+echo "user=$user"
+if [ "$uid" = 0 ]; then
   echo root=yes
 else
   sudo -n true 2>/dev/null && echo root=sudo
@@ -15,15 +17,18 @@ while read -r key value; do
   esac
 done </proc/self/status
 # A file system that is mounted read-only cannot be written by root either.
-[ "$(id -u)" = 0 ] && [ ! -w /proc/sys/net/core/somaxconn ] && echo proc_sys=read-only
+[ "$uid" = 0 ] && [ ! -w /proc/sys/net/core/somaxconn ] && echo proc_sys=read-only
 for program in apt-get useradd; do
   command -v "$program" >/dev/null 2>&1 || echo "missing=$program"
 done
-echo "shell=$(getent passwd "${SUDO_USER:-$(id -un)}" 2>/dev/null | cut -d : -f 7)"
+account=$(getent passwd "${SUDO_USER:-$user}" 2>/dev/null)
+echo "shell=${account##*:}"
 [ -e /dev/fuse ] && echo fuse=yes || echo fuse=no
 if [ -d /run/systemd/system ]; then
   echo systemd=yes
-  systemctl --version 2>/dev/null | sed -n '1s/^/systemd_version=/p'
+  version=$(systemctl --version 2>/dev/null)
+  echo "systemd_version=${version%%
+*}"
   echo "state=$(timeout 5 systemctl is-system-running 2>/dev/null)"
   timeout 5 systemctl show -p Id,LoadState,ActiveState,UnitFileState apt-daily.service \
     apt-daily-upgrade.service apt-daily-upgrade.timer unattended-upgrades.service \
