@@ -32,9 +32,7 @@ def main() -> int:
         return 2
     command = [sys.executable, PROGRAMS / "invoke", "provision", "--host", options.host]
     record = [recorder, "record", "--rate", "1000", "--threads", "--full-filenames"]
-    subprocess.run(
-        [*record, "--output", options.picture, "--", *command], cwd=PROJECT, check=True
-    )
+    subprocess.run([*record, "--output", options.picture, "--", *command], cwd=PROJECT, check=True)
     options.picture.write_text(shortened(options.picture.read_text()))
     return 0
 

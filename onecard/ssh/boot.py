@@ -56,7 +56,12 @@ while IFS=' ' read -r verb length; do
   printf '\n%s %s\n' "@nonce@" "$code"
 done
 }
-if [ "$2" ] && first=$(echo "$2" | base64 -d | gzip -dc 2>/dev/null); then
+first=$2
+if [ "$3" ]; then
+  first=$(cat "$3")
+  rm -f "$3"
+fi
+if [ "$first" ] && first=$(echo "$first" | base64 -d | gzip -dc 2>/dev/null); then
   echo "@nonce@ ready first"
   _serve <<first
 $first
@@ -65,16 +70,24 @@ else
   echo "@nonce@ ready"
 fi
 _serve
+exit 0
 """
 
 # sudo prompts for a password before it checks whether the user may use it at all; only `-n -v`
-# reports that at once. This avoids a useless password prompt.
+# reports that at once. This avoids a useless password prompt. Where sudo itself fails, its code is
+# 1. It writes its command to the log, where the first requests would be noise: they go by a file in
+# memory, which only this account can read.
 _LOGIN = r"""
 export LC_ALL=C
 boot=@boot@ prelude=@prelude@
 if [ "$(id -u)" -eq 0 ] || [ @become@ = no ]; then exec sh -c "$boot" sh "$prelude" "$1"; fi
 if ! command -v sudo >/dev/null 2>&1; then echo "@nonce@ no-sudo"; exit; fi
-if output=$(sudo -n true 2>&1); then exec sudo -n sh -c "$boot" sh "$prelude"; fi
+file=
+if [ "$1" ] && file=$(mktemp -p /dev/shm 2>/dev/null); then printf %s "$1" >"$file"; fi
+sudo -n sh -c "$boot" sh "$prelude" "" "$file"
+[ $? -eq 1 ] || exit
+[ ! "$file" ] || rm -f "$file"
+output=$(sudo -n true 2>&1)
 echo "@nonce@ user $(id -un) $(passwd -S 2>/dev/null | cut -d ' ' -f 2)"
 case "$output $(sudo -n -v 2>&1)" in
   *"must have a tty"*) echo "@nonce@ no-tty"; exit ;;
@@ -99,8 +112,8 @@ def login_command(
     It prints `NONCE sh` first; with discard `NONCE discards`, and then drops its input up to the
     line `NONCE`. It is sent at each login: within a connection's first ten segments (RFC 6928) it
     costs no further round trip.
-    first: the first requests. A shell that no sudo has to start prints `NONCE ready first`, and
-    answers them; any other `NONCE ready`: they are still to be sent.
+    first: the first requests. A shell that has them prints `NONCE ready first`, and answers them;
+    any other, such as one that waits for a password, `NONCE ready`: they are still to be sent.
     """
     boot = _BOOT.replace("@nonce@", nonce)
     boot = boot.replace("@lock@", LOCK_FILE).replace("@holder@", HOLDER_FILE)

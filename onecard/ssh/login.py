@@ -119,26 +119,20 @@ def _log_in(
 ) -> tuple[Door, Session]:
     """Return the connection and its root shell.
 
-    first: the first requests, which go with the login to root; sudo's log is not for them.
+    first: returns the first requests, which go with the login.
     again: use no connection of an earlier command, as after one that had died unseen.
     """
     nonce, become = new_nonce(), host.connection.become
-    to_root = host.connection.user == "root" or not become
-
-    def requests() -> Sequence[Request]:
-        known = first()
-        return known if to_root else ()
-
     connection = choose.connect(
         host,
         known_hosts,
         prompts,
-        first=lambda: login_command(nonce, become=become, first=encoded(requests())),
+        first=lambda: login_command(nonce, become=become, first=encoded(first())),
         early=early,
         again=again,
     )
     try:
-        return connection, _session(host, connection, prompts, nonce=nonce, first=requests())
+        return connection, _session(host, connection, prompts, nonce=nonce, first=first())
     except BaseException as error:
         connection.close()
         if not (connection.reused and isinstance(error, UnreachableError)):

@@ -11,7 +11,7 @@ import pytest
 
 from onecard.credentials.secret import Secret
 from onecard.errors import AuthenticationError, CommandError, UnreachableError
-from onecard.ssh.shell import Result, Session
+from onecard.ssh.shell import Request, Result, Session
 from tests.support.local_pipe import LocalPipe
 
 
@@ -217,13 +217,18 @@ def test_the_login_script_through_a_stand_in_for_sudo(
         return pipes[0]
 
     secret = None if password is None else Secret(password)
+    files = {*Path("/dev/shm").iterdir()}
     try:
         if became is None:
             with pytest.raises(AuthenticationError, match="did not accept"):
                 Session(open_pipe, prompt_password=lambda: secret)
             return
-        session = Session(open_pipe, prompt_password=lambda: secret)
-        assert session.run('echo "$BECAME" \'$x\' "a  b"').output == f"{became} $x a  b"
+        first = (Request.run('echo "$BECAME" \'$x\' "a  b"'),)
+        session = Session(open_pipe, prompt_password=lambda: secret, first=first)
+        assert session.send(first)[0].output == f"{became} $x a  b"
+        assert bool(pipes[0].requests) == (not free)  # where sudo has read a password
+        assert session.run("echo later").output == "later"
+        assert {*Path("/dev/shm").iterdir()} - files == set()
     finally:
         pipes[0].close()
 
