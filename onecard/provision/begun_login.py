@@ -35,9 +35,12 @@ class BegunLogin:
         self._done: Future[LoggedIn] = Future()
         threading.Thread(target=self._log_in, args=(host, known_hosts), daemon=True).start()
 
-    def finish(self, first: Sequence[Request]) -> LoggedIn:
-        """Let it go on with these first requests; return its end. Raises as `connected` does."""
+    def go_on(self, first: Sequence[Request]) -> None:
+        """Let it go on, with these first requests."""
         self._first.set_result(first)
+
+    def end(self) -> LoggedIn:
+        """Wait for its end. Raises as `connected` does."""
         return self._done.result()
 
     def cancel(self) -> None:
@@ -53,5 +56,5 @@ class BegunLogin:
             self._done.set_result(ended)
         except CancelledError:
             pass
-        except BaseException as error:  # `finish` raises it
+        except BaseException as error:  # `end` raises it
             self._done.set_exception(error)

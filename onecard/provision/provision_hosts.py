@@ -61,8 +61,6 @@ def provision(
     inventory = known_hosts.parent
     boxes = _Boxes(known_hosts)
     failed = threading.Event()
-    loader = threading.Thread(target=_load, daemon=True)
-    loader.start()
 
     def one(host: Host) -> HostReport:
         report, login = HostReport(host.name), begun.get(host.name)
@@ -76,6 +74,10 @@ def provision(
                 cache = cache_of(inventory, host.name)
                 who = holder(command)
                 first = _first_requests(host, cache, None if check else who)
+                if login is not None:
+                    login.go_on(first)
+            loader = threading.Thread(target=_load, daemon=True)
+            loader.start()
             with (
                 recorded("provision", host, keep=not check, report=report) as record,
                 boxes.opened(host, report.timings, first, login) as box,
@@ -151,7 +153,7 @@ class _Boxes:
         try:
             with ExitStack() as stack:
                 with timings.stage("login"):
-                    ended = begun.finish if begun else None
+                    ended = begun.end if begun else None
                     box = stack.enter_context(connected(host, self._known_hosts, first, ended))
                 self._opened.append(box)
                 if self._left.is_set():  # while it logged in, when there was nothing to close yet

@@ -61,19 +61,19 @@ def connected(
     host: Host,
     known_hosts: Path,
     first: Sequence[Request] = (),
-    begun: Callable[[Sequence[Request]], LoggedIn] | None = None,
+    begun: Callable[[], LoggedIn] | None = None,
 ) -> Iterator[Connected]:
     """Log in to a host and open the shell; close both at the end.
 
-    first: the requests that will be sent first, if they are known; nothing secret. begun: ends
-    this login, where it has begun already (begun_login.py).
+    first: the requests that will be sent first, if they are known; nothing secret. begun: returns
+    this login, where it has begun already.
     An error caused by a full or read-only disk names that disk (disk_space.py).
     Raises HostKeyError, AuthenticationError, UnreachableError.
     """
     if begun is None:
         connection, session, prompts = log_in(host, known_hosts, lambda: first)
     else:
-        connection, session, prompts = begun(first)
+        connection, session, prompts = begun()
     box = Connected(host, connection, session, known_hosts, prompts)
     try:
         yield box

@@ -58,7 +58,8 @@ def test_it_goes_as_far_as_the_key_exchange(server: SshServer, tmp_path: Path) -
     host = host_of(server, tmp_path)
     login = BegunLogin(host, tmp_path / "known_hosts")
     assert exchanged(server, 1)
-    with connected(host, tmp_path / "known_hosts", FIRST, login.finish) as box:
+    login.go_on(FIRST)
+    with connected(host, tmp_path / "known_hosts", FIRST, login.end) as box:
         assert box.session.send(FIRST)[0].output == "first"
     assert len(server.received) == 2
 
@@ -82,7 +83,8 @@ def test_the_first_login_to_a_host_waits(server: SshServer, tmp_path: Path) -> N
     login.cancel()
     host = host_of(server, tmp_path)
     other = BegunLogin(host, tmp_path / "known_hosts")
-    with connected(host, tmp_path / "known_hosts", FIRST, other.finish) as box:
+    other.go_on(FIRST)
+    with connected(host, tmp_path / "known_hosts", FIRST, other.end) as box:
         assert box.session.send(FIRST)[0].output == "first"
     assert len(server.received) == 1
 
@@ -94,9 +96,10 @@ def test_its_error_is_raised_where_it_ends(server: SshServer, tmp_path: Path) ->
     (tmp_path / "known_hosts").write_text(f"{name} {HOST_KEY.get_name()} {other}\n")
     host = host_of(server, tmp_path)
     login = BegunLogin(host, tmp_path / "known_hosts")
+    login.go_on(FIRST)
     with (
         pytest.raises(HostKeyError, match="host key has changed"),
-        connected(host, tmp_path / "known_hosts", FIRST, login.finish),
+        connected(host, tmp_path / "known_hosts", FIRST, login.end),
     ):
         pass
     assert server.offered == []
