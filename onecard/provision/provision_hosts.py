@@ -76,8 +76,7 @@ def provision(
                 first = _first_requests(host, cache, None if check else who)
                 if login is not None:
                     login.go_on(first)
-            loader = threading.Thread(target=_load, daemon=True)
-            loader.start()
+            loader = _loading()
             with (
                 recorded("provision", host, keep=not check, report=report) as record,
                 boxes.opened(host, report.timings, first, login) as box,
@@ -167,8 +166,14 @@ class _Boxes:
             raise
 
 
+def _loading() -> threading.Thread:
+    """Begin to load what is needed once the box has answered."""
+    thread = threading.Thread(target=_load, daemon=True)
+    thread.start()
+    return thread
+
+
 def _load() -> None:
-    """Load what is needed once the box has answered."""
     import onecard.console.host_console
     import onecard.provision.host_run  # noqa: F401
 
