@@ -56,16 +56,19 @@ def candidates(
 def _groups(log: Log, run: ServerRun, found: Diagnosis, hidden: set[int]) -> Iterator[deque[int]]:
     """Yield the lines that may state the error, the surest group first."""
     lines = list(said_lines(log, run, hidden))
-    for form in _FORMS:
-        yield deque(number for number, strong in lines if strong == form)
     output = [
         number
         for number, strong in lines
         if strong == Strength.NONE and log.line(number).level not in ("INFO", "DEBUG")
     ]
+    before = [number for number in output if number + 1 < found.line_number][-1:]
+    for form in _FORMS:
+        # Of a service systemd's lines say only that it ended; its program spoke before them.
+        if form == Strength.CONSEQUENCE and found.rule is not None:
+            yield deque(before)
+        yield deque(number for number, strong in lines if strong == form)
     warnings = [number for number in output if is_warning(log.line(number))]
-    before = [number for number in output if number + 1 < found.line_number]
-    for last in (output[-1:], warnings[-1:], before[-1:], output[-2:-1]):
+    for last in (output[-1:], warnings[-1:], before, output[-2:-1]):
         yield deque(last)
 
 

@@ -36,7 +36,8 @@ _FORM = re.compile(
 )
 # Words of a failure, in a line of any form.
 _WORDS = re.compile(
-    r"(?<!\bno )(?<!\b0 )[Ee]rrors?\b|\[Errno \d+\]|\b(?:[Ff]ail(?:ed|ure|s)?|FAILED|fatal|FATAL"
+    r"(?<!\bno )(?<!\b0 )[Ee]rrors?\b|\[Errno \d+\]|^(?:\S{1,60}: )?[Mm]issing\b"
+    r"|\b[Nn]o \w+ available\b|\b(?:[Ff]ail(?:ed|ure|s)?|FAILED|fatal|FATAL"
     r"|[Ii]nvalid|[Ii]nsufficient|[Uu]nable|[Cc]annot|[Cc]an't|[Cc]ould ?n(?:o|')t|[Nn]o such"
     r"|NO_PUBKEY|[Uu]nmet|not expected|Too Many Requests|toomanyrequests"
     r"|[Uu]nknown (?:argument|command|directive|key(?:word)?|module|option|parameter|port)"
@@ -48,7 +49,8 @@ _WORDS = re.compile(
     r"|(?:larger|greater|less|lower|fewer|older|newer) than|exceeds?"
     r"|[Ss]egmentation fault|[Ii]nterrupted|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?"
     r"|[Oo]nly supported|[Rr]efusing|lacks|ignoring|disagrees|[Rr]eceived signal"
-    r"|do(?:es)? not appear|expired|[Uu]nauthorized|[Ff]orbidden)\b"
+    r"|do(?:es)? not appear|expired|[Uu]nauthorized|[Ff]orbidden|[Bb]ad|unexpectedly"
+    r"|(?:[Cc]onnection|stream) (?:closed|reset|aborted|lost))\b"
 )
 # Words of which a failure's text often has one, and other text too.
 _HINTS = re.compile(
@@ -59,7 +61,8 @@ _OF_A_TOOL = re.compile(r"(?:mk|update-)?initramfs: |dracut|(?:mod|dep)\w+: |dkm
 # A line that says that something else has failed, or where to read why.
 _CONSEQUENCE = re.compile(
     r"\*\*\* \[|build stopped|^\s*FAILED: |Sub-process"
-    r"|\bexit (?:status|code)\b|\b(?:error|return) code \(?\d{1,3}\b|non-?zero (?:exit|status)"
+    r"|\bexit (?:status|code)\b|\b(?:error|return) code \(?\d{1,3}\b|\(code \d{1,3}\)"
+    r"|non-?zero (?:exit|status)"
     r"|[Cc]ompilation terminated|\bld returned\b"
     r"|\b[Ss]ee\b.{0,60}\b(?:above|below|log|logs|details|output|for more)\b"
     r"|(?:check|look).{0,40}\b(?:above|stack ?trace|up to see)\b"
