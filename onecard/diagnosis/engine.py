@@ -184,6 +184,8 @@ def _from_lines(
     if symptom is not None and symptom.rule.weight > _VAGUE:
         return from_rule(log, run, symptom, others)
     stated = lines.get(Strength.STATED)
+    if stated is not None and _is_cut_after(log, run, stated):
+        return from_cut(log, last_frame(log, run) or stated, log.line(stated).message)
     if stated is None and symptom is not None:
         stated = lines.get(Strength.WORDED)
     if stated is not None and (symptom is None or stated < symptom.number):
@@ -208,17 +210,23 @@ def _from_lines(
 
 def _from_weak_lines(log: Log, run: ServerRun, lines: dict[Strength, int]) -> Diagnosis | None:
     """Return the diagnosis of a run of which only words, or consequences, tell something."""
-    if Strength.WORDED in lines:
+    worded, cut = lines.get(Strength.WORDED), last_frame(log, run)
+    if cut is not None and (worded is None or worded < cut):
+        title = "" if worded is None else log.line(worded).message.strip()
+        return from_cut(log, cut, title_of_cut(log, run) or title)
+    if worded is not None:
         # What failed because of it makes it sure.
-        return (from_line if Strength.CONSEQUENCE in lines else from_mention)(
-            log, lines[Strength.WORDED]
-        )
-    if (cut := last_frame(log, run)) is not None:
-        return from_cut(log, cut, title_of_cut(log, run))
+        return (from_line if Strength.CONSEQUENCE in lines else from_mention)(log, worded)
     if Strength.CONSEQUENCE in lines:
         return from_line(log, lines[Strength.CONSEQUENCE])
     weakest = max(lines, default=None)
     return from_mention(log, lines[weakest]) if weakest is not None else None
+
+
+def _is_cut_after(log: Log, run: ServerRun, number: int) -> bool:
+    """Return whether line `number` is a consequence, and the traceback of its cause is cut off."""
+    cut = last_frame(log, run)
+    return cut is not None and cut > number and is_consequence(log.line(number).message)
 
 
 def _first_of(kind: str, found: list[Match]) -> Match | None:

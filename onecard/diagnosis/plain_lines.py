@@ -99,9 +99,14 @@ _ADVICE = re.compile(
 )
 _SOURCE = re.compile(
     r"\s+warnings\.warn\(|\s*(?:-+> ?)?\d*\s+(?:raise|assert|return)\b|[\s^~]*$|\s*-+> ?\d+ "
+    r"|\s*\d{1,5} +(?:try|except|if|elif|else|for|with|def|class|import|from)\b"
     r"|# (?:HELP|TYPE) |[\w:]+\{.*\} [\d.e+-]+$"
     r"|During handling of the above|The above exception was"
 )
+# A notebook names the exception at the head of its traceback: `KeyError   Traceback (most ...`.
+_NOTEBOOK_HEAD = re.compile(r"[A-Z]\w{2,80}(?:Error|Exception) +$")
+# The beginning of a traceback's frame, as Python, a mail or a notebook writes it.
+_FRAME_START = re.compile(r"\s*File (?:[\"“][^\"”]{0,400}(?:$|[\"”], line \d+)|\S{1,400}:\d+, in )")
 # Of a line and of a log, what is read; a failure is at the end of a log.
 _WIDTH, _MOST_LINES = 600, 10_000
 # An answer of the server, as a client prints it.
@@ -207,18 +212,22 @@ def _is_title(log: Log, number: int) -> bool:
     """Return whether the line only says, before a traceback, what was being done."""
     line = log.line(number)
     traceback = number + 1 < len(log) and TRACEBACK in log.lines[number + 1]
-    return traceback and (bool(line.level) or ": " not in line.message)
+    announces = bool(line.level) or ": " not in line.message or line.message.endswith(":")
+    return traceback and announces
 
 
 def _heads_traceback(message: str) -> bool:
     """Return whether a line says what failed, and its traceback's head follows in the same line."""
     title, head, _ = message[:_WIDTH].partition(TRACEBACK)
-    return bool(head and _WORDS.search(title))
+    return bool(head and (_WORDS.search(title) or _NOTEBOOK_HEAD.match(title)))
 
 
 def _is_of_traceback(log: Log, number: int, strong: Strength) -> bool:
     message = log.line(number).message[:_WIDTH]
     if FRAME.match(message) or _SOURCE.match(message) or TRACEBACK in message:
+        return True
+    # It may be cut off, or a notebook's.
+    if _FRAME_START.match(message):
         return True
     # A paste may have lost the indentation.
     after_frame = number > 0 and bool(FRAME.match(log.line(number - 1).message))
@@ -252,7 +261,7 @@ def title_of_cut(log: Log, run: ServerRun) -> str:
 def last_frame(log: Log, run: ServerRun) -> int | None:
     """The last frame of the run's tracebacks, none of which reaches its exception."""
     frames = log.find(_FRAME_WORD, run)
-    return max((one for one in frames if FRAME.match(log.line(one).message)), default=None)
+    return max((one for one in frames if _FRAME_START.match(log.line(one).message)), default=None)
 
 
 def first_death(log: Log, run: ServerRun) -> int | None:

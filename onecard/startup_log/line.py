@@ -40,6 +40,7 @@ _CONTAINER = re.compile(
     r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d{1,9})? "
     r"|\[\d{4}-\d\d-\d\d[T ][\d:.,]{5,20}(?:Z|[+-]\d\d:?\d\d)?\] "
     r"|\| (?:TRACE|DEBUG|INFO|WARNING|ERROR|CRITICAL) {0,4} \| [^|]{1,80}?(?: \||:\d+ -) "
+    r"|#\d{1,3} \d{1,6}\.\d{1,3} "
     r"|[\w.-]{1,64} +\| |> )"
 )
 # Python prints the exceptions of a group after bars: `    | ValueError: text`.
@@ -160,7 +161,7 @@ def strip_prefixes(raw: str) -> tuple[str, str, str]:
 
     The rest has no prefix of a journal, a container or a terminal.
     """
-    text = strip_ansi(raw[:LONGEST]).rstrip("\r\n")
+    text = strip_ansi(raw[:LONGEST]).rstrip("\r\n").replace("&nbsp;", " ")
     program = program_pid = ""
     while match := _CONTAINER.match(text):
         text = text[match.end() :]
