@@ -50,7 +50,7 @@ _WORDS = re.compile(
     r"|[Ss]egmentation fault|[Ii]nterrupted|[Aa]bort(?:ed|ing)?|[Cc]orrupt(?:ed)?"
     r"|[Oo]nly supported|[Rr]efusing|lacks|ignoring|disagrees|[Rr]eceived signal"
     r"|do(?:es)? not appear|expired|[Uu]nauthorized|[Ff]orbidden|[Bb]ad|unexpectedly"
-    r"|(?:[Cc]onnection|stream) (?:closed|reset|aborted|lost))\b"
+    r"|(?:[Cc]onnection|stream) (?:closed|reset|aborted|lost)|too open)\b"
 )
 # Words of which a failure's text often has one, and other text too.
 _HINTS = re.compile(
@@ -77,6 +77,7 @@ _CONSEQUENCE = re.compile(
     r"|[Ww]riting .{0,20}failed"
     r"|\.\.\. ?(?:error|failed)$|subprocess-exited|\(dkms apport\)|build backend returned an error"
     r"|error waiting for container|did not (?:run|complete) successfully|^\s*[×x] Failed to"
+    r"|RayTaskError\(\w+\): ray::"
     r"|\bexitcode\s*: |\bcode=\w+, status=[1-9]|(?:[Cc]ancelled|[Aa]borted|[Ii]nterrupted) by user"
     r"|^ValueError: Model architectures \[|process has (?:terminated|exited)\W*$"
     r"|(?:scheduler|worker|server) is dead\b"

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from onecard.diagnosis.code import is_code
 from onecard.diagnosis.exceptions import Raised
 from onecard.diagnosis.log import Log, ServerRun
 from onecard.diagnosis.matching import Match
@@ -139,7 +140,7 @@ def from_exception(log: Log, raised: Raised, others: tuple[Finding, ...]) -> Dia
     """Return the diagnosis of an exception that no rule knows."""
     text = _with_announced(log, raised.number, raised.text)
     short = raised.frames and len(raised.message) < _SHORT_MESSAGE
-    place = f" ({raised.frames[-1]})" if short else ""
+    place = f" ({raised.frames[-1]}{_statement(log, raised)})" if short else ""
     if not raised.message and raised.first > 0:
         title = log.line(raised.first - 1)
         place += f", after: {title.message}" if strength(title) >= Strength.STATED else ""
@@ -155,6 +156,15 @@ def from_exception(log: Log, raised: Raised, others: tuple[Finding, ...]) -> Dia
         exception=text,
         others=others,
     )
+
+
+def _statement(log: Log, raised: Raised) -> str:
+    """Return the statement that raised an exception, after `: `; it may be all that explains it."""
+    for number in sorted(raised.lines, reverse=True):
+        text = log.line(number).message.strip()
+        if number < raised.number and text.strip("^~ ") and is_code(log, number):
+            return f": {text}"
+    return ""
 
 
 def from_request(log: Log, raised: Raised) -> Diagnosis:
