@@ -264,7 +264,7 @@ def _first_unknown(raised: list[Raised], hidden: set[int]) -> Raised | None:
     for one in raised:
         if one.number in hidden or one.type.rpartition(".")[2] in LEAVING:
             continue
-        if one.continued and one.type in _LOOKUP_ERRORS:
+        if one.continued and (one.type in _LOOKUP_ERRORS or not one.message):
             continue
         if is_consequence(one.text):
             continue

@@ -106,8 +106,10 @@ _SOURCE = re.compile(
 )
 # A notebook names the exception at the head of its traceback: `KeyError   Traceback (most ...`.
 _NOTEBOOK_HEAD = re.compile(r"[A-Z]\w{2,80}(?:Error|Exception) +$")
-# The beginning of a traceback's frame, as Python, a mail or a notebook writes it.
-_FRAME_START = re.compile(r"\s*File (?:[\"“][^\"”]{0,400}(?:$|[\"”], line \d+)|\S{1,400}:\d+, in )")
+# The beginning of a traceback's frame, as Python, a mail, a notebook or C++ writes it.
+_FRAME_START = re.compile(
+    r"\s*File (?:[\"“][^\"”]{0,400}(?:$|[\"”], line \d+)|\S{1,400}:\d+, in )|frame #\d+: "
+)
 # Of a line and of a log, what is read; a failure is at the end of a log.
 _WIDTH, _MOST_LINES = 600, 10_000
 # An answer of the server, as a client prints it.
