@@ -20,6 +20,7 @@ from onecard.commands import deploy_flags
 
 HOST = "host, group, glob, pattern such as 'all:!a100-3', comma list, or user@address[:port]"
 PARALLEL = "hosts at once, at most (default 8)"
+GROUP = "the boxes that serve one model together (setting cluster)"
 ROLLING = "hosts one after another, each out of its gateway meanwhile; a failure stops the rest"
 BATCH = "with --rolling: hosts at once (default 1)"
 FACTS = "a file of facts, as `facts --json` prints them or a part of it: no connection"
@@ -119,6 +120,8 @@ def wheelhouse(c, out, host="", newest=False):
         "diff": "also show the lines of new files",
         "rolling": ROLLING,
         "batch": BATCH,
+        "group": GROUP,
+        "pp": "short for --pipeline-parallel",
         "json": JSON,
     },
 )
@@ -126,12 +129,19 @@ def wheelhouse(c, out, host="", newest=False):
 @deploy_flags.takes_settings
 def deploy(
     c, host="", force=False, check=False, diff=False, json=False, contribute="", rolling=False,
-    batch=None, **given
+    batch=None, group="", pp=None, **given
 ):  # fmt: skip
     """Start the server with this configuration and wait until it has answered a picture question."""
     from onecard.commands import deploy as run
 
+    if pp is not None:
+        given["pipeline_parallel"] = pp
     flags = deploy_flags.flags(given)
+    if group:
+        from onecard.commands.group import cluster
+
+        cluster.refuse(host=host, rolling=rolling or batch, contribute=contribute)
+        return cluster.deploy(group, flags, check=check, diff=diff, force=force, as_json=json)
     if rolling or batch:
         from onecard.commands.group import rolling as many
 
@@ -160,14 +170,21 @@ def releases(c, host="", json=False):
         "to": "release number (default: the last good one)",
         "rolling": ROLLING,
         "batch": BATCH,
+        "group": GROUP,
         "json": JSON,
     }
 )
 @task_body
-def rollback(c, host="", to="", rolling=False, batch=None, json=False):
+def rollback(c, host="", to="", rolling=False, batch=None, group="", json=False):
     """Restore an earlier release and wait until it has answered."""
     from onecard.commands import releases as run
 
+    if group:
+        from onecard.commands.group import cluster
+
+        cluster.refuse(host=host, rolling=rolling or batch)
+        number = flag_values.positive("--to", to) if to else None
+        return cluster.rollback(group, number, as_json=json)
     if rolling or batch:
         from onecard.commands.group import rolling as many
 
@@ -316,12 +333,18 @@ def doctor(c, host="", json=False, facts=""):
         "log": "a saved log, - for standard input (default: the journal of the host)",
         "host": HOST,
         "report": "write a redacted report to this file, to attach to an issue",
+        "group": GROUP,
         "json": JSON,
     }
 )
 @task_body
-def diagnose(c, log="", host="", report="", json=False):
+def diagnose(c, log="", host="", report="", group="", json=False):
     """Name the first true error in a server's log, its cause and its fix."""
+    if group:
+        from onecard.commands.group import cluster
+
+        cluster.refuse(host=host, log=log, report=report)
+        return cluster.diagnose(group, as_json=json)
     from onecard.commands import inspection as run
 
     return run.diagnose(log, host, as_json=json, report=report)

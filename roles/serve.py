@@ -9,6 +9,7 @@ from onecard import served_model
 from onecard.api.address import in_url, reached_at
 from onecard.api.client import chat_request
 from onecard.box import paths
+from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.resources.base import Resource
@@ -44,6 +45,8 @@ def options(host: Host) -> tuple[str, ...]:
         words += ["--kv-cache-memory-bytes", str(int(serve.kv_cache_gib * 2**30))]
     if serve.tensor_parallel not in (AUTO, 1):
         words += ["--tensor-parallel-size", str(serve.tensor_parallel)]
+    if host.settings.cluster.head:
+        words += ["--distributed-executor-backend", "ray"]
     return (*words, *command_line.words(serve, host.settings.model.source))
 
 
@@ -64,8 +67,10 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         "command": command(host),
         "path": paths.server_path(host.venv),
         "cache": paths.CACHE,
-        "environment": sorted(server_environment(host, facts).items()),
+        "environment": sorted({**server_environment(host, facts), **_of_ray(host)}.items()),
         "environment_file": paths.ENVIRONMENT,
+        "ray_unit": paths.RAY_UNIT if host.settings.cluster.head else "",
+        "ray_token": paths.RAY_TOKEN,
         "api_key_file": paths.API_KEY,
         "wait_for_memory": paths.WAIT_FOR_MEMORY,
     }
@@ -112,14 +117,50 @@ def server_environment(host: Host, facts: Facts) -> dict[str, str]:
         # FlashInfer and PyTorch compile with a job for each of the machine's processors, more than
         # this box's memory holds (flashinfer/jit/cpp_ext.py, torch/utils/cpp_extension.py).
         found.setdefault("MAX_JOBS", str(facts.memory.cpus))
+    if host.settings.cluster.head:
+        found = {**cluster_network(host, facts), **found}
     return found
+
+
+def cluster_network(host: Host, facts: Facts) -> dict[str, str]:
+    """Return the variables that keep vLLM, Gloo and NCCL on the network between the boxes.
+
+    Raises PreflightError where the box does not have its address there.
+    """
+    address, known = host.settings.cluster.address, facts.network.addresses
+    if address not in known:
+        has = ", ".join(f"{each} on {name}" for each, name in known.items() if name != "lo")
+        raise PreflightError(
+            f"{host.name}: cluster.address {address or 'is not set, and'} is none of the box's "
+            f"addresses ({has or 'none is known'}); set it to the one on the network between the "
+            "boxes"
+        )
+    interface = known[address]
+    return {
+        "VLLM_HOST_IP": address,
+        "GLOO_SOCKET_IFNAME": interface,
+        "NCCL_SOCKET_IFNAME": interface,
+    }
+
+
+def _of_ray(host: Host) -> dict[str, str]:
+    """Return what the server needs to find Ray on its own box; its token is in a file."""
+    wanted = host.settings.cluster
+    if not wanted.head:
+        return {}
+    return {
+        "RAY_ADDRESS": f"{in_url(wanted.address)}:{wanted.port}",
+        "RAY_AUTH_MODE": "token",
+        # With the list of what vLLM does not copy to the other boxes: the API key above all.
+        "VLLM_CONFIG_ROOT": paths.RAY,
+    }
 
 
 def cards(host: Host) -> str:
     """Return the cards that a settled host's server uses, as for `nvidia-smi -i`: `0,1`."""
     serve = host.settings.serve
     assert serve.tensor_parallel != AUTO
-    count = serve.tensor_parallel * serve.pipeline_parallel
+    count = serve.tensor_parallel * host.settings.stages_here
     visible = serve.visible_cards
     return ",".join(map(str, range(count)) if visible is None else visible[:count])
 

@@ -23,7 +23,7 @@ from onecard.resources.system.leftovers import (
     NoSecretTraces,
 )
 from onecard.ssh.boot import HOLDER_FILE, LOCK_FILE
-from roles import base, gateway, monitoring, own_role, services, unexpose
+from roles import base, gateway, monitoring, own_role, ray, services, unexpose
 
 # Wheels that pip and uv, run as root by `provision`, store there: gigabytes.
 INSTALLER_CACHES = ("/root/.cache/pip", "/root/.cache/uv")
@@ -39,6 +39,7 @@ def desired(host: Host, facts: Facts, survey: TeardownFacts) -> tuple[Resource, 
         *(monitoring.absent() if facts.machine.systemd else ()),
         *gateway.absent(),
         NoService(paths.UNIT),
+        *ray.absent(),
         *services.absent(facts),
         NoProcesses(survey.uid),
         NoListener(survey.port, survey.uid),

@@ -45,6 +45,10 @@ GATEWAY_UNIT = "onecard-gateway.service"
 GATEWAY_FIREWALL_UNIT = "onecard-gateway-firewall.service"
 GATEWAY_ACME = "/etc/letsencrypt/live/onecard-gateway"
 GATEWAY_RUN = "/run/onecard-gateway"
+RAY = f"{ETC}/ray"  # one model over several boxes: environment and token, vLLM's own configuration
+RAY_TOKEN = f"{RAY}/token.env"
+RAY_SESSIONS = f"{STATE}/ray"  # Ray's sockets and logs
+RAY_UNIT = "onecard-ray.service"
 SYSCTL = "/etc/sysctl.d/60-onecard.conf"
 
 

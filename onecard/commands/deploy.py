@@ -22,6 +22,7 @@ from onecard.deploy.deployment import Deployment, deploy_host
 from onecard.deploy.deployment_record import note_deployment
 from onecard.errors import UsageError
 from onecard.fit.scoreboard.contribution import append, contribution
+from onecard.inventory.cluster_group import refuse_member
 from onecard.inventory.host import Host
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
@@ -56,11 +57,20 @@ def deploy(
     if contribute and done.check is not None:
         append_start(Path(contribute), done)
     if not as_json and not check:
-        _print(done)
+        print_deployment(done)
     return 0
 
 
 def prepared(host: Host, flags: Mapping[str, tuple[str, object]]) -> Host:
+    """Return a host that is deployed alone, with the flags' settings and its key.
+
+    Raises UsageError.
+    """
+    refuse_member(host)
+    return with_settings(host, flags)
+
+
+def with_settings(host: Host, flags: Mapping[str, tuple[str, object]]) -> Host:
     """Return the host with the flags' settings and its key. Raises UsageError."""
     host = flag_values.with_flags(host, {**flags, **_renamed(flags)})
     command(host)  # refuses a wrong setting before any connection
@@ -114,7 +124,8 @@ def _renamed(flags: Mapping[str, tuple[str, object]]) -> Mapping[str, tuple[str,
     return {"--model (name)": ("model.name", "")} if given else {}
 
 
-def _print(done: Deployment) -> None:
+def print_deployment(done: Deployment) -> None:
+    """Print what serves now, its start and its memory."""
     assert done.check is not None
     host, start, output = done.host, done.check.first, Console(highlight=False)
     serve = host.settings.serve

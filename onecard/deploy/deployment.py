@@ -112,8 +112,7 @@ def deploy_host(
     if host.lock is None:
         host = replace(host, lock=adopt(box.session, host))
     found = read_box_model(box.session, host)
-    if missing := _missing(host, found):
-        raise PreflightError(f"{host.name}: {missing}; run: invoke provision --host {host.name}")
+    require_provisioned(host, found)
     decided: list[Settled] = []
 
     def guard(facts: Facts) -> None:
@@ -147,6 +146,12 @@ def warn_of_shortages(facts: Facts, settings: Settings, console: HostConsole) ->
     for check in serving(facts, settings):
         if check.status != "ok":
             console.say_once(f"warning: {check.message}; {check.fix}", "yellow")
+
+
+def require_provisioned(host: Host, found: BoxModel) -> None:
+    """Raise PreflightError where the host's lock is not what lies on the box."""
+    if missing := _missing(host, found):
+        raise PreflightError(f"{host.name}: {missing}; run: invoke provision --host {host.name}")
 
 
 def _missing(host: Host, found: BoxModel) -> str:

@@ -162,12 +162,14 @@ class Network:
 
     mapped: TCP port of the box -> port of the public address that leads to it, where the provider
         of a pod names them; empty where it does not.
+    addresses: IP address -> the interface that has it.
     """
 
     default_route: str = ""
     nameservers: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     mapped: dict[int, int] = dataclasses.field(default_factory=dict)
+    addresses: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)

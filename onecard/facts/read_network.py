@@ -22,7 +22,18 @@ def read_network(values: Lines) -> Network:
         nameservers=values.all("nameserver"),
         listeners=tuple(sorted(found, key=lambda one: (one.port, one.address))),
         mapped=dict(filter(None, map(_mapped, values.all("mapped")))),
+        addresses=dict(filter(None, map(_address, values.all("address")))),
     )
+
+
+def _address(entry: str) -> tuple[str, str] | None:
+    """Parse `eth0 10.0.0.1/24`, None for any other text. A veth pair is shown as `eth0@if7`."""
+    interface, _, place = entry.partition(" ")
+    try:
+        address = str(ipaddress.ip_interface(place.strip()).ip)
+    except ValueError:
+        return None
+    return address, interface.partition("@")[0]
 
 
 def _mapped(entry: str) -> tuple[int, int] | None:

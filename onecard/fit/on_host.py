@@ -146,7 +146,7 @@ def _tensor_parallel(host: Host, facts: Facts, box: BoxModel) -> tuple[int, Pref
         return (1 if serve.tensor_parallel == AUTO else serve.tensor_parallel), None
     visible, box_has = serve.visible_cards, len(facts.gpus)
     usable = box_has if visible is None else min(len(visible), box_has)
-    available = max(usable // serve.pipeline_parallel, 1)
+    available = max(usable // host.settings.stages_here, 1)
     name = host.settings.model.source
     whole = whole_experts(serve)
     known = _known_shape(host, UNKNOWN)

@@ -47,7 +47,7 @@ def host_rules(host: Host, installed: str = "") -> Rules:
     """
     if host.lock is not None:
         folder = inventory_folder()
-        path = lock_files.path_of(folder, host.name).relative_to(folder.parent)
+        path = lock_files.path_of(folder, lock_files.owner(host)).relative_to(folder.parent)
         return Rules(host.lock.vllm, path.as_posix())
     if installed:
         return Rules(installed, f"the environment on {host.name}")

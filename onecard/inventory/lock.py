@@ -53,7 +53,7 @@ def build_request(settings: Settings) -> BuildRequest:
         version=settings.vllm.version,
         python=settings.python.version,
         python_source=settings.python.source,
-        packages=settings.python.packages,
+        packages=settings.requirements,
     )
 
 

@@ -30,9 +30,14 @@ def path_of(inventory: Path, name: str) -> Path:
     return inventory / FOLDER / f"{name.replace('/', '_')}.yml"
 
 
+def owner(host: Host) -> str:
+    """Return whose lock file a host has: its cluster's head's, so that all boxes run one build."""
+    return host.settings.cluster.head or host.name
+
+
 def with_lock(host: Host, inventory: Path) -> Host:
     """Return the host with its lock, if it has one. Raises UsageError naming file and key."""
-    path = path_of(inventory, host.name)
+    path = path_of(inventory, owner(host))
     if not path.is_file():
         return host
     shown = path.relative_to(inventory.parent).as_posix()
@@ -59,7 +64,7 @@ def parse(values: Mapping[str, Any], shown: str, name: str) -> Lock:
 def refuse_other_settings(host: Host, inventory: Path) -> None:
     """Raise UsageError when the settings request another build than the lock's."""
     if host.lock is not None and host.lock.asked != build_request(host.settings):
-        shown = path_of(inventory, host.name).relative_to(inventory.parent).as_posix()
+        shown = path_of(inventory, owner(host)).relative_to(inventory.parent).as_posix()
         raise UsageError(
             f"{host.name}: {shown} was made for {host.lock.asked}, the settings now require "
             f"{build_request(host.settings)}; run: invoke upgrade --host {host.name}"

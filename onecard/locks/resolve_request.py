@@ -148,7 +148,7 @@ def resolve_request(
 ) -> ResolveRequest:
     """Return what to resolve. version, commit: from `parse_page`, else empty."""
     settings = host.settings
-    extra = settings.python.packages
+    extra = settings.requirements
     common = (build.python, python_from(host, facts, build.python), build.torch_backend)
     if settings.accelerator == "cpu":
         wanted = (

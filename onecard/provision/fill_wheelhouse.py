@@ -9,7 +9,7 @@ from pathlib import Path
 from onecard.credentials.secret_store import find
 from onecard.engine.converge import gather
 from onecard.inventory.host import Host
-from onecard.inventory.lock_files import refuse_other_settings, write
+from onecard.inventory.lock_files import owner, refuse_other_settings, write
 from onecard.locks.resolve import adopt
 from onecard.locks.resolve_request import refuse_impossible
 from onecard.locks.wheelhouse import fill, resolve_here
@@ -51,6 +51,6 @@ def fill_wheelhouse(
         say(f"{host.name}: resolving here, for the box's Python and platform")
         lock = resolve_here(host, facts)
     if known is None:
-        say(f"wrote {write(inventory, host.name, lock)}")
+        say(f"wrote {write(inventory, owner(host), lock)}")
     say(f"{host.name}: downloading {len(lock.packages) + 1} wheels")
     return Wheelhouse(fill(host, lock, facts, folder), for_upgrade=newest and known is not None)

@@ -20,7 +20,7 @@ from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.inventory.lock import Lock, build_request
-from onecard.inventory.lock_files import write
+from onecard.inventory.lock_files import owner, write
 from onecard.locks.resolve import adopt, resolve
 from onecard.provision.reboot import reboot
 from onecard.resources.files.hub import note_probe, resolved_revision
@@ -72,7 +72,7 @@ class HostRun:
         commit = resolved_revision(note.output)
         if commit:
             moved = {"model_revision": commit, "model": reference}
-            write(self.inventory, host.name, host.lock.model_copy(update=moved))
+            write(self.inventory, owner(host), host.lock.model_copy(update=moved))
 
     def resolve(self, host: Host) -> Lock:
         """Return the newest build for the box, from fresh facts. Raises CommandError."""
@@ -95,7 +95,7 @@ class HostRun:
             self.converge(host, roles.system, report, check=False)
             lock = self.resolve(host)
         if not check:
-            self.console.say(f"wrote {write(self.inventory, host.name, lock)}")
+            self.console.say(f"wrote {write(self.inventory, owner(host), lock)}")
         return replace(host, lock=lock)
 
     def converge(self, host: Host, wanted: Roles, report: HostReport, *, check: bool) -> None:

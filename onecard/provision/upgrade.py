@@ -14,7 +14,7 @@ from onecard.engine.host_report import HostReport
 from onecard.errors import OnecardError, PreflightError, UnreachableError
 from onecard.inventory.host import Host
 from onecard.inventory.lock import Lock, Move, moves
-from onecard.inventory.lock_files import write
+from onecard.inventory.lock_files import owner, write
 from onecard.locks.cleanup import remove_unused
 from onecard.locks.resolve import adopt
 from onecard.provision.host_run import HostRun, refuse_unfit
@@ -81,7 +81,7 @@ def _switch(run: HostRun, host: Host, new: Lock, old: Lock | None) -> tuple[str,
         # connection it stays, since the job may still be at it; the next upgrade removes it.
         remove_unused(run.session, ())
         raise
-    run.console.say(f"wrote {write(run.inventory, host.name, new)}")
+    run.console.say(f"wrote {write(run.inventory, owner(host), new)}")
     return remove_unused(run.session, outdated)
 
 

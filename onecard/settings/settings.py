@@ -176,6 +176,29 @@ class GatewaySettings(ExposeSettings):
     """seconds that a box's running requests may take to end before a deploy"""
 
 
+def _own_address(value: str) -> str:
+    """Return the value if it is an address that only this box has."""
+    if value:
+        try:
+            address = ipaddress.ip_address(value)
+        except ValueError:
+            raise ValueError("is no IP address") from None
+        if address.is_unspecified or address.is_loopback or "%" in value:
+            raise ValueError("is not one address of the network between the boxes")
+    return value
+
+
+class ClusterSettings(Model):
+    """One model over several boxes (`invoke deploy --group`): set it for their group."""
+
+    head: Line = ""
+    """the host of the group that carries the server and Ray's head; empty: no cluster"""
+    address: Annotated[str, AfterValidator(_own_address)] = ""
+    """this box's IP address on the private network between the boxes, set for each of them"""
+    port: Port = 6379
+    """Ray's port on the head"""
+
+
 def _root(value: str) -> str:
     """Refuse a folder that onecard would share with others: a teardown removes all of it."""
     if value != AUTO and not re.fullmatch(r"(/[A-Za-z0-9._-]{1,64}){2,8}", value, re.ASCII):
@@ -185,6 +208,7 @@ def _root(value: str) -> str:
     return value
 
 
+RAY: Final = "ray>=2.52"  # the first with tokens; vLLM's wheels do not require it
 PROVISION_ROLES: Final = ("base", "driver", "python", "vllm", "model", "services")
 
 
@@ -268,3 +292,15 @@ class Settings(Model):
     """what `invoke expose` makes public"""
     gateway: GatewaySettings = GatewaySettings()
     """one address before the boxes of a group (`invoke gateway`); all of them need the same"""
+    cluster: ClusterSettings = ClusterSettings()
+    """one model over the boxes of a group, with Ray (`invoke deploy --group`)"""
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Return what is installed beside vLLM."""
+        return (*self.python.packages, *((RAY,) if self.cluster.head else ()))
+
+    @property
+    def stages_here(self) -> int:
+        """Return how many pipeline stages run on the box: one on each of a cluster's."""
+        return 1 if self.cluster.head else self.serve.pipeline_parallel

@@ -13,6 +13,7 @@ from onecard.errors import OnecardError
 from onecard.export.container import ContainerServer, container_server
 from onecard.export.formats import FORMATS
 from onecard.export.validate import validate
+from onecard.inventory.cluster_group import refuse_member
 from onecard.inventory.lock_files import refuse_other_settings
 from onecard.project import inventory_folder
 
@@ -24,6 +25,7 @@ def export(requested: str, *, kind: str, output: str) -> int:
     """
     made = FORMATS[flag_values.one_of("--format", kind, FORMATS)]
     host, folder = targets.chosen_host(requested), inventory_folder()
+    refuse_member(host)
     refuse_other_settings(host, folder)
     server = container_server(
         host,

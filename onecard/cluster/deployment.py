@@ -1,0 +1,177 @@
+"""A deploy, and a rollback, of one model over the boxes of a cluster.
+
+The server, its releases and its startup check are the head's, as on a single box. The other boxes
+run Ray from the release's environment, so that a release that goes back takes them along.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from onecard.box import paths
+from onecard.cluster.members import require_alike
+from onecard.cluster.network import SLOW_MBIT_S, Link, measure_links
+from onecard.cluster.ray_start import Consoles, remove_ray, start_ray
+from onecard.deploy.console import DeployConsole
+from onecard.deploy.deployment import (
+    Deployment,
+    bring_back,
+    deploy_host,
+    require_provisioned,
+)
+from onecard.deploy.startup_check import StartupCheck
+from onecard.engine.converge import gather
+from onecard.engine.host_report import HostReport
+from onecard.engine.listener import EventListener
+from onecard.errors import OnecardError
+from onecard.fit.on_host import read_box_model
+from onecard.inventory.cluster_group import ClusterGroup
+from onecard.inventory.host import Host
+from onecard.server.releases import ReleaseInfo, list_releases, target
+from onecard.ssh.login import Connected
+from onecard.ssh.shell import Session
+
+
+@dataclass(frozen=True)
+class ClusterDeployment:
+    """links: the network between the boxes. reports: of Ray on each. head: the server's deploy."""
+
+    links: tuple[Link, ...]
+    reports: tuple[HostReport, ...]
+    head: Deployment
+
+
+@dataclass(frozen=True)
+class InForce:
+    """The release before a deploy. venv: whose Ray it needs; empty for a server without Ray."""
+
+    release: ReleaseInfo
+    venv: str
+
+
+def deploy_cluster(
+    group: ClusterGroup,
+    boxes: Sequence[Connected],
+    consoles: Callable[[Host], DeployConsole],
+    *,
+    listeners: Sequence[EventListener] = (),
+    given: tuple[str, ...] = (),
+    check: bool = False,
+    force: bool = False,
+) -> ClusterDeployment:
+    """Deploy the group's model: the boxes compared, their network, Ray, the server on the head.
+
+    boxes: the head's first. A failure takes all of them back to the release before, and Ray away
+    where that needs none. The other arguments, and what is raised, are `deploy_host`'s.
+    """
+    head, say = boxes[0], consoles(group.head).say
+    with ThreadPoolExecutor(len(boxes)) as pool:
+        facts = dict(pool.map(lambda box: (box.host.name, gather(box.session, None)), boxes))
+    require_alike(facts)
+    for box in boxes:
+        require_provisioned(box.host, read_box_model(box.session, box.host))
+    links = measure_links(boxes, lambda link: say(str(link), _style(link)))
+    before = in_force(head.session)
+    host = head.host
+    if before is not None and before.venv != host.venv:
+        # The box would go back at once, while Ray still is the new environment's.
+        serve = host.settings.serve.model_copy(update={"rollback": False})
+        host = replace(host, settings=host.settings.model_copy(update={"serve": serve}))
+    try:
+        reports = start_ray(
+            group, boxes, host.venv, consoles, command="deploy", models=True, check=check
+        )
+        done = deploy_host(
+            head,
+            host,
+            consoles(host),
+            listeners=listeners,
+            given=given,
+            check=check,
+            force=force,
+        )
+    except OnecardError:
+        if not check:
+            _take_back(group, boxes, consoles, before)
+        raise
+    if done.error is not None and group.head.settings.serve.rollback:
+        _take_back(group, boxes, consoles, before)
+    return ClusterDeployment(links, reports, done)
+
+
+def roll_back_cluster(
+    group: ClusterGroup,
+    boxes: Sequence[Connected],
+    consoles: Callable[[Host], DeployConsole],
+    number: int | None,
+) -> tuple[ReleaseInfo, bool, StartupCheck]:
+    """Restore a release on the head, with the Ray that it needs on all boxes.
+
+    Returns it, whether the server's unit was changed, and the startup check. Raises PreflightError
+    where there is no such release, or it never answered.
+    """
+    head = boxes[0]
+    chosen = target(list_releases(head.session), number)
+    if venv := ray_environment(head.session, chosen.number):
+        start_ray(group, boxes, venv, consoles, command="rollback")
+    plan, check = bring_back(
+        head,
+        head.host,
+        consoles(head.host),
+        command="rollback",
+        release=chosen.number,
+        fingerprint=chosen.fingerprint,
+    )
+    return chosen, bool(plan.changes), check
+
+
+def in_force(session: Session) -> InForce | None:
+    """Return the release that is current on the head; None where none has answered yet."""
+    current = next((each for each in list_releases(session) if each.current), None)
+    if current is None:
+        return None
+    return InForce(current, ray_environment(session, current.number))
+
+
+def ray_environment(session: Session, release: int) -> str:
+    """Return the environment of a release that runs with Ray; empty for any other release."""
+    text = session.run(f"cat {paths.RELEASES}/{release}/about.json").output
+    try:
+        words = json.loads(text)["command"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    backend = "--distributed-executor-backend"
+    is_ray = backend in words and words[words.index(backend) + 1 :][:1] == ["ray"]
+    return str(words[0]).removesuffix("/bin/vllm") if is_ray else ""
+
+
+def _take_back(
+    group: ClusterGroup, boxes: Sequence[Connected], consoles: Consoles, before: InForce | None
+) -> None:
+    """Take all boxes back to the release before; the head's server too where it is not back."""
+    say = consoles(group.head).say
+    if before is None or not before.venv:
+        say("takes Ray away from all boxes again", "red")
+        remove_ray(boxes, consoles, command="deploy")
+    else:
+        say(f"all boxes go back to release {before.release.number}", "red")
+        start_ray(group, boxes, before.venv, consoles, command="deploy")
+    if before is not None:
+        head = boxes[0]
+        console = consoles(head.host)
+        assert isinstance(console, DeployConsole)
+        bring_back(
+            head,
+            head.host,
+            console,
+            command="deploy",
+            release=before.release.number,
+            fingerprint=before.release.fingerprint,
+        )
+
+
+def _style(link: Link) -> str:
+    return "yellow" if link.mbit_s < SLOW_MBIT_S else ""
