@@ -14,7 +14,7 @@ from onecard.api.address import in_url
 from onecard.box import paths
 from onecard.credentials.secret import Secret
 from onecard.facts import Facts
-from onecard.inventory.gateway_group import GatewayGroup
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup
 from onecard.resources.absent import NoPath, NoService
 from onecard.resources.apt.own_packages import OwnPackages, OwnPackagesRemoved
 from onecard.resources.base import Resource

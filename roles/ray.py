@@ -16,8 +16,8 @@ from onecard.box import paths
 from onecard.credentials.secret import Secret
 from onecard.engine.host_plan import RolePlan
 from onecard.facts import Facts
-from onecard.inventory.cluster_group import ClusterGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import ClusterGroup
 from onecard.resources.absent import NoPath, NoService
 from onecard.resources.base import Resource
 from onecard.resources.files.file import Directory, File

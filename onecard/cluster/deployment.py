@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from onecard.box import paths
 from onecard.cluster.members import require_alike
-from onecard.cluster.network import SLOW_MBIT_S, Link, measure_links
-from onecard.cluster.ray_start import Consoles, remove_ray, start_ray
+from onecard.cluster.network import SLOW_MBIT_S, BoxLink, measure_links
+from onecard.cluster.ray_start import remove_ray, start_ray
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment import (
     Deployment,
@@ -28,8 +28,8 @@ from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener
 from onecard.errors import OnecardError
 from onecard.fit.on_host import read_box_model
-from onecard.inventory.cluster_group import ClusterGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import ClusterGroup
 from onecard.server.releases import ReleaseInfo, list_releases, target
 from onecard.ssh.login import Connected
 from onecard.ssh.shell import Session
@@ -39,7 +39,7 @@ from onecard.ssh.shell import Session
 class ClusterDeployment:
     """links: the network between the boxes. reports: of Ray on each. head: the server's deploy."""
 
-    links: tuple[Link, ...]
+    links: tuple[BoxLink, ...]
     reports: tuple[HostReport, ...]
     head: Deployment
 
@@ -149,7 +149,10 @@ def ray_environment(session: Session, release: int) -> str:
 
 
 def _take_back(
-    group: ClusterGroup, boxes: Sequence[Connected], consoles: Consoles, before: InForce | None
+    group: ClusterGroup,
+    boxes: Sequence[Connected],
+    consoles: Callable[[Host], DeployConsole],
+    before: InForce | None,
 ) -> None:
     """Take all boxes back to the release before; the head's server too where it is not back."""
     say = consoles(group.head).say
@@ -160,18 +163,15 @@ def _take_back(
         say(f"all boxes go back to release {before.release.number}", "red")
         start_ray(group, boxes, before.venv, consoles, command="deploy")
     if before is not None:
-        head = boxes[0]
-        console = consoles(head.host)
-        assert isinstance(console, DeployConsole)
         bring_back(
-            head,
-            head.host,
-            console,
+            boxes[0],
+            boxes[0].host,
+            consoles(boxes[0].host),
             command="deploy",
             release=before.release.number,
             fingerprint=before.release.fingerprint,
         )
 
 
-def _style(link: Link) -> str:
+def _style(link: BoxLink) -> str:
     return "yellow" if link.mbit_s < SLOW_MBIT_S else ""

@@ -11,8 +11,8 @@ from onecard.box import paths
 from onecard.diagnosis import Diagnosis, diagnose
 from onecard.engine.converge import inspect
 from onecard.errors import OnecardError
-from onecard.inventory.cluster_group import ClusterGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import ClusterGroup
 from onecard.resources.base import fields
 from onecard.server.journal import diagnose_server
 from onecard.ssh.login import Connected, connected

@@ -21,7 +21,7 @@ SLOW_MBIT_S: Final = 1000
 
 
 @dataclass(frozen=True)
-class Link:
+class BoxLink:
     """The way from one box to another. latency_us: the median round trip of a byte over TCP."""
 
     source: str
@@ -40,7 +40,9 @@ class Link:
         return asdict(self)
 
 
-def measure_links(boxes: Sequence[Connected], on_link: Callable[[Link], None]) -> tuple[Link, ...]:
+def measure_links(
+    boxes: Sequence[Connected], on_link: Callable[[BoxLink], None]
+) -> tuple[BoxLink, ...]:
     """Connect each box with each other, in both directions, one after another.
 
     Raises PreflightError for the first connection that does not come about. Each takes about a
@@ -54,7 +56,7 @@ def measure_links(boxes: Sequence[Connected], on_link: Callable[[Link], None]) -
     return tuple(found)
 
 
-def _measured(source: Connected, target: Connected) -> Link:
+def _measured(source: Connected, target: Connected) -> BoxLink:
     own, address = (each.host.settings.cluster.address for each in (source, target))
     lines: list[str] = []
     listens = threading.Event()
@@ -93,7 +95,7 @@ def _measured(source: Connected, target: Connected) -> Link:
             f"the boxes: allow {own} in the firewall of {target.host.name} and of its provider "
             "(nothing was changed)"
         )
-    return Link(
+    return BoxLink(
         source.host.name, target.host.name, int(values["latency_us"]), int(values["mbit_s"])
     )
 

@@ -13,8 +13,8 @@ from onecard.engine.converge import converge
 from onecard.engine.host_plan import RolePlan
 from onecard.engine.host_report import HostReport
 from onecard.facts import Facts
-from onecard.inventory.cluster_group import ClusterGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import ClusterGroup
 from onecard.resources.base import fields
 from onecard.ssh.login import Connected, holder
 from roles import ray

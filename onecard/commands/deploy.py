@@ -22,8 +22,8 @@ from onecard.deploy.deployment import Deployment, deploy_host
 from onecard.deploy.deployment_record import note_deployment
 from onecard.errors import UsageError
 from onecard.fit.scoreboard.contribution import append, contribution
-from onecard.inventory.cluster_group import refuse_member
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import refuse_member
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
 from onecard.records.usual import Usual

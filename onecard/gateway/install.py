@@ -20,8 +20,8 @@ from onecard.engine.host_report import HostReport
 from onecard.errors import CommandError, PreflightError, UnhealthyError
 from onecard.facts import Facts
 from onecard.gateway.balancer import BACK_IN_S, BoxState, states, wait_until_up
-from onecard.inventory.gateway_group import GatewayGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup
 from onecard.resources.base import fields
 from onecard.server.client import api_key
 from onecard.server.state import service_state

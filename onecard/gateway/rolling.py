@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from onecard.errors import OnecardError, PreflightError
 from onecard.gateway.balancer import BoxState, drain, is_installed, put_back, ready, states
-from onecard.inventory.gateway_group import GatewayGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup
 from onecard.ssh.login import connected
 
 Say = Callable[[Host, str], None]

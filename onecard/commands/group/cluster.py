@@ -20,8 +20,12 @@ from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment_record import note_deployment
 from onecard.diagnosis import advice
 from onecard.errors import UsageError
-from onecard.inventory.cluster_group import ClusterGroup, cluster_group, require_stages
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import (
+    ClusterGroup,
+    cluster_group,
+    require_stages,
+)
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
 from onecard.records.usual import Usual
@@ -108,6 +112,9 @@ def diagnose(name: str, *, as_json: bool) -> int:
 
 def _group(name: str, prepare: Callable[[Host], Host]) -> ClusterGroup:
     """Return the group's cluster, its hosts with their lock and this run's settings."""
+    groups = targets.load_inventory().groups
+    if name not in groups:
+        raise UsageError(f"--group: there is no group {name}; groups: {', '.join(groups)}")
     return cluster_group(name, [prepare(host) for host in targets.chosen_hosts(name)])
 
 

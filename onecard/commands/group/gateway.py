@@ -15,8 +15,8 @@ from onecard.engine.host_report import HostReport
 from onecard.errors import UsageError
 from onecard.gateway.balancer import drain, ready, states
 from onecard.gateway.install import InstalledGateway, install_gateway, remove_gateway
-from onecard.inventory.gateway_group import GatewayGroup, required_group
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup, required_group
 from onecard.ssh.login import Connected, connected
 
 STYLES = {"up": "green", "down": "bold red", "drained": "yellow"}

@@ -16,8 +16,8 @@ from onecard.deploy.rollback import roll_back
 from onecard.deploy.startup_check import StartupCheck
 from onecard.errors import UsageError
 from onecard.gateway.rolling import Roll, RolledHost, Step
-from onecard.inventory.gateway_group import find_group
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.gateway_group import find_group
 from onecard.records.usual import Usual
 
 STYLES = {"ok": "green", "changed": "yellow", "failed": "bold red", "not begun": "dim"}

@@ -13,8 +13,8 @@ from onecard.errors import OnecardError
 from onecard.export.container import ContainerServer, container_server
 from onecard.export.formats import FORMATS
 from onecard.export.validate import validate
-from onecard.inventory.cluster_group import refuse_member
 from onecard.inventory.lock_files import refuse_other_settings
+from onecard.inventory.serving_groups.cluster_group import refuse_member
 from onecard.project import inventory_folder
 
 

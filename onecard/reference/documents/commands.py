@@ -30,6 +30,11 @@ from onecard.reference.documents.box import (
     TornDown,
     Upgraded,
 )
+from onecard.reference.documents.cluster import (
+    ClusterDeployed,
+    ClusterRolledBack,
+    ClusterState,
+)
 from onecard.reference.documents.measuring import (
     Bench,
     Cache,
@@ -67,9 +72,9 @@ DOCUMENTS: Final[Mapping[str, Any]] = {
     "provision": Hosts,
     "plan": Hosts | PlanOfFacts,
     "upgrade": Upgraded,
-    "deploy": Deployed | Rolled,
+    "deploy": Deployed | Rolled | ClusterDeployed,
     "releases": Releases,
-    "rollback": RolledBack | Rolled,
+    "rollback": RolledBack | Rolled | ClusterRolledBack,
     "status": Status | StatusSample,
     "idle": Idle,
     "smoke": Smoke,
@@ -81,7 +86,7 @@ DOCUMENTS: Final[Mapping[str, Any]] = {
     "teardown": TornDown | TeardownCheck,
     "facts": Facts,
     "doctor": Doctor,
-    "diagnose": DiagnosisResult,
+    "diagnose": DiagnosisResult | ClusterState,
     "fit": FitResult | FitChoices | Scoreboard | Contributed,
     "scale": Scale,
     "stress": Stress,

@@ -8,9 +8,13 @@ import pytest
 
 from onecard.errors import UsageError
 from onecard.inventory import lock_files
-from onecard.inventory.cluster_group import cluster_group, refuse_member, require_stages
 from onecard.inventory.host import Host
 from onecard.inventory.lock import build_request
+from onecard.inventory.serving_groups.cluster_group import (
+    cluster_group,
+    refuse_member,
+    require_stages,
+)
 from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from onecard.errors import UsageError
-from onecard.inventory.gateway_group import find_group, required_group
 from onecard.inventory.load import Inventory, load
+from onecard.inventory.serving_groups.gateway_group import find_group, required_group
 
 
 def inventory(folder: Path, extra: str = "") -> Inventory:

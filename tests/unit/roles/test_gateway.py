@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 from onecard.credentials.secret import Secret
-from onecard.inventory.gateway_group import GatewayGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup
 from onecard.resources.base import Resource
 from onecard.resources.files.file import File
 from onecard.resources.system.service import ReloadedService

@@ -11,8 +11,8 @@ from onecard.box import paths
 from onecard.credentials.secret import Secret
 from onecard.errors import PreflightError
 from onecard.facts import Facts, Network
-from onecard.inventory.cluster_group import ClusterGroup, cluster_group
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import ClusterGroup, cluster_group
 from onecard.resources.base import Resource
 from onecard.resources.files.file import File
 from onecard.resources.system import ray_nodes

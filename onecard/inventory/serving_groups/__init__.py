@@ -1,0 +1,1 @@
+"""Groups whose hosts serve together: behind one gateway, or one model over all of them."""

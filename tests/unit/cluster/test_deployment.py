@@ -1,0 +1,138 @@
+"""What a failed start does to the boxes of a cluster, and which Ray a release needs."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from onecard.cluster import deployment
+from onecard.cluster.deployment import InForce, deploy_cluster, ray_environment
+from onecard.errors import CommandError, UnhealthyError
+from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import cluster_group
+from onecard.settings.connection import Connection
+from onecard.settings.settings import Settings
+from tests.support.facts_support import box
+
+OLD, NEW = "/opt/onecard/venvs/old", "/opt/onecard/current"  # without a lock, the one in force
+RAY = ["--distributed-executor-backend", "ray"]
+
+
+def hosts() -> tuple[Host, ...]:
+    return tuple(
+        Host(
+            f"box{number}",
+            Connection(""),
+            Settings.model_validate({"cluster": {"head": "box1", "address": f"10.0.0.{number}"}}),
+        )
+        for number in (1, 2)
+    )
+
+
+class Session:
+    """Prints the same whatever runs."""
+
+    def __init__(self, output: str) -> None:
+        self.output = output
+
+    def run(self, script: str) -> Any:
+        return SimpleNamespace(output=self.output, code=0)
+
+
+@pytest.mark.parametrize(
+    ("about", "venv"),
+    [
+        (json.dumps({"command": [f"{OLD}/bin/vllm", "serve", "/m", *RAY]}), OLD),
+        (json.dumps({"command": [f"{OLD}/bin/vllm", "serve", "/m", "--port", "8000"]}), ""),
+        (json.dumps({"model": "m"}), ""),
+        ("cat: no such file", ""),
+        ("[]", ""),
+    ],
+)
+def test_a_release_says_which_ray_it_needs(about: str, venv: str) -> None:
+    assert ray_environment(Session(about), 3) == venv  # type: ignore[arg-type]
+
+
+def deployed(
+    monkeypatch: pytest.MonkeyPatch,
+    before: InForce | None,
+    *,
+    error: UnhealthyError | None = None,
+    refused: bool = False,
+    check: bool = False,
+) -> list[str]:
+    """Run a deploy whose steps only note themselves; return them."""
+    steps: list[str] = []
+
+    def start(group: Any, boxes: Any, venv: str, consoles: Any, **values: Any) -> tuple[()]:
+        steps.append(f"ray {venv}")
+        return ()
+
+    def deploy_host(box: Any, host: Host, console: Any, **values: Any) -> Any:
+        steps.append(f"server, back by itself: {host.settings.serve.rollback}")
+        if refused:
+            raise CommandError("refused")
+        return SimpleNamespace(error=error)
+
+    def note(name: str) -> Any:
+        return lambda *a, **values: steps.append(f"{name} {values.get('release', '')}".strip())
+
+    for name, function in {
+        "gather": lambda session, holder: box(),
+        "require_provisioned": lambda host, found: None,
+        "read_box_model": lambda session, host: None,
+        "measure_links": lambda boxes, on_link: (),
+        "in_force": lambda session: before,
+        "start_ray": start,
+        "remove_ray": note("no ray"),
+        "deploy_host": deploy_host,
+        "bring_back": note("release"),
+    }.items():
+        monkeypatch.setattr(deployment, name, function)
+    group = cluster_group("pool", hosts())
+    boxes: Any = [SimpleNamespace(host=host, session=None) for host in group.members]
+    console: Any = SimpleNamespace(say=lambda text, style="": None)
+    with suppress(CommandError):
+        deploy_cluster(group, boxes, lambda host: console, check=check)
+    return steps
+
+
+def before(venv: str) -> InForce:
+    release: Any = SimpleNamespace(number=7, fingerprint="f")
+    return InForce(release, venv)
+
+
+FAILED = UnhealthyError("box1: no answer")
+
+
+def test_a_good_start_leaves_it_at_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert deployed(monkeypatch, before(NEW)) == [f"ray {NEW}", "server, back by itself: True"]
+
+
+def test_a_first_start_that_fails_takes_ray_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert deployed(monkeypatch, None, error=FAILED)[2:] == ["no ray"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_all_boxes_go_back_to_the_environment_of_the_release_before(
+    monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    steps = deployed(monkeypatch, before(OLD), error=FAILED, refused=refused)
+    assert steps == [
+        f"ray {NEW}",
+        "server, back by itself: False",
+        f"ray {OLD}",
+        "release 7",
+    ]
+
+
+def test_a_server_without_ray_comes_back_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert deployed(monkeypatch, before(""), error=FAILED)[2:] == ["no ray", "release 7"]
+
+
+def test_a_dry_run_takes_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(deployed(monkeypatch, before(OLD), refused=True, check=True)) == 2
