@@ -22,6 +22,8 @@ from onecard.resources.absent import NoPath, NoService
 from onecard.resources.base import Resource
 from onecard.resources.files.file import Directory, File
 from onecard.resources.files.secret_file import SecretFile
+from onecard.resources.skipped import Skipped
+from onecard.resources.system.address_filter import AddressFilter
 from onecard.resources.system.ray_nodes import RayNodes
 from onecard.resources.system.service import Service, UnitFile, configuration
 from onecard.templates.render import render
@@ -72,6 +74,7 @@ def desired(
     fingerprint = configuration(environment.content, blank)
     secret = SecretFile(paths.RAY_TOKEN, VARIABLE, token)
     resources: tuple[Resource, ...] = (
+        _filter(facts),
         Directory(paths.RAY),
         secret,
         File(NOT_CARRIED, json.dumps(["VLLM_API_KEY", VARIABLE]) + "\n"),
@@ -80,6 +83,13 @@ def desired(
         Service(paths.RAY_UNIT, configuration=fingerprint, secret=secret),
     )
     return RolePlan("ray_head" if is_head else "ray_worker", resources)
+
+
+def _filter(facts: Facts) -> Resource:
+    """Return the check that the unit's filter is enforced; a container may not have it."""
+    if facts.machine.container.kind:
+        return Skipped(AddressFilter.title, "container")
+    return AddressFilter()
 
 
 def command(group: ClusterGroup, host: Host, venv: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from onecard.box import paths
-from onecard.cluster.members import require_alike
+from onecard.cluster.members import refuse_cpu, require_alike
 from onecard.cluster.network import SLOW_MBIT_S, BoxLink, measure_links
 from onecard.cluster.ray_start import remove_ray, start_ray
 from onecard.deploy.console import DeployConsole
@@ -73,7 +73,15 @@ def deploy_cluster(
     require_alike(facts)
     for box in boxes:
         require_provisioned(box.host, read_box_model(box.session, box.host))
+    for name in (name for name, each in facts.items() if each.machine.container.kind):
+        say(
+            f"warning: {name} is a container, where systemd's address filter may not work: Ray's "
+            "token alone protects it",
+            "yellow",
+        )
     links = measure_links(boxes, lambda link: say(str(link), _style(link)))
+    if not (check or force):
+        refuse_cpu(head.host)
     before = in_force(head.session)
     host = head.host
     if before is not None and before.venv != host.venv:
@@ -98,7 +106,9 @@ def deploy_cluster(
             _take_back(group, boxes, consoles, before)
         raise
     if done.error is not None and group.head.settings.serve.rollback:
-        _take_back(group, boxes, consoles, before)
+        restored = _take_back(group, boxes, consoles, before)
+        if done.check is not None and done.check.back_to is None and restored is not None:
+            done.check.starts += restored.starts
     return ClusterDeployment(links, reports, done)
 
 
@@ -153,8 +163,8 @@ def _take_back(
     boxes: Sequence[Connected],
     consoles: Callable[[Host], DeployConsole],
     before: InForce | None,
-) -> None:
-    """Take all boxes back to the release before; the head's server too where it is not back."""
+) -> StartupCheck | None:
+    """Take all boxes back to the release before; return its startup check, None without one."""
     say = consoles(group.head).say
     if before is None or not before.venv:
         say("takes Ray away from all boxes again", "red")
@@ -162,15 +172,17 @@ def _take_back(
     else:
         say(f"all boxes go back to release {before.release.number}", "red")
         start_ray(group, boxes, before.venv, consoles, command="deploy")
-    if before is not None:
-        bring_back(
-            boxes[0],
-            boxes[0].host,
-            consoles(boxes[0].host),
-            command="deploy",
-            release=before.release.number,
-            fingerprint=before.release.fingerprint,
-        )
+    if before is None:
+        return None
+    _, check = bring_back(
+        boxes[0],
+        boxes[0].host,
+        consoles(boxes[0].host),
+        command="deploy",
+        release=before.release.number,
+        fingerprint=before.release.fingerprint,
+    )
+    return check
 
 
 def _style(link: BoxLink) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from onecard.errors import PreflightError
 from onecard.facts import Facts
+from onecard.inventory.host import Host
 
 
 def require_alike(found: Mapping[str, Facts]) -> None:
@@ -31,6 +32,19 @@ def require_alike(found: Mapping[str, Facts]) -> None:
                     f"{name} and {other} are not alike: {what} {own}, and {its}; a cluster needs "
                     "the same on all of its boxes (nothing was changed)"
                 )
+
+
+def refuse_cpu(host: Host) -> None:
+    """Raise PreflightError for vLLM's CPU build, whose start with Ray fails.
+
+    vllm/v1/executor/ray_utils.py, initialize_ray_cluster: its platform names no device for Ray.
+    """
+    if host.settings.accelerator == "cpu":
+        raise PreflightError(
+            f"{host.name}: vLLM's CPU build ends with ValueError: current platform cpu does not "
+            "support ray: a cluster needs cards; --force starts it all the same (nothing was "
+            "changed)"
+        )
 
 
 def _cards(facts: Facts) -> str:

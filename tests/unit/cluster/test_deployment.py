@@ -67,6 +67,7 @@ def deployed(
 ) -> list[str]:
     """Run a deploy whose steps only note themselves; return them."""
     steps: list[str] = []
+    failed = SimpleNamespace(back_to=None, starts=["failed"])
 
     def start(group: Any, boxes: Any, venv: str, consoles: Any, **values: Any) -> tuple[()]:
         steps.append(f"ray {venv}")
@@ -76,10 +77,11 @@ def deployed(
         steps.append(f"server, back by itself: {host.settings.serve.rollback}")
         if refused:
             raise CommandError("refused")
-        return SimpleNamespace(error=error)
+        return SimpleNamespace(error=error, check=failed)
 
-    def note(name: str) -> Any:
-        return lambda *a, **values: steps.append(f"{name} {values.get('release', '')}".strip())
+    def bring_back(box: Any, host: Host, console: Any, **values: Any) -> Any:
+        steps.append(f"release {values['release']}")
+        return None, SimpleNamespace(starts=["restored"])
 
     for name, function in {
         "gather": lambda session, holder: box(),
@@ -88,9 +90,9 @@ def deployed(
         "measure_links": lambda boxes, on_link: (),
         "in_force": lambda session: before,
         "start_ray": start,
-        "remove_ray": note("no ray"),
+        "remove_ray": lambda boxes, consoles, command: steps.append("no ray"),
         "deploy_host": deploy_host,
-        "bring_back": note("release"),
+        "bring_back": bring_back,
     }.items():
         monkeypatch.setattr(deployment, name, function)
     group = cluster_group("pool", hosts())
@@ -98,6 +100,8 @@ def deployed(
     console: Any = SimpleNamespace(say=lambda text, style="": None)
     with suppress(CommandError):
         deploy_cluster(group, boxes, lambda host: console, check=check)
+    went_back = any(step.startswith("release") for step in steps)
+    assert (len(failed.starts) == 2) == (went_back and not refused)
     return steps
 
 

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from onecard.cluster.members import require_alike
+from onecard.cluster.members import refuse_cpu, require_alike
 from onecard.errors import PreflightError
 from onecard.facts import Facts
+from onecard.inventory.host import Host
+from onecard.settings.connection import Connection
+from onecard.settings.settings import Settings
 from tests.support.facts_support import CARD, box, working
 
 GOOD = box(driver=working("580.95.05"), gpus=(CARD,))
@@ -33,3 +36,10 @@ def test_others_are_refused(other: Facts, message: str) -> None:
     with pytest.raises(PreflightError) as caught:
         require_alike({"box1": GOOD, "box2": other})
     assert message in caught.value.message
+
+
+def test_the_cpu_build_is_refused_before_it_is_started() -> None:
+    refuse_cpu(Host("box1", Connection(""), Settings()))
+    cpu = Settings.model_validate({"accelerator": "cpu"})
+    with pytest.raises(PreflightError, match="current platform cpu does not support ray"):
+        refuse_cpu(Host("box1", Connection(""), cpu))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from onecard.box import paths
 from onecard.credentials.secret import Secret
 from onecard.errors import PreflightError
-from onecard.facts import Facts, Network
+from onecard.facts import Container, Facts, Network
 from onecard.inventory.host import Host
 from onecard.inventory.serving_groups.cluster_group import ClusterGroup, cluster_group
 from onecard.resources.base import Resource
 from onecard.resources.files.file import File
+from onecard.resources.skipped import Skipped
 from onecard.resources.system import ray_nodes
+from onecard.resources.system.address_filter import AddressFilter
 from onecard.resources.system.ray_nodes import RayNodes
 from onecard.resources.system.service import Service
 from onecard.settings.connection import Connection
@@ -66,6 +69,18 @@ def test_the_units_differ_in_their_part_alone() -> None:
         assert "IPAddressDeny=any\nIPAddressAllow=localhost\nIPAddressAllow=10.0.0.1\n" in unit
         assert "IPAddressAllow=10.0.0.2\n" in unit
         assert "User=onecard\n" in unit
+
+
+def test_the_filter_has_to_work_except_in_a_container() -> None:
+    assert isinstance(wanted(1)[0], AddressFilter)
+    assert AddressFilter().read(Answer("refused\n")) == {"works": True}
+    for output in ("sent\n", "", "Failed to connect to bus"):
+        assert AddressFilter().read(Answer(output)) == {"works": False}
+    inside = replace(
+        facts(1), machine=replace(facts(1).machine, container=Container("systemd-nspawn"))
+    )
+    first = ray.desired(group(), group().head, inside, VENV, None).resources[0]
+    assert first == Skipped("systemd's address filter", "container")
 
 
 def test_each_box_keeps_to_its_own_interface() -> None:
