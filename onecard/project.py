@@ -85,7 +85,7 @@ def runs_folder() -> Path:
 
 
 def _is_inventory(folder: Path) -> bool:
-    """Return whether a folder holds more than Python files, as the package onecard.inventory."""
-    if not folder.is_dir():
+    """Return whether a folder holds more than Python files, and is not a package of theirs."""
+    if not folder.is_dir() or (folder / "__init__.py").exists():
         return False
     return any(each.suffix != ".py" and each.name != "__pycache__" for each in folder.iterdir())

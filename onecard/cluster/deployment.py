@@ -118,7 +118,7 @@ def roll_back_cluster(
     consoles: Callable[[Host], DeployConsole],
     number: int | None,
 ) -> tuple[ReleaseInfo, bool, StartupCheck]:
-    """Restore a release on the head, with the Ray that it needs on all boxes.
+    """Restore a release on the head, with the Ray that it needs on all boxes, or without any.
 
     Returns it, whether the server's unit was changed, and the startup check. Raises PreflightError
     where there is no such release, or it never answered.
@@ -127,6 +127,8 @@ def roll_back_cluster(
     chosen = target(list_releases(head.session), number)
     if venv := ray_environment(head.session, chosen.number):
         start_ray(group, boxes, venv, consoles, command="rollback")
+    else:
+        remove_ray(boxes, consoles, command="rollback")
     plan, check = bring_back(
         head,
         head.host,

@@ -85,7 +85,7 @@ def _member(host: Host, known_hosts: Path, look: Callable[[Connected], None]) ->
 
 
 def _ray_of(box: Connected) -> tuple[str, str]:
-    """Return the state of Ray's unit, and its log's first error where it does not run."""
+    """Return the state of Ray's unit and, where it does not run, a known error or its last line."""
     shown = fields(box.session.run(f"services show {paths.RAY_UNIT}").output)
     if shown.get("LoadState") != "loaded":
         return "not installed", "Ray is not installed; deploy the group"
@@ -95,7 +95,7 @@ def _ray_of(box: Connected) -> tuple[str, str]:
     text = box.session.run(f"services dated {paths.RAY_UNIT} {_LINES}").output
     last = next((line for line in reversed(text.splitlines()) if line.strip()), "its log is empty")
     found = diagnose(text)
-    return state, f"Ray is {state}: {found.line.strip() if found.failure else last}"
+    return state, f"Ray is {state}: {found.line.strip() if found.rule else last}"
 
 
 def _with_place(member: MemberState, joined: dict[str, str]) -> MemberState:
