@@ -84,6 +84,7 @@ def deploy_cluster(
         refuse_cpu(head.host)
     before = in_force(head.session)
     host = head.host
+    goes_back = host.settings.serve.rollback and not check
     if before is not None and before.venv != host.venv:
         # The box would go back at once, while Ray still is the new environment's.
         serve = host.settings.serve.model_copy(update={"rollback": False})
@@ -102,10 +103,13 @@ def deploy_cluster(
             force=force,
         )
     except OnecardError:
-        if not check:
-            _take_back(group, boxes, consoles, before)
+        if goes_back:
+            try:
+                _take_back(group, boxes, consoles, before)
+            except OnecardError as error:  # the first error is the cause, and is raised
+                say(f"the boxes are not as they were before: {error.message}", "red")
         raise
-    if done.error is not None and group.head.settings.serve.rollback:
+    if done.error is not None and goes_back:
         restored = _take_back(group, boxes, consoles, before)
         if done.check is not None and done.check.back_to is None and restored is not None:
             done.check.starts += restored.starts

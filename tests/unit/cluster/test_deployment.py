@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,12 +22,17 @@ OLD, NEW = "/opt/onecard/venvs/old", "/opt/onecard/current"  # without a lock, t
 RAY = ["--distributed-executor-backend", "ray"]
 
 
-def hosts() -> tuple[Host, ...]:
+def hosts(*, rollback: bool = True) -> tuple[Host, ...]:
     return tuple(
         Host(
             f"box{number}",
             Connection(""),
-            Settings.model_validate({"cluster": {"head": "box1", "address": f"10.0.0.{number}"}}),
+            Settings.model_validate(
+                {
+                    "cluster": {"head": "box1", "address": f"10.0.0.{number}"},
+                    "serve": {"rollback": rollback},
+                }
+            ),
         )
         for number in (1, 2)
     )
@@ -64,6 +69,8 @@ def deployed(
     error: UnhealthyError | None = None,
     refused: bool = False,
     check: bool = False,
+    rollback: bool = True,
+    lost: bool = False,
 ) -> list[str]:
     """Run a deploy whose steps only note themselves; return them."""
     steps: list[str] = []
@@ -71,6 +78,8 @@ def deployed(
 
     def start(group: Any, boxes: Any, venv: str, consoles: Any, **values: Any) -> tuple[()]:
         steps.append(f"ray {venv}")
+        if lost and len(steps) > 1:
+            raise CommandError("box2 is gone")
         return ()
 
     def deploy_host(box: Any, host: Host, console: Any, **values: Any) -> Any:
@@ -95,10 +104,10 @@ def deployed(
         "bring_back": bring_back,
     }.items():
         monkeypatch.setattr(deployment, name, function)
-    group = cluster_group("pool", hosts())
+    group = cluster_group("pool", hosts(rollback=rollback))
     boxes: Any = [SimpleNamespace(host=host, session=None) for host in group.members]
     console: Any = SimpleNamespace(say=lambda text, style="": None)
-    with suppress(CommandError):
+    with pytest.raises(CommandError, match="refused") if refused else nullcontext():
         deploy_cluster(group, boxes, lambda host: console, check=check)
     went_back = any(step.startswith("release") for step in steps)
     assert (len(failed.starts) == 2) == (went_back and not refused)
@@ -140,3 +149,15 @@ def test_a_server_without_ray_comes_back_without_it(monkeypatch: pytest.MonkeyPa
 
 def test_a_dry_run_takes_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(deployed(monkeypatch, before(OLD), refused=True, check=True)) == 2
+
+
+def test_where_it_may_not_go_back_all_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(deployed(monkeypatch, before(OLD), error=FAILED, rollback=False)) == 2
+    assert len(deployed(monkeypatch, before(OLD), refused=True, rollback=False)) == 2
+
+
+def test_the_first_error_is_raised_where_going_back_fails_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps = deployed(monkeypatch, before(OLD), refused=True, lost=True)
+    assert steps[-1] == f"ray {OLD}"

@@ -12,6 +12,7 @@ from onecard.box import paths
 from onecard.credentials.secret import Secret
 from onecard.errors import PreflightError
 from onecard.facts import Container, Facts, Network
+from onecard.fit.on_host import settle
 from onecard.inventory.host import Host
 from onecard.inventory.serving_groups.cluster_group import ClusterGroup, cluster_group
 from onecard.resources.base import Resource
@@ -25,7 +26,7 @@ from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
 from onecard.ssh.probe_batch import Answer
 from roles import ray, serve
-from tests.support.facts_support import box
+from tests.support.facts_support import CARD, box
 from tests.support.on_shell import shell
 
 VENV = "/opt/onecard/venvs/abc"
@@ -181,3 +182,11 @@ def test_the_box_that_does_not_join_is_named(
     nodes = nodes_of(tmp_path, monkeypatch, "echo node=10.0.0.1 alive; echo node=10.0.0.2 dead")
     done = shell(f"set -e\n{nodes.fix({}, {})}")
     assert (done.returncode, done.stdout) == (1, "error: box2: did not join Ray within 0 s\n")
+
+
+def test_each_stage_takes_all_cards_of_its_box() -> None:
+    head = host(1, tensor_parallel="auto")
+    cards = box(gpus=(CARD, replace(CARD, index=1)), network=facts(1).network)
+    settled = settle(head, cards).host
+    assert settled.settings.serve.tensor_parallel == 2
+    assert serve.cards(settled) == "0,1"
