@@ -68,18 +68,7 @@ def deploy_cluster(
     where that needs none. The other arguments, and what is raised, are `deploy_host`'s.
     """
     head, say = boxes[0], consoles(group.head).say
-    with ThreadPoolExecutor(len(boxes)) as pool:
-        facts = dict(pool.map(lambda box: (box.host.name, gather(box.session, None)), boxes))
-    require_alike(facts)
-    for box in boxes:
-        require_provisioned(box.host, read_box_model(box.session, box.host))
-    for name in (name for name, each in facts.items() if each.machine.container.kind):
-        say(
-            f"warning: {name} is a container, where systemd's address filter may not work: Ray's "
-            "token alone protects it",
-            "yellow",
-        )
-    links = measure_links(boxes, lambda link: say(str(link), _style(link)))
+    links = examine(boxes, say)
     if not (check or force):
         refuse_cpu(head.host)
     before = in_force(head.session)
@@ -114,6 +103,25 @@ def deploy_cluster(
         if done.check is not None and done.check.back_to is None and restored is not None:
             done.check.starts += restored.starts
     return ClusterDeployment(links, reports, done)
+
+
+def examine(boxes: Sequence[Connected], say: Callable[[str, str], None]) -> tuple[BoxLink, ...]:
+    """Compare the boxes and measure the network between them; nothing is changed.
+
+    Raises PreflightError for what forbids a cluster.
+    """
+    with ThreadPoolExecutor(len(boxes)) as pool:
+        facts = dict(pool.map(lambda box: (box.host.name, gather(box.session, None)), boxes))
+    require_alike(facts)
+    for box in boxes:
+        require_provisioned(box.host, read_box_model(box.session, box.host))
+    for name in (name for name, each in facts.items() if each.machine.container.kind):
+        say(
+            f"warning: {name} is a container, where systemd's address filter may not work: Ray's "
+            "token alone protects it",
+            "yellow",
+        )
+    return measure_links(boxes, lambda link: say(str(link), _style(link)))
 
 
 def roll_back_cluster(

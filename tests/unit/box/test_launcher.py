@@ -182,6 +182,7 @@ def test_what_a_killed_server_left_is_ended_before_the_next(box: Box) -> None:
 
 def test_the_servers_own_unit_is_understood() -> None:
     names = "served_name user environment_file api_key_file wait_for_memory memory_share cards"
+    names += " ray_unit ray_token"
     text = render(
         "vllm.service.j2",
         {

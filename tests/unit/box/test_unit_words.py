@@ -75,6 +75,7 @@ def test_lines_of_a_unit_file() -> None:
 def test_the_servers_own_unit_reads_back() -> None:
     command = ("/opt/x/bin/vllm", "serve", "/models/a b", "--served-model-name", "a \\ b's %h $y")
     names = "served_name user environment_file api_key_file wait_for_memory memory_share cards"
+    names += " ray_unit ray_token"
     text = render(
         "vllm.service.j2",
         {
