@@ -15,8 +15,8 @@ import yaml
 import onecard
 from onecard.credentials.secret import Secret
 from onecard.facts import Facts
-from onecard.inventory.gateway_group import GatewayGroup
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup
 from onecard.monitoring import configuration as files
 from onecard.resources.files.file import File
 from onecard.settings.connection import Connection
