@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,14 @@ from onecard.resources.files.file import File
 from onecard.ssh.login import connected
 
 FILES = (10, 100, 1000)
+# A process begins with the size of the one that starts it: this is a small one.
+_MEASURED = """
+import resource, subprocess, sys, time
+started = time.monotonic()
+code = subprocess.call(sys.argv[1:])
+print(time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 _SSHD = "/etc/ssh/sshd_config.d/onecard-bench.conf"
 _PLACE = "/var/tmp/onecard-bench"  # noqa: S108  # on the box
 
@@ -121,22 +130,20 @@ def _inventory(route: Route, folder: Path, names: list[str]) -> None:
 
 def _run(command: list[str], **environment: str) -> Grown:
     """Run a program; return its seconds and the most memory that it held."""
-    started = time.monotonic()
-    process = subprocess.Popen(
-        command,
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _MEASURED, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=PROJECT,
         env={**os.environ, **environment},
+        text=True,
+        check=False,
     )
-    assert process.stdout is not None
-    output = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise BenchError(f"{command[0]} ended with {process.returncode}\n{output[-1500:].decode()}")
-    return Grown(time.monotonic() - started, used.ru_maxrss / 1024)
+    if done.returncode:
+        raise BenchError(f"{command[0]} ended with {done.returncode}\n{done.stdout[-1500:]}")
+    seconds, kibibytes = done.stdout.splitlines()[-1].split()
+    return Grown(float(seconds), int(kibibytes) / 1024)
 
 
 def files(host: Host, route: Route, count: int) -> Grown:

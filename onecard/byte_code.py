@@ -92,6 +92,15 @@ def private_folder(name: str) -> str | None:
     return str(folder / name)
 
 
+def private_file(folder: str, *about: str) -> Path | None:
+    """Return the file that is about these words, in a private folder; None where there is none."""
+    import hashlib
+
+    place = private_folder(folder)
+    name = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
+    return Path(place) / name if place else None
+
+
 _here = Path(__file__).parent
 _redirect_byte_code(_here, _here.parent / "roles")
 

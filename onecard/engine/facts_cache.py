@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from onecard.byte_code import private_folder
+from onecard.byte_code import private_file
 from onecard.facts.model import Facts
 from onecard.facts.probes import PROBES
 from onecard.facts.read import read_facts
@@ -78,11 +78,7 @@ class FactsCache:
 
 def cache_of(inventory: Path, host: str) -> FactsCache:
     """Return the cache for a host of an inventory folder."""
-    folder = private_folder("facts")
-    if folder is None:
-        return FactsCache(None)
-    name = hashlib.sha256(f"{inventory.resolve()}\n{host}".encode()).hexdigest()[:16]
-    return FactsCache(Path(folder) / f"{name}.json")
+    return FactsCache(private_file("facts", str(inventory.resolve()), host))
 
 
 def _version() -> str:

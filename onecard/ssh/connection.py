@@ -182,10 +182,8 @@ class SshConnection(Door):
                 self._open()
                 return
             if self._first and transport is not None and transport.pipelined:
-                self._first, self._pipelines = (
-                    "",
-                    False,
-                )  # no more of it: a key was refused, or the server cut it
+                # No more of it: a key was refused, or the server cut it.
+                self._first, self._pipelines = "", False
                 if not transport.is_active():
                     self._open_step_by_step()
                     return

@@ -14,7 +14,7 @@ from onecard.startup_log.phase import Phase
 NOT_LOGGED: Final = "not logged"
 WHAT: Final = {
     Phase.PROCESS.title: "Python, torch and vLLM are imported",
-    Phase.CONFIG.title: "model and flags are read; the engine imports the same",
+    Phase.CONFIG.title: "model and flags are read; the engine is started",
     Phase.DOWNLOAD.title: "weights come from the hub",
     Phase.WEIGHTS.title: "weights are read from the disk",
     Phase.COMPILE.title: "torch.compile",

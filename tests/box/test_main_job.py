@@ -75,6 +75,8 @@ def test_testinfra_agrees(controller: Controller, box: Box, deployed: Any) -> No
     assert host.service("vllm").is_enabled
     assert host.check_output("systemctl show vllm -p LimitCORE --value") == "0"
     assert host.process.filter(user="onecard")
+    # The engine is forked: a spawned one has this process beside it.
+    assert box("pgrep -f multiprocessing.resource_tracker || true") == ""
     assert host.socket("tcp://127.0.0.1:8000").is_listening
     assert not host.socket("tcp://0.0.0.0:8000").is_listening
     assert host.file(f"{box.model_folder()}/model.safetensors").sha256sum == _digest(

@@ -6,7 +6,6 @@ nothing is sent before. A wrong or failed one is closed, and the login makes its
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 import threading
@@ -15,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
-from onecard.byte_code import private_folder
+from onecard.byte_code import private_file
 
 Endpoint = tuple[str, int]
 """Address and port, as the login resolved them."""
@@ -77,6 +76,4 @@ def remember(inventory: Path, words: str, reached: Mapping[str, Endpoint]) -> No
 
 
 def _note(inventory: Path, words: str) -> Path | None:
-    folder = private_folder("reached")
-    name = hashlib.sha256(f"{inventory.resolve()}\n{words}".encode()).hexdigest()[:16]
-    return Path(folder) / name if folder else None
+    return private_file("reached", str(inventory.resolve()), words)

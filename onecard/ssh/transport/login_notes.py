@@ -6,18 +6,16 @@ depends on its truth: a wrong one costs a second connection.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
-from pathlib import Path
 
-from onecard.byte_code import private_folder
+from onecard.byte_code import private_file
 
 ORDINARY = "ordinary"  # no algorithm has this name
 
 
 def noted(name: str) -> str:
     """Return ORDINARY, the algorithm of the key exchange, or an empty text."""
-    note = _note(name)
+    note = private_file("logins", name)
     if note is not None:
         with suppress(OSError, ValueError):
             return note.read_text("ascii")
@@ -26,13 +24,8 @@ def noted(name: str) -> str:
 
 def note(name: str, word: str) -> None:
     """Remember ORDINARY, an algorithm, or nothing for an empty text."""
-    file = _note(name)
+    file = private_file("logins", name)
     if file is not None:
         with suppress(OSError):
             file.touch(mode=0o600)
             file.write_text(word, "ascii")
-
-
-def _note(name: str) -> Path | None:
-    folder = private_folder("logins")
-    return Path(folder) / hashlib.sha256(name.encode()).hexdigest()[:16] if folder else None
