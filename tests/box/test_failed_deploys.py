@@ -119,7 +119,8 @@ def test_a_killed_worker(controller: Controller, box: Box, good: dict[str, Any])
     box("systemctl stop vllm")  # or its engine would be the first that is found
     box(KILL_THE_ENGINE)
     reported = controller.json("deploy", "--host", "sandbox", "--ctx", "8192", code=1)
-    assert reported["diagnosis"]["rule"] in ("engine-vanished", "worker-died"), reported
+    # Which of them depends on whether vLLM has the exit code of its engine when it gives up.
+    assert reported["diagnosis"]["rule"] in ("killed", "engine-vanished", "worker-died"), reported
     assert reported["back_to"] == good["number"]
 
 
