@@ -68,6 +68,21 @@ def positive(flag: str, text: str) -> int:
     return number
 
 
+def whole(flag: str, text: str) -> int:
+    """Parse a flag's whole number, 0 included. Raises UsageError naming the flag."""
+    if not text.isdecimal():
+        raise UsageError(f'{flag}: "{text}" is not a whole number')
+    return int(text)
+
+
+def repeats(flag: str, text: str) -> int:
+    """Parse how often something is measured, 2 or more. Raises UsageError naming the flag."""
+    count = positive(flag, text)
+    if count < 2:
+        raise UsageError(f"{flag}: 2 or more, or the noise of a figure is not known")
+    return count
+
+
 def number(flag: str, text: str) -> float:
     """Parse a flag's number above 0. Raises UsageError naming the flag."""
     try:

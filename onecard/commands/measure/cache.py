@@ -7,7 +7,6 @@ from rich.console import Console
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
-from onecard.errors import UsageError
 from onecard.measure.cache.cache_run import CacheSettings, run_cache
 from onecard.measure.cache.cache_table import print_reuse
 from onecard.records.write import plain
@@ -15,14 +14,11 @@ from onecard.records.write import plain
 
 def settings(*, tokens: str, at_once: str, repeats: str) -> CacheSettings:
     """Return what the flags request. Raises UsageError naming the flag."""
-    found = CacheSettings(
+    return CacheSettings(
         flag_values.tokens("--tokens", tokens) if tokens else 0,
         flag_values.positive("--at-once", at_once),
-        flag_values.positive("--repeats", repeats),
+        flag_values.repeats("--repeats", repeats),
     )
-    if found.repeats < 2:
-        raise UsageError("--repeats: 2 or more, or the noise of a figure is not known")
-    return found
 
 
 def cache(requested: str, settings: CacheSettings, *, as_json: bool) -> int:

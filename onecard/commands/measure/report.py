@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from onecard.cli import targets
-from onecard.errors import OnecardError, UsageError
+from onecard.cli import flag_values, targets
+from onecard.cli.output import write_text
+from onecard.errors import UsageError
 from onecard.project import runs_folder
 from onecard.records import Run, find_runs
 from onecard.records.folder import folder_name
@@ -43,7 +44,10 @@ def report(requested: str, *, pair: tuple[str, str] | None, out: str, kind: str)
             raise UsageError("--compare names its sides itself: leave out --host")
         made = compare(*(side(text, runs, runs_folder()) for text in pair))
         name = "report-" + "-and-".join(map(_side_name, pair))
-    _write(_text(made, wanted), out or name + SUFFIXES[wanted])
+    text, to = _text(made, wanted), out or name + SUFFIXES[wanted]
+    if write_text("--out", to, text):
+        size_kib = len(text.encode()) / 1024
+        print(f"report: {Path(to).expanduser()} ({size_kib:,.0f} KiB)", file=sys.stderr)
     return 0
 
 
@@ -55,10 +59,10 @@ def _side_name(text: str) -> str:
 
 def _format(kind: str, out: str) -> str:
     """Return html, md or json: as requested, else as the file's name ends, else html."""
-    if kind and kind not in SUFFIXES:
-        raise UsageError(f'--format: "{kind}" is none of {", ".join(SUFFIXES)}')
+    if kind:
+        return flag_values.one_of("--format", kind, SUFFIXES)
     ending = Path(out).suffix.lower()
-    return kind or next((name for name, suffix in SUFFIXES.items() if suffix == ending), "html")
+    return next((name for name, suffix in SUFFIXES.items() if suffix == ending), "html")
 
 
 def _host(requested: str, runs: Sequence[Run]) -> str:
@@ -84,15 +88,3 @@ def _text(made: Page, kind: str) -> str:
     if kind == "md":
         return to_markdown(made)
     return json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n"
-
-
-def _write(text: str, out: str) -> None:
-    if out == "-":
-        sys.stdout.write(text)
-        return
-    path = Path(out).expanduser()
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OnecardError(f"--out {out}: cannot be written: {error.strerror}") from error
-    print(f"report: {path} ({len(text.encode()) / 1024:,.0f} KiB)", file=sys.stderr)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from onecard.cli import targets
+from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
-from onecard.errors import UsageError
 from onecard.measure.stress.stress_host import StressSettings, stress_host
 from onecard.measure.stress.stress_table import print_stress
 from onecard.measure.texts import KINDS
@@ -40,8 +39,5 @@ def stress(
 
 
 def _kinds(text: str) -> tuple[str, ...]:
-    kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    for kind in kinds:
-        if kind not in KINDS:
-            raise UsageError(f'--prefixes: "{kind}" is none of {", ".join(KINDS)}')
-    return kinds
+    kinds = dict.fromkeys(part.strip() for part in text.split(","))
+    return tuple(flag_values.one_of("--prefixes", kind, KINDS) for kind in kinds)

@@ -7,7 +7,6 @@ from rich.console import Console
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json, show_error
 from onecard.console.host_console import progress_console
-from onecard.errors import UsageError
 from onecard.measure.tune.candidates import OPTIONS
 from onecard.measure.tune.goal import goal as parse_goal
 from onecard.measure.tune.tune_run import plan_tune, run_tune
@@ -30,26 +29,19 @@ def settings(
     keep: bool,
 ) -> TuneSettings:
     """Return what the flags request. Raises UsageError naming the flag."""
-    if not images.isdecimal():
-        raise UsageError(f'--images: "{images}" is not a whole number')
-    found = TuneSettings(
+    options = tuple(part.strip() for part in only.split(",")) if only else ()
+    return TuneSettings(
         goal=parse_goal(goal),
         concurrency=flag_values.positive("--concurrency", concurrency),
-        images=int(images),
+        images=flag_values.whole("--images", images),
         input_tokens=flag_values.tokens("--input-tokens", input_tokens),
         output_tokens=flag_values.tokens("--output-tokens", output_tokens),
         requests=flag_values.positive("--requests", requests),
-        repeats=flag_values.positive("--repeats", repeats),
+        repeats=flag_values.repeats("--repeats", repeats),
         budget_s=flag_values.duration("--budget", budget),
-        only=tuple(part.strip() for part in only.split(",")) if only else (),
+        only=tuple(flag_values.one_of("--only", option, OPTIONS) for option in options),
         keep=keep,
     )
-    for option in found.only:
-        if option not in OPTIONS:
-            raise UsageError(f'--only: "{option}" is none of {", ".join(OPTIONS)}')
-    if found.repeats < 2:
-        raise UsageError("--repeats: 2 or more, or the noise of a figure is not known")
-    return found
 
 
 def tune(requested: str, settings: TuneSettings, *, check: bool, as_json: bool) -> int:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from onecard.cli import flag_values, targets
-from onecard.cli.output import show_error
+from onecard.cli.output import show_error, write_text
 from onecard.credentials import secret_store
 from onecard.engine.facts_cache import cache_of
-from onecard.errors import OnecardError
 from onecard.export.container import ContainerServer, container_server
 from onecard.export.formats import FORMATS
 from onecard.export.validate import validate
@@ -33,7 +31,8 @@ def export(requested: str, *, kind: str, output: str) -> int:
         token=secret_store.find("hf-token", host.name) is not None,
     )
     text = made.document(server, host.name)
-    _write(text, output)
+    if write_text("--output", output, text):
+        print(f"written    {output}", file=sys.stderr)
     _say(server)
     found = validate(kind, text, made.file_name(server))
     if found.trouble:
@@ -53,14 +52,3 @@ def _verdict(kind: str, tool: str) -> str:
     if tool:
         return f"validated  {tool}"
     return f"validated  not: this computer has none of the tools that read {kind} files"
-
-
-def _write(text: str, output: str) -> None:
-    if output in ("", "-"):
-        sys.stdout.write(text)
-        return
-    try:
-        Path(output).expanduser().write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OnecardError(f"--output {output}: cannot be written: {error.strerror}") from error
-    print(f"written    {output}", file=sys.stderr)
