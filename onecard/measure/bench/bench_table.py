@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from onecard.console.whole_table import print_whole
+from onecard.console.whole_table import figure_table, print_whole
 from onecard.measure.bench.agreement import DIFFER, Agreement
 from onecard.records.price import LoadCost, Price, RepeatedCost
 from onecard.smoke.smoke_table import duration
@@ -17,7 +15,8 @@ from onecard.smoke.smoke_table import duration
 
 def print_loads(loads: Sequence[dict[str, Any]], console: Console) -> None:
     """Print a row for each load of the sweep."""
-    table = _table("load", "req/s", "tok/s", "TTFT", "p99", "TPOT", "latency", "p99", "good/s")
+    headings = ("req/s", "tok/s", "TTFT", "p99", "TPOT", "latency", "p99", "good/s")
+    table = figure_table("load", *headings)
     for load in loads:
         ttft, latency = load["ttft_s"], load["latency_s"]
         table.add_row(
@@ -44,7 +43,7 @@ def print_loads(loads: Sequence[dict[str, Any]], console: Console) -> None:
 
 def print_agreement(found: Agreement, console: Console) -> None:
     """Print both generators' figures side by side, and the verdict."""
-    table = _table("the same load by", "vllm bench serve", "onecard", "ratio", "95 %", "")
+    table = figure_table("the same load by", "vllm bench serve", "onecard", "ratio", "95 %", "")
     for row in found.rows:
         scale, unit = (1000, " ms") if "p" in row.figure and "/" not in row.figure else (1, "")
         table.add_row(
@@ -78,7 +77,7 @@ def print_costs(
 
     repeated: None where fewer than two rounds had an answer.
     """
-    table = _table(
+    table = figure_table(
         f"a million tokens, at {price.text(price.per_hour)}/h", "generated", "prompt + generated"
     )
     for cost in costs:
@@ -93,13 +92,6 @@ def print_costs(
             f"{price.text(together.high)})"
         )
     console.print("the price of generated tokens includes that of their prompts")
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
-    return table
 
 
 def _number(value: float | None) -> str:

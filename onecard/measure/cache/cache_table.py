@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from onecard.console.whole_table import print_whole
+from onecard.console.whole_table import figure_table, print_whole
 from onecard.measure.cache.reuse import Pair, Reuse
 from onecard.smoke.smoke_table import duration
 
@@ -14,7 +12,7 @@ from onecard.smoke.smoke_table import duration
 def print_reuse(found: Reuse, console: Console) -> None:
     """Print the pairs, the turns, the questions at once, and what they mean."""
     pairs = [*found.texts, *([found.picture] if found.picture else [])]
-    table = _table("sent twice", "first", "again", "ratio", "95 %", "found in the cache")
+    table = figure_table("sent twice", "first", "again", "ratio", "95 %", "found in the cache")
     for pair in pairs:
         table.add_row(
             f"{pair.tokens:,} tokens" if pair.tokens else "a picture",
@@ -26,7 +24,7 @@ def print_reuse(found: Reuse, console: Console) -> None:
         )
     print_whole(table, console)
     console.print()
-    table = _table("conversation", "tokens", "TTFT", "found in the cache")
+    table = figure_table("conversation", "tokens", "TTFT", "found in the cache")
     for turn in found.turns:
         tokens = "-" if turn.prompt_tokens is None else f"{turn.prompt_tokens:,}"
         table.add_row(f"turn {turn.number}", tokens, duration(turn.ttft_s), _tokens(turn.hits))
@@ -48,10 +46,3 @@ def _hits(pair: Pair) -> str:
 
 def _tokens(hits: float | None) -> str:
     return "-" if hits is None else f"{hits:,.0f} tokens"
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
-    return table

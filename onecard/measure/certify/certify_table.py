@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
-from onecard.console.whole_table import print_whole
+from onecard.console.whole_table import figure_table, print_whole
 from onecard.measure.bench.figures import tpot
 from onecard.measure.certify.certificate import Certificate
 from onecard.measure.certify.proof import Proof
@@ -19,15 +17,9 @@ _SHOWN = 8  # requests of a load that are listed; of more, the first and the las
 
 def print_certificate(found: Certificate, console: Console) -> None:
     """Print each load and its requests, in the order in which they came in, then the verdict."""
-    loads = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    requests = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     headings = ("last in", "first done", "KV seen", "expected", "preempted", "cached")
-    for table, names in (
-        (loads, ("load", "answered", "held", *headings)),
-        (requests, ("load", "request", "tokens", "TTFT", "TPOT", "answered in")),
-    ):
-        for index, name in enumerate(names):
-            table.add_column(name, justify="right" if index else "left", no_wrap=True)
+    loads = figure_table("load", "answered", "held", *headings)
+    requests = figure_table("load", "request", "tokens", "TTFT", "TPOT", "answered in")
     for name, proof in _named(found):
         loads.add_row(name, *_load(found, proof))
         for row in _requests(proof):

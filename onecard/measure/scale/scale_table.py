@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from onecard.console.whole_table import print_whole
+from onecard.console.whole_table import figure_table, print_whole
 from onecard.smoke.smoke_table import duration
 
 
 def print_scale(rows: Sequence[dict[str, Any]], console: Console) -> None:
     """Print a row for each context; below it, why one was not served or not answered."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for heading in ("ctx", "server", "start", "at once", "steady", "smoke", "request answered", ""):
-        justify: Literal["left", "right"] = "left" if heading in ("server", "") else "right"
-        table.add_column(heading, justify=justify, no_wrap=True)
+    headings = ("ctx", "server", "start", "at once", "steady", "smoke", "request answered", "")
+    table = figure_table(*headings, left=(1, 7))
     for row in rows:
         table.add_row(*_cells(row))
     print_whole(table, console)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
+from onecard.console.whole_table import figure_table
 from onecard.measure.soak.verdict import SoakResult
 from onecard.smoke.smoke_table import duration
 from onecard.statistics.trend import Trend
@@ -14,9 +13,7 @@ from onecard.statistics.trend import Trend
 def print_soak(found: SoakResult, console: Console) -> None:
     """Print counts, latencies, memory and the KV cache, then what went wrong, then the verdict."""
     values = found.values()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    for name in ("", "before", "most", "after", "change, 95 %"):
-        table.add_column(name, justify="right" if name else "left", no_wrap=True)
+    table = figure_table("", "before", "most", "after", "change, 95 %", gap=2)
     samples = [found.before, *found.samples]
     process = [each.process_gib for each in samples if each.process_gib is not None]
     cards = [sum(each.card_mib) / 1024 for each in samples if each.card_mib]

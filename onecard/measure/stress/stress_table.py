@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
+from onecard.console.whole_table import figure_table
 from onecard.measure.stress.cells import NO_IMAGE, NO_PREFIX
 from onecard.measure.stress.curve import Curve
 from onecard.measure.stress.result import EXCEEDS, Tally, cell_values
@@ -19,11 +18,8 @@ _BAR = 24  # characters of a full bar
 
 def print_stress(done: Sequence[Finished], curve: Curve, console: Console) -> None:
     """Print the cells, the curve with its intervals, and the finding."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    for heading in ("text", "picture"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("tokens", "prompt", "right", "latency", "TTFT"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("text", "picture", "tokens", "prompt", "right", "latency", "TTFT")
+    table = figure_table(*headings, left=(0, 1), gap=2)
     for each in done:
         table.add_row(*_cells(each))
     console.print(table)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from onecard.console.live_line import rough
-from onecard.console.whole_table import print_whole
+from onecard.console.whole_table import figure_table, print_whole
 from onecard.measure.tune.candidates import LeftOut
 from onecard.measure.tune.judgement import shown
 from onecard.measure.tune.result import TunePlan, TuneResult
@@ -33,9 +31,8 @@ def print_plan(plan: TunePlan, console: Console) -> None:
 
 def print_tune(found: TuneResult, console: Console) -> None:
     """Print each trial with its gain, what was left out, the result, and what to paste."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    for index, name in enumerate(("trial", "requests/s", "share of limit", "took", "outcome")):
-        table.add_column(name, justify="right" if 0 < index < 4 else "left", no_wrap=True)
+    headings = ("trial", "requests/s", "share of limit", "took", "outcome")
+    table = figure_table(*headings, left=(0, 4), gap=2)
     for trial in found.trials:
         judged = trial.judgement
         row = (trial.candidate.title, _ratio(judged.gain), _ratio(judged.use), rough(trial.seconds))
