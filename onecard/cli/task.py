@@ -33,34 +33,41 @@ def task_body(function: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(*arguments: Any, **flags: Any) -> None:
-        as_json = bool(flags.get("json"))
+        from onecard.console.visible_text import only_visible_text
+
         gc.set_threshold(_OBJECTS)
-        try:
-            with ended_like_ctrl_c(), taken_from(flags):
-                code = function(*arguments, **flags)
-        except OnecardError as error:
-            if debugging():
-                raise
-            code = _ended(error.message, error.detail, error.exit_code, as_json=as_json)
-        except KeyboardInterrupt:
-            message = (
-                "interrupted; a running job on a box continues: run this again to see its result"
-            )
-            code = _ended(message, as_json=as_json)
-        except BrokenPipeError:
-            discard_output()
-            code = READER_GONE
-        except Exception as error:
-            if debugging():
-                raise
-            kind = type(error).__name__
-            message = f"unexpected {kind}: {error}; run it with --debug to see where"
-            code = _ended(message, as_json=as_json)
-        exit_code_is(code or 0)
+        with only_visible_text():
+            code = _run(function, arguments, flags) or 0
+        exit_code_is(code)
         if code:
             raise Exit(code=code)
 
     return run
+
+
+def _run(
+    function: Callable[..., int | None], arguments: tuple[Any, ...], flags: dict[str, Any]
+) -> int | None:
+    as_json = bool(flags.get("json"))
+    try:
+        with ended_like_ctrl_c(), taken_from(flags):
+            return function(*arguments, **flags)
+    except OnecardError as error:
+        if debugging():
+            raise
+        return _ended(error.message, error.detail, error.exit_code, as_json=as_json)
+    except KeyboardInterrupt:
+        message = "interrupted; a running job on a box continues: run this again to see its result"
+        return _ended(message, as_json=as_json)
+    except BrokenPipeError:
+        discard_output()
+        return READER_GONE
+    except Exception as error:
+        if debugging():
+            raise
+        kind = type(error).__name__
+        message = f"unexpected {kind}: {error}; run it with --debug to see where"
+        return _ended(message, as_json=as_json)
 
 
 def _ended(message: str, detail: str = "", code: int = 1, *, as_json: bool) -> int:

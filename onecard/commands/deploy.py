@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
 from onecard.api.address import in_url
@@ -15,6 +14,7 @@ from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json, show_error
 from onecard.commands.deploy_flags import words
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.credentials.secret_store import find
 from onecard.deploy import memory_table, start_table
 from onecard.deploy.console import DeployConsole
@@ -127,7 +127,7 @@ def _renamed(flags: Mapping[str, tuple[str, object]]) -> Mapping[str, tuple[str,
 def print_deployment(done: Deployment) -> None:
     """Print what serves now, its start and its memory."""
     assert done.check is not None
-    host, start, output = done.host, done.check.first, Console(highlight=False)
+    host, start, output = done.host, done.check.first, Terminal()
     serve = host.settings.serve
     what = escape(f"{served_name(host)} on {host.name}")
     verb = "ready" if done.restarted else "nothing to do: already serving"

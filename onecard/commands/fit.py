@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from rich.console import Console
-
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json
+from onecard.console.terminal import Terminal
 from onecard.engine.converge import gather
 from onecard.errors import UsageError
 from onecard.fit import (
@@ -77,7 +76,7 @@ def fit(requested: str, given: Given, *, explain: bool, as_json: bool) -> int:
     if as_json:
         print_json({**wanted.to_json(), **_rules_json(case.rules)})
     else:
-        output = Console(highlight=False)
+        output = Terminal()
         known = [length for length in TABLE if length <= wanted.shape.max_context]
         lengths = sorted({*known, case.tokens})
         print_plans(table(case.plan, lengths), output, str(case.rules))
@@ -156,7 +155,7 @@ def _search(requested: str, given: Given, *, explain: bool, as_json: bool) -> in
     if as_json:
         print_json(_choices_json(server, demand, [choice.to_json() for choice in found]))
     else:
-        print_choices(server, demand, found, Console(highlight=False))
+        print_choices(server, demand, found, Terminal())
     return 0 if found else 1
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Column, Table
 
 from onecard.cli import targets
 from onecard.cli.output import print_json
+from onecard.console.terminal import Terminal
 from onecard.engine.converge import gather
 from onecard.errors import UsageError
 from onecard.fit.on_host import read_box_model, settle
@@ -27,7 +27,7 @@ def show(*, as_json: bool) -> int:
     if as_json:
         print_json({"rows": [result.to_json() for result in found]})
         return 0
-    output = Console(highlight=False)
+    output = Terminal()
     grid = Table(Column("start", overflow="fold", min_width=20))
     for heading in ("KV GiB", "logged", "tokens", "off by"):
         grid.add_column(heading, justify="right")
@@ -60,7 +60,7 @@ def contribute(requested: str, file: str, *, as_json: bool) -> int:
     if as_json:
         print_json({"file": file, "row": row})
     else:
-        Console(highlight=False).print(f"one row more in {file}")
+        Terminal().print(f"one row more in {file}")
     return 0
 
 

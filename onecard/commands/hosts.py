@@ -6,12 +6,11 @@ import difflib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from rich.console import Console
-
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.hosts_table import print_hosts, print_routes
 from onecard.console.settings_table import print_settings
+from onecard.console.terminal import Terminal
 from onecard.errors import UsageError
 from onecard.inventory.host import Host
 from onecard.inventory.load import Inventory
@@ -101,7 +100,7 @@ def settings(key: str, requested: str, *, as_json: bool) -> int:
         ]
         print_json({"hosts": listed})
         return 0
-    output = Console(highlight=False)
+    output = Terminal()
     for name, found in rows.items():
         print_settings(name, found, output)
     return 0

@@ -6,14 +6,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from onecard import __version__
 from onecard import doctor as checks_of
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.cli.replayed import replayed
 from onecard.cli.task import print_rows
+from onecard.console.terminal import Terminal
 from onecard.diagnosis import Diagnosis, advice
 from onecard.diagnosis import diagnose as diagnose_text
 from onecard.diagnosis.problem_report import problem_report
@@ -40,7 +39,7 @@ def facts(requested: str, *, as_json: bool) -> int:
     if as_json:
         print_json(to_json(found))
     else:
-        checks_of.print_facts(found, Console(highlight=False))
+        checks_of.print_facts(found, Terminal())
     return 0
 
 
@@ -62,7 +61,7 @@ def doctor(requested: str, *, facts: str, as_json: bool) -> int:
         replayed_keys = {} if unknown is None else {"unknown": list(unknown)}
         print_json(checks_of.to_json(found, checks) | replayed_keys)
     else:
-        checks_of.print_checks(found, checks, Console(highlight=False))
+        checks_of.print_checks(found, checks, Terminal())
     return 1 if checks_of.blockers(checks) else 0
 
 

@@ -81,9 +81,8 @@ def plan(
 
 
 def _replayed(facts: str, requested: str, *, exit_code: bool, as_json: bool) -> int:
-    from rich.console import Console
-
     from onecard.cli.replayed import replayed
+    from onecard.console.terminal import Terminal
     from onecard.provision.replayed_plan import replayed_plan
     from onecard.provision.replayed_plan_table import print_replayed_plan
 
@@ -94,7 +93,7 @@ def _replayed(facts: str, requested: str, *, exit_code: bool, as_json: bool) -> 
     if as_json:
         print_json(found.to_json())
     else:
-        print_replayed_plan(found, Console(highlight=False))
+        print_replayed_plan(found, Terminal())
     if found.blockers:
         return 1
     return 4 if exit_code and found.pending else 0
@@ -178,11 +177,10 @@ def _show(reports: list[HostReport], *, as_json: bool, check: bool) -> None:
     if as_json:
         print_json({"hosts": [report.to_json() for report in reports]})
     else:
-        from rich.console import Console
-
         from onecard.console.host_console import recap
+        from onecard.console.terminal import Terminal
 
-        recap(reports, Console(highlight=False), check=check)
+        recap(reports, Terminal(), check=check)
 
 
 def _warm(requested: str, reports: list[HostReport]) -> None:

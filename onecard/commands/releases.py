@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json, show_error
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.rollback import roll_back
 from onecard.records.usual import Usual
@@ -28,7 +28,7 @@ def list_releases(requested: str, *, as_json: bool) -> int:
     elif not found:
         print(f"{host.name}: no release yet; run: invoke deploy --host {host.name}")
     else:
-        output = Console(highlight=False)
+        output = Terminal()
         output.print(_table(found))
         for each in found:
             if each.reason:

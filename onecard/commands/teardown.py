@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from onecard.cli import targets
 from onecard.cli.output import print_json, show_error
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.engine.host_plan import HostPlan
 from onecard.errors import PreflightError
 from onecard.inventory.host import Host
@@ -72,7 +71,7 @@ def _print(host: Host, done: Teardown, proof: HostPlan, *, as_json: bool) -> Non
             }
         )
         return
-    output = Console(highlight=False, soft_wrap=True)
+    output = Terminal(soft_wrap=True)
     for item in proof.items:
         word = "[bold red]left[/]" if item.differences else "[green]ok[/]  "
         output.print(f"{word}  ", end="")

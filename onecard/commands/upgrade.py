@@ -10,6 +10,7 @@ from rich.table import Table
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import HostConsole, progress_console
+from onecard.console.terminal import Terminal
 from onecard.inventory.host import Host
 from onecard.inventory.lock import Move
 from onecard.provision.upgrade import upgrade_host
@@ -25,7 +26,7 @@ def upgrade(requested: str, *, check: bool, as_json: bool) -> int:
 
     def on_moves(moved: Sequence[Move]) -> None:
         if not as_json:
-            _show(host, moved, Console(highlight=False), check=check)
+            _show(host, moved, Terminal(), check=check)
 
     done = upgrade_host(host, targets.known_hosts(), console, on_moves, check=check)
     if as_json:

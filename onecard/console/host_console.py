@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from onecard.console.live_line import LiveLine, rough
+from onecard.console.terminal import Terminal
 from onecard.doctor.check_table import counted
 from onecard.engine.host_plan import HostPlan, Item
 from onecard.engine.host_report import HostReport, RoleReport
@@ -37,9 +38,7 @@ def progress_console(*, live: bool = True) -> Console:
     live: whether a terminal may show a live line; several hosts at once would share it.
     """
     plain = None if live else False
-    return Console(
-        file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty(), force_terminal=plain
-    )
+    return Terminal(file=sys.stderr, soft_wrap=not sys.stderr.isatty(), force_terminal=plain)
 
 
 class HostConsole(EventListener):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+
+from onecard.console.terminal import Terminal
 
 Row = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ def print_hosts(rows: Sequence[Row]) -> None:
         mark = " (pinned)" if row["pinned"] else ""
         groups = ", ".join(row["groups"])
         table.add_row(f"{row['host']}{mark}", groups, row["address"], row["user"], row["host_key"])
-    Console(highlight=False).print(table)
+    Terminal().print(table)
     for row in rows:
         if row["refused"]:
             print(f"{row['host']} cannot be used: {row['refused']}")
@@ -27,7 +28,7 @@ def print_hosts(rows: Sequence[Row]) -> None:
 
 def print_routes(rows: Sequence[Row]) -> None:
     """Print what will be used to reach each host, with the place that each value is from."""
-    console = Console(highlight=False)
+    console = Terminal()
     for row in rows:
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
         table.add_column()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
-from rich.console import Console
 from rich.table import Table
 
 from onecard.cli import targets
@@ -16,6 +15,7 @@ from onecard.cluster.diagnosis import ClusterDiagnosis, diagnose_cluster
 from onecard.commands import deploy as one
 from onecard.commands.deploy_flags import words
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment_record import note_deployment
 from onecard.diagnosis import advice
@@ -154,7 +154,7 @@ def _print(group: ClusterGroup, found: ClusterDiagnosis) -> None:
     for each in found.members:
         color = "red" if each.trouble else "green"
         table.add_row(each.name, each.address, f"[{color}]{each.ray or 'unknown'}[/]", each.trouble)
-    Console(highlight=False).print(table)
+    Terminal().print(table)
     if found.server is None:
         return
     rows = [("server", found.server.line.strip()), ("cause", found.server.cause)]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rich.console import Console
 from rich.table import Table
 
 from onecard.access.snippets import curl_line
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import HostConsole, progress_console
+from onecard.console.terminal import Terminal
 from onecard.engine.host_report import HostReport
 from onecard.errors import UsageError
 from onecard.gateway.balancer import drain, ready, states
@@ -93,7 +93,7 @@ def _print(group: GatewayGroup, done: InstalledGateway) -> None:
     table.add_column("requests now", justify="right")
     for each in done.boxes:
         table.add_row(each.name, f"[{STYLES[each.state]}]{each.state}[/]", str(each.running))
-    Console(highlight=False).print(table)
+    Terminal().print(table)
     if end.certificate:
         print(f"certificate  self-signed; clients trust this copy: {end.certificate}")
     for client, file in done.keys.items():

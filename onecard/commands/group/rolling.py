@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from rich.console import Console
 from rich.table import Table
 
 from onecard.cli import targets
 from onecard.cli.output import print_json, show_error
 from onecard.commands import deploy as one
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.rollback import roll_back
 from onecard.deploy.startup_check import StartupCheck
@@ -103,7 +103,7 @@ def _roll(
             }
         )
     else:
-        Console(highlight=False).print(_recap(done))
+        Terminal().print(_recap(done))
     return max((each.error.exit_code for each in done if each.error), default=0)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.measure.bench.bench_run import run_bench
 from onecard.measure.bench.bench_settings import BenchSettings
 from onecard.measure.bench.bench_table import (
@@ -37,7 +36,7 @@ def bench(requested: str, settings: BenchSettings, *, as_json: bool) -> int:
             document["cost"] = plain({"price": price, "loads": costs, "repeated": repeated})
         print_json(document)
     else:
-        output = Console(highlight=False)
+        output = Terminal()
         print_loads(result.loads, output)
         output.print()
         print_agreement(result.agreement, output)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.measure.cache.cache_run import CacheSettings, run_cache
 from onecard.measure.cache.cache_table import print_reuse
 from onecard.records.write import plain
@@ -28,5 +27,5 @@ def cache(requested: str, settings: CacheSettings, *, as_json: bool) -> int:
     if as_json:
         print_json({"host": host.name, **plain(found.values())})
     else:
-        print_reuse(found, Console(highlight=False))
+        print_reuse(found, Terminal())
     return 0

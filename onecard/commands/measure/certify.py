@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.measure.certify.certify_run import CertifySettings, run_certify
 from onecard.measure.certify.certify_table import print_certificate
 
@@ -27,5 +26,5 @@ def certify(requested: str, settings: CertifySettings, *, as_json: bool) -> int:
             }
         )
     else:
-        print_certificate(found, Console(highlight=False))
+        print_certificate(found, Terminal())
     return result.exit_code

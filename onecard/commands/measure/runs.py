@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
 from onecard.cli.output import print_json
+from onecard.console.terminal import Terminal
 from onecard.project import runs_folder
 from onecard.records import Run, find_runs
 from onecard.records.summary import summary
@@ -30,7 +30,7 @@ def runs(host: str, *, as_json: bool) -> int:
         of = f" of {host}" if host else ""
         print(f"no runs{of} are recorded in {runs_folder()} yet")
         return 0
-    output = Console(highlight=False)
+    output = Terminal()
     for row in _rows(found):
         # Left to the terminal to wrap, so that elsewhere a run is one line.
         output.print(row, soft_wrap=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from onecard.cli import targets
 from onecard.cli.output import print_json, show_error
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.measure.scale.scale_run import run_scale
 from onecard.measure.scale.scale_table import print_scale
 
@@ -30,5 +29,5 @@ def scale(
     if as_json:
         print_json({"host": host.name, "rows": result.rows})
     else:
-        print_scale(result.rows, Console(highlight=False))
+        print_scale(result.rows, Terminal())
     return result.exit_code

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.smoke.smoke_host import smoke_host
 from onecard.smoke.smoke_table import print_smoke
 
@@ -20,5 +19,5 @@ def smoke(requested: str, *, cases: str, repeats: int, as_json: bool) -> int:
     if as_json:
         print_json(report.to_json())
     else:
-        print_smoke(report, Console(highlight=False))
+        print_smoke(report, Terminal())
     return 0 if report.ok else 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.measure.soak.soak_run import SoakSettings, run_soak
 from onecard.measure.soak.soak_table import print_soak
 
@@ -18,5 +17,5 @@ def soak(requested: str, settings: SoakSettings, *, as_json: bool) -> int:
     if as_json:
         print_json({"host": host.name, **found.values()})
     else:
-        print_soak(found, Console(highlight=False))
+        print_soak(found, Terminal())
     return 1 if found.faults else 0

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.measure.stress.stress_host import StressSettings, stress_host
 from onecard.measure.stress.stress_table import print_stress
 from onecard.measure.texts import KINDS
@@ -34,7 +33,7 @@ def stress(
     if as_json:
         print_json({"host": host.name, "model": done.model, **done.curve.values()})
     else:
-        print_stress(done.cells, done.curve, Console(highlight=False))
+        print_stress(done.cells, done.curve, Terminal())
     return done.exit_code
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json, show_error
 from onecard.console.host_console import progress_console
+from onecard.console.terminal import Terminal
 from onecard.measure.tune.candidates import OPTIONS
 from onecard.measure.tune.goal import goal as parse_goal
 from onecard.measure.tune.tune_run import plan_tune, run_tune
@@ -47,7 +46,7 @@ def settings(
 def tune(requested: str, settings: TuneSettings, *, check: bool, as_json: bool) -> int:
     """Search settings that meet a goal; return 1 where what ran before does not run again."""
     host = targets.chosen_host(requested)
-    output = Console(highlight=False)
+    output = Terminal()
     if check:
         plan = plan_tune(host, settings, targets.known_hosts())
         if as_json:

@@ -15,6 +15,7 @@ from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.console.keys import PressedWithin, keys
 from onecard.console.load_screen import COLUMNS, LINES, LoadScreen, is_large_enough
+from onecard.console.terminal import Terminal
 from onecard.errors import UnhealthyError, UsageError
 from onecard.records.write import plain
 from onecard.server.client import client
@@ -29,7 +30,7 @@ _TIMEOUT_S: Final = 10.0
 
 def watch(requested: str, *, as_json: bool) -> int:
     """Show the server's load until q or Ctrl-C; with JSON one sample, over a second."""
-    screen = Console(highlight=False)
+    screen = Terminal()
     if not as_json:
         _refuse_terminal(screen)
     host = targets.chosen_host(requested)
