@@ -2,8 +2,11 @@
 
 pyproject.toml has everything else; setuptools has no key for files above a package. A wheel with
 `roles` and `tasks` at its top would take these names from every other project in the environment.
+
+The same files make the same wheel, byte for byte: it holds neither their times nor the umask.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -16,6 +19,9 @@ SHIPPED = (
     *("roles/**/*.py", "templates/**/*"),
     "inventory/group_vars/sandbox.yml",  # what `sandbox.up` needs in a folder of one's own
 )
+
+os.environ.setdefault("SOURCE_DATE_EPOCH", "315532800")  # 1980, a zip file's first year
+os.umask(0o022)
 
 
 class BuildWithShippedFiles(build_py):

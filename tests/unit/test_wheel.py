@@ -62,18 +62,26 @@ class Installed:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    folder = tmp_path_factory.mktemp("wheel")
+def built(folder: Path, *, umask: int = 0o022, seconds: float = 0) -> Path:
+    """Build a wheel from a copy of the project whose files are that much older."""
     source = folder / "source"
     for name in ("onecard", "roles", "templates", "inventory"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(PROJECT / name, source / name, ignore=ignored)
     for name in ("pyproject.toml", "setup.py", "tasks.py", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, source)
+    for path in source.rglob("*"):
+        os.utime(path, (path.stat().st_mtime - seconds,) * 2)
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, source]
-    subprocess.run(build, check=True)
+    subprocess.run(build, check=True, umask=umask)
     (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    folder = tmp_path_factory.mktemp("wheel")
+    wheel = built(folder)
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
     place = ["--prefix", folder / "venv", "--ignore-installed", "--no-warn-script-location"]
@@ -103,6 +111,13 @@ def test_a_wheel_holds_all_that_it_needs(installed: Installed, tmp_path: Path) -
     done = installed.run("python", "-c", IN_THE_WHEEL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert installed.run("python", "-m", "onecard.checks", "--help", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.timeout(600)  # a build more
+def test_the_same_files_make_the_same_wheel(installed: Installed, tmp_path: Path) -> None:
+    again = built(tmp_path, umask=0o077, seconds=86_400)
+    assert again.name == installed.wheel.name
+    assert again.read_bytes() == installed.wheel.read_bytes()
 
 
 def test_a_wheel_takes_no_other_projects_names(installed: Installed) -> None:
