@@ -110,10 +110,10 @@ bench: $(venv)/.installed-test
 	@$(python) bench/run.py --repeats $(or $(REPEATS),7) --growth 1 4 16 64 \
 	    --plots docs/assets --results bench/RESULTS.md
 
-# The page is written by a whole run alone.
+# A whole run writes the page anew; one with ONLY adds its tries to it.
 faults: $(venv)/.installed-test
 	@$(python) -m tests.faults --seed $(or $(SEED),1) --tries $(or $(TRIES),0) --only '$(ONLY)' \
-	    $(if $(ONLY),,--page docs/reliability.md)
+	    --page docs/reliability.md
 
 # Copies of the box of `make demo`, which has to serve; docs/many-hosts.md holds the table.
 rolling: $(venv)/.installed-test

@@ -1,9 +1,12 @@
 """Run the fault matrix on a sandbox box of its own, and write docs/reliability.md.
 
-python -m tests.faults [--seed N] [--only TEXT] [--tries N] [--page FILE]
+python -m tests.faults [--seed N] [--only TEXT]... [--tries N] [--page FILE] [--untried]
 
 A try's moment is drawn from the seed, the fault, the command and the number of the try: a row that
 failed is repeated by the same seed with --only. Needs root on Linux, as every sandbox box does.
+
+A whole run writes the page anew; one with --only or --untried adds to the page's. Where a row or what
+it tests has changed, its line is deleted from the page first.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from paramiko import SSHException
 from tests.box.conftest import Box, bare_box
 from tests.faults.fault import Outcome, attempt
 from tests.faults.matrix import FAULTS
-from tests.faults.page import Row, write_page
+from tests.faults.page import Row, read_page, write_page
 from tests.faults.scene import Scene
 from tests.faults.work import TEARDOWN
 
@@ -29,28 +32,32 @@ def main() -> int:
     """Run every row; return 0 where all is as it has to be."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seed", default="1", help="draws the moments (1)")
-    parser.add_argument("--only", default="", help="rows whose fault or command has this text")
+    parser.add_argument(
+        "--only", action="append", default=[], help="rows whose name has this text, or another"
+    )
     parser.add_argument("--tries", type=int, default=0, help="of each row (default: the row's own)")
     parser.add_argument("--page", type=Path, help="where to write the table")
+    parser.add_argument("--untried", action="store_true", help="rows that the page lacks")
     options = parser.parse_args()
-    rows = [
-        Row(fault, work)
-        for fault in FAULTS
-        for work in fault.works
-        if options.only in f"{fault.name}, {work.name}"
-    ]
+    wanted = [text for text in options.only if text]
+    rows = [Row(fault, work) for fault in FAULTS for work in fault.works]
+    chosen = [row for row in rows if not wanted or any(text in row.name for text in wanted)]
+    if options.page and (wanted or options.untried):
+        read_page(options.page, rows)
+    if options.untried:
+        chosen = [row for row in chosen if not row.counts()[0]]
     # In each round the short commands first. A box that was torn down is provisioned again: last.
-    rows.sort(key=lambda row: (row.work is TEARDOWN, row.work.seconds))
-    started = time.monotonic()
+    chosen.sort(key=lambda row: (row.work is TEARDOWN, row.work.seconds))
     try:
         for pod in (False, True):
-            if here := [row for row in rows if row.fault.pod is pod]:
+            if here := [row for row in chosen if row.fault.pod is pod]:
                 run_on_a_box(here, options.seed, options.tries, pod=pod)
     except KeyboardInterrupt:
         print("interrupted: the table holds what was tried", flush=True)
-    if options.page:
-        write_page(options.page, rows, options.seed, time.monotonic() - started)
-    return int(any(row.trouble for row in rows))
+    finally:
+        if options.page:
+            write_page(options.page, rows)
+    return int(any(row.trouble for row in chosen))
 
 
 def run_on_a_box(rows: Sequence[Row], seed: str, tries: int, *, pod: bool) -> None:

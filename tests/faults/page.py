@@ -1,4 +1,4 @@
-"""Writes docs/reliability.md from a run of the matrix."""
+"""Reads and writes docs/reliability.md, the table of all tries of the matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ INTRODUCTION = """\
 
 `make faults` provokes faults on a sandbox box, over SSH, with the real server: while a command runs the
 controller is killed, the connection is cut, a disk is full, another program holds a lock. Then the same
-command runs again, once, without the fault. This page is its last run.
+command runs again, once, without the fault. A whole run writes this page anew; one of some rows
+(`make faults ONLY='Ctrl-C'`) adds its tries. Only tries after a row's last change count.
 
 - **converged**: the next run ended with exit code 0 and left nothing to do.
 - **lost**: a release, a line of a record (but for the one in which the controller was killed), the API
@@ -33,10 +34,14 @@ HEAD = ("fault", "while", "tries", "converged", "lost", "doubled", "tracebacks",
 
 @dataclass
 class Row:
-    """One fault in one command, and what its tries found."""
+    """One fault in one command, and what its tries found.
+
+    earlier: the numbers of the page's line, of the runs before.
+    """
 
     fault: Fault
     work: Work
+    earlier: tuple[int, ...] = (0,) * 6
     outcomes: list[Outcome] = field(default_factory=list)
 
     @property
@@ -49,34 +54,49 @@ class Row:
         """Return every line of what is not as it has to be."""
         return [line for outcome in self.outcomes for line in outcome.trouble]
 
+    def counts(self) -> tuple[int, ...]:
+        """Return the numbers of the table's line: those of HEAD from `tries` on."""
+        now = (
+            len(self.outcomes),
+            sum(not each.not_converged for each in self.outcomes),
+            sum(bool(each.lost) for each in self.outcomes),
+            sum(bool(each.doubled) for each in self.outcomes),
+            sum(bool(each.tracebacks) for each in self.outcomes),
+            sum(not each.wrong_messages for each in self.outcomes),
+        )
+        return tuple(map(sum, zip(self.earlier, now, strict=True)))
+
     def cells(self) -> tuple[str, ...]:
-        """Return the row of the table."""
-        tries = len(self.outcomes)
+        """Return the row of the table; a message that nothing is required of has a dash."""
+        *numbers, messages = map(str, self.counts())
         asserted = self.fault.says or self.fault.codes
-        return (
-            self.fault.name, self.work.name, str(tries),
-            str(sum(not each.not_converged for each in self.outcomes)),
-            str(sum(bool(each.lost) for each in self.outcomes)),
-            str(sum(bool(each.doubled) for each in self.outcomes)),
-            str(sum(bool(each.tracebacks) for each in self.outcomes)),
-            str(sum(not each.wrong_messages for each in self.outcomes)) if asserted else "–",
-        )  # fmt: skip
+        return (self.fault.name, self.work.name, *numbers, messages if asserted else "–")
 
 
-def write_page(path: Path, rows: Sequence[Row], seed: str, seconds: float) -> None:
+def read_page(path: Path, rows: Sequence[Row]) -> None:
+    """Add the numbers of a page to its rows; a row that is no longer tried is dropped."""
+    lines = (line.strip("| ").split(" | ") for line in path.read_text().splitlines())
+    found = {", ".join(cells[:2]): cells[2:] for cells in lines if len(cells) == len(HEAD)}
+    for row in rows:
+        if cells := found.get(row.name):
+            row.earlier = tuple(int(cells[0] if cell == "–" else cell) for cell in cells)
+
+
+def write_page(path: Path, rows: Sequence[Row]) -> None:
     """Write the table of the rows that were tried, and the names of the others."""
-    tried = [row for row in rows if row.outcomes]
-    faults = sum(len(row.outcomes) for row in tried)
-    wrong = sum(bool(outcome.trouble) for row in tried for outcome in row.outcomes)
+    tried = [row for row in rows if row.counts()[0]]
+    tries, converged, lost, doubled, tracebacks, messages = (
+        sum(numbers) for numbers in zip(*(row.counts() for row in tried), strict=True)
+    )
     today = datetime.datetime.now(datetime.timezone.utc).date()
     summary = (
-        f"{today}: {faults} faults in {seconds / 60:.0f} minutes, seed {seed}, on "
-        f"{platform.system()} with Python {platform.python_version()}; "
-        f"{wrong} of them ended otherwise than they have to.\n"
+        f"Last run on {today}, on {platform.system()} with Python {platform.python_version()}. "
+        f"In all, of {tries} faults: {tries - converged} not converged, {lost} lost, "
+        f"{doubled} doubled, {tracebacks} tracebacks, {tries - messages} wrong messages.\n"
     )
     table = [HEAD, tuple("---" for _ in HEAD), *(row.cells() for row in tried)]
-    untried = [row.name for row in rows if not row.outcomes]
-    rest = f"\nNot tried in this run: {'; '.join(untried)}.\n" if untried else ""
+    untried = [row.name for row in rows if not row.counts()[0]]
+    rest = f"\nNot tried yet: {'; '.join(untried)}.\n" if untried else ""
     path.write_text("\n".join([INTRODUCTION, summary, *_lines(table), rest]))
 
 
