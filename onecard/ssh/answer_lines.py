@@ -61,3 +61,8 @@ def real(text: str) -> float | None:
 def gib(kib: int) -> float:
     """Return KiB as GiB, rounded to hundredths."""
     return round(kib / (1 << 20), 2)
+
+
+def size_text(size_gib: float) -> str:
+    """Return a size for people: in GiB, in MiB below one."""
+    return f"{size_gib:.1f} GiB" if size_gib >= 1 else f"{size_gib * 1024:.0f} MiB"

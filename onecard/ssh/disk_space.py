@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from onecard.box import paths
 from onecard.errors import CommandError, DriftError, OnecardError, ProbeError, UnreachableError
-from onecard.ssh.answer_lines import Lines, whole
+from onecard.ssh.answer_lines import Lines, size_text, whole
 from onecard.ssh.shell import Session
 
 # df hangs for ever on a dead network mount; only KILL ends it.
@@ -89,7 +89,7 @@ def explain(output: str, mounts: dict[str, Mount], needed_gib: float = 0) -> str
     at = _mount_of(path, mounts)
     if kind == "quota":
         where = f" at {path}" if path else ""
-        free = f", although {at.path} has {_size(at.free_gib)} free" if at else ""
+        free = f", although {at.path} has {size_text(at.free_gib)} free" if at else ""
         return (
             f"the disk quota is used up{where}{free}; remove files, or have the quota raised "
             "(quota -v shows it)"
@@ -105,7 +105,9 @@ def explain(output: str, mounts: dict[str, Mount], needed_gib: float = 0) -> str
         )
     if kind != "full" or at is None:
         least = min(tried, key=lambda mount: mount.free_gib, default=None) if kind else None
-        at = next((each for each in tried if each.empty), least)
+        # A program that says no path may have written anywhere. An image mounted read-only is full.
+        others = [each for each in mounts.values() if kind and not each.read_only]
+        at = next((each for each in (*tried, *others) if each.empty), least)
     return _full(at, needed_gib) if at else ""
 
 
@@ -118,7 +120,7 @@ def _full(at: Mount, needed_gib: float) -> str:
         )
     now = "" if at.empty else " now"  # what the step had written is gone
     needed = f", about {needed_gib:.0f} GiB needed" if needed_gib else ""
-    free = f"{_size(at.free_gib)} of {_size(at.total_gib)} free{now}"
+    free = f"{size_text(at.free_gib)} of {size_text(at.total_gib)} free{now}"
     return (
         f"no space left on {at.path}: {free}{needed}; "
         "free room there or use a larger disk, then run this again"
@@ -168,7 +170,3 @@ def _mount_of(path: str, mounts: dict[str, Mount]) -> Mount | None:
     return next(
         (mounts[str(each)] for each in (place, *place.parents) if str(each) in mounts), None
     )
-
-
-def _size(gib_: float) -> str:
-    return f"{gib_:.1f} GiB" if gib_ >= 1 else f"{gib_ * 1024:.0f} MiB"

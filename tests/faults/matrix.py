@@ -130,7 +130,8 @@ WRITTEN = (
 DISKS = tuple(
     Fault(f"no {what} left in {folder}", (work,), tries=1, codes=(1,),
           before=_FULL.format(folder, mount.format(folder), fill),
-          after=f"umount -l {folder} /run/full", says=f"no {what} left on {folder}")
+          after=f"umount -l {folder} /run/full",
+          says=f"no {what} left on {folder}|{folder}[^ ]* has 0 MiB free")
     for folder, work in WRITTEN
     for what, mount, fill in (("space", _SIZE, _NO_SPACE), ("inodes", _INODES, _NO_INODES))
 )  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from onecard.errors import PreflightError, UsageError
 from onecard.resources.base import Differences, Resource, State, Upload, Value
+from onecard.ssh.answer_lines import size_text
 from onecard.ssh.probe_batch import Answer
 
 _GIB = 2**30
@@ -92,8 +93,9 @@ class Tree(Resource):
         free = actual.get(_FREE)
         if isinstance(free, int) and size + _SPARE > free:
             raise PreflightError(
-                f"model.source: {self.source} takes {size / _GIB:.1f} GiB more, and {self.path} "
-                f"has {free / _GIB:.1f} GiB free: free disk space, or rent a larger disk"
+                f"model.source: {self.source} takes {size_text(size / _GIB)} more and "
+                f"{size_text(_SPARE / _GIB)} to spare, and {self.path} has "
+                f"{size_text(free / _GIB)} free: free disk space, or rent a larger disk"
             )
         return tuple(Upload(self._staged(name), path) for name, path in files.items())
 

@@ -233,7 +233,8 @@ class TestTree:
         differences = diff(resource.desired(), {})
         actual = resource.understand(Answer(f"free {300 * 2**20}\n"))
         assert len(resource.uploads(differences, actual)) == 2
-        with pytest.raises(PreflightError, match=r"/opt/model has 0\.2 GiB free: free disk space"):
+        room = r"takes 0 MiB more and 256 MiB to spare, and /opt/model has 200 MiB free: free disk"
+        with pytest.raises(PreflightError, match=room):
             resource.uploads(differences, resource.understand(Answer(f"free {200 * 2**20}\n")))
 
     def test_an_empty_source_is_a_mistake(self, tmp_path: Path) -> None:

@@ -109,6 +109,29 @@ def test_what_was_freed_since_is_a_full_disk_all_the_same() -> None:
     assert explain(APT.read_text(), mounts).startswith("no space left on /: 54.5 GiB of 252.0 GiB")
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "blocks=none                     64       64         0     100% /var/cache/apt",
+            "no space left on /var/cache/apt: 0 MiB of 0 MiB free",
+        ),
+        (
+            "blocks=/dev/loop0            65536    65536         0     100% /snap/core\n"
+            "read_only=/snap/core",
+            "no space left on /opt/onecard/venvs: 300 MiB of 300 MiB free now",
+        ),
+    ],
+)
+def test_a_full_mount_outside_onecards_folders_is_found_without_a_path(
+    line: str, message: str
+) -> None:
+    mounts = read_mounts(f"{IN_ORDER}{line}\n")
+    output = "E: Write error - write (28: No space left on device)\nE: IO Error saving source cache"
+    assert explain(output, mounts).startswith(message)
+    assert explain("connection refused", mounts) == ""
+
+
 def test_what_is_needed_is_reported_where_it_is_known() -> None:
     mounts = read_mounts(MOUNTS)
     assert "0 MiB of 300 MiB free, about 6 GiB needed; free room" in explain(UV_FULL, mounts, 6)
