@@ -188,6 +188,11 @@ class Python:
     tools: dict[str, str] = dataclasses.field(default_factory=dict)
     libc: str = ""
 
+    @property
+    def minor(self) -> str:
+        """Return the version without its last part, such as `3.12`; empty without a python3."""
+        return ".".join(self.version.split(".")[:2])
+
 
 @dataclass(frozen=True)
 class Unit:

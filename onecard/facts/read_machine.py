@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from onecard.facts.abilities import capability_names, forbidden
 from onecard.facts.model import Container, Machine, Unit
-from onecard.ssh.answer_lines import Lines
+from onecard.ssh.answer_lines import Lines, lines
 from onecard.ssh.probe_batch import Answer
 
+# What systemd detects that is no virtual machine: systemd-detect-virt(1).
+_CONTAINERS = (
+    *("systemd-nspawn", "lxc-libvirt", "lxc", "openvz", "docker", "podman", "rkt", "wsl"),
+    *("proot", "pouch", "container-other"),
+)
 # Names of variables, and the provider that sets them in process 1: docs.runpod.io "Environment
 # variables", docs.vast.ai "Docker Execution Environment".
 _PROVIDERS = {"RUNPOD_POD_ID": "runpod", "VAST_CONTAINERLABEL": "vast", "CONTAINER_ID": "vast"}
@@ -26,8 +32,8 @@ def read_machine(values: Lines, answers: Mapping[str, Answer], now: float | None
     """Parse the probe `system`, which includes a block of lines for each unit."""
     answer = answers.get("system")
     epoch = values.number("epoch")
-    version = values.one("systemd_version").split()
-    synchronised = values.one("synchronised") or values.one("NTPSynchronized")
+    version = re.match(r"\d+", values.one("Version"))
+    synchronised = values.one("synchronised") or lines(answers, "python").one("synchronised")
     # Those of a login without root's rights say nothing about root's.
     mask = values.one("capabilities") if values.number("uid") == 0 else ""
     capabilities = capability_names(mask)
@@ -38,14 +44,14 @@ def read_machine(values: Lines, answers: Mapping[str, Answer], now: float | None
         root={"yes": "root"}.get(values.one("root"), values.one("root")),
         init=values.one("init"),
         systemd=values.yes("systemd"),
-        systemd_version=version[1] if len(version) > 1 else "",
-        state=values.one("state"),
+        systemd_version=version[0] if version else "",
+        state=values.one("SystemState"),
         units=_units(answer.output if answer else ""),
         epoch=epoch,
         clock_skew=None if now is None or not epoch else round(epoch - now, 1),
         synchronised={"yes": True, "no": False}.get(synchronised),
         cloud_init=values.one("cloud_init"),
-        container=_container(values, capabilities or ()),
+        container=_container(values, answers, capabilities or ()),
         fuse={"yes": True, "no": False}.get(values.one("fuse")),
         no_new_privs=values.one("no_new_privs") == "1",
         capabilities=capabilities,
@@ -72,14 +78,18 @@ def _units(text: str) -> dict[str, Unit]:
     return units
 
 
-def _container(values: Lines, capabilities: tuple[str, ...]) -> Container:
-    found = [values.one("container"), *values.all("marker")]
+def _container(
+    values: Lines, answers: Mapping[str, Answer], capabilities: tuple[str, ...]
+) -> Container:
+    detected = values.one("Virtualization")
+    found = [detected if detected in _CONTAINERS else "", *values.all("marker")]
     providers = [_PROVIDERS[name] for name in values.all("variable") if name in _PROVIDERS]
     if providers:
         found.append("docker")
-    vms = [values.one("vm"), "unknown" if values.yes("hypervisor") else ""]
+    flags = lines(answers, "memory").one("flags").split()
+    vms = [values.one("vm"), "unknown" if "hypervisor" in flags else ""]
     hints = [kind for hint, kind in _HINTS.items() if hint in values.all("hint")]
-    kind = next((kind for kind in (*found, *hints) if kind not in ("", "none")), "")
+    kind = next((kind for kind in (*found, *hints) if kind), "")
     return Container(
         kind=kind,
         provider=next(iter(providers), ""),

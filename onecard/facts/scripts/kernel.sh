@@ -1,5 +1,5 @@
 # The running kernel, its headers, newer installed ones, Secure Boot and the keys enrolled for it.
-release=$(uname -r)
+read -r release </proc/sys/kernel/osrelease
 echo "release=$release"
 echo "arch=$(uname -m)"
 [ -e "/lib/modules/$release/build/Makefile" ] && echo headers=yes

@@ -1,9 +1,13 @@
 # The kernel's messages about NVIDIA's cards.
-pick() { grep -E 'NVRM|nouveau.*(fault|error|fail)|[Nn]vidia.*(Key was rejected|taints|disagrees|tainting|signature)|[Uu]nsigned module'; }
-messages=$(dmesg 2>/dev/null | pick)
-if [ -z "$messages" ] && ! dmesg >/dev/null 2>&1; then
-  messages=$(timeout 5 journalctl -q -k -b -o short-monotonic --no-pager 2>/dev/null | pick)
-  dmesg >/dev/null 2>&1 || journalctl -q -k -n 1 >/dev/null 2>&1 || echo readable=no
-fi
-[ "$messages" ] && printf '%s\n' "$messages" | tail -n 60 | cut -c 1-300 | sed 's/^/line=/'
+{
+  dmesg 2>/dev/null || {
+    timeout 5 journalctl -q -k -b -o short-monotonic --no-pager 2>/dev/null
+    case $? in 0 | 124) ;; *) echo unreadable ;; esac
+  }
+} | awk '
+  $0 == "unreadable" { print "readable=no" }
+  /NVRM|nouveau.*(fault|error|fail)|[Nn]vidia.*(Key was rejected|taints|disagrees|tainting|signature)|[Uu]nsigned module/ {
+    lines[++found] = substr($0, 1, 300)
+  }
+  END { for (at = found > 60 ? found - 59 : 1; at <= found; at++) print "line=" lines[at] }'
 :

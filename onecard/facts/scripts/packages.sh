@@ -9,25 +9,24 @@ dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}|${Maintainer}\n' 2>/
 for journal in /var/lib/dpkg/updates/[0-9]*; do
   [ -e "$journal" ] && echo "journal=${journal##*/}"
 done
-for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-  /var/cache/apt/archives/lock; do
-  [ -e "$lock" ] || continue
-  inode=$(stat -c %i "$lock")
-  while read -r _ _ _ _ holder place _; do
-    case "$place" in *:"$inode") ;; *) continue ;; esac
-    [ -d "/proc/$holder" ] || continue
+# The inodes of the locks that are held; an inode number alone could belong to another file system.
+{
+  stat -c '%i %n' /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
+    /var/cache/apt/archives/lock
+  cat /proc/locks
+} 2>/dev/null | awk '
+  NF == 2 { lock[$1] = $2; next }
+  split($6, place, ":") == 3 && place[3] in lock { print lock[place[3]], $5 }' |
+  while read -r lock holder; do
     for file in "/proc/$holder/fd/"*; do
-      # An inode number alone could belong to another file system.
       if [ "$file" -ef "$lock" ]; then
         read -r name <"/proc/$holder/comm"
         echo "lock=$lock $holder $name"
         break
       fi
     done
-  done </proc/locks
-done 2>/dev/null
-grep -hs 'Unattended-Upgrade "' /etc/apt/apt.conf.d/* | sed 's/^ */periodic=/'
-for list in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
-  grep -qs 'developer.download.nvidia.com/compute/cuda' "$list" && echo "nvidia_source=$list"
-done
+  done 2>/dev/null
+sed -n '/Unattended-Upgrade "/s/^ */periodic=/p' /etc/apt/apt.conf.d/* 2>/dev/null
+grep -ls 'developer.download.nvidia.com/compute/cuda' /etc/apt/sources.list /etc/apt/sources.list.d/* |
+  while IFS= read -r list; do echo "nvidia_source=$list"; done
 :

@@ -70,7 +70,8 @@ def test_a_login_without_rights_says_nothing_about_roots() -> None:
         ("hint=containerd\n", "containerd", ""),
         ("variable=RUNPOD_POD_ID\n", "docker", "runpod"),
         ("variable=CONTAINER_ID\n", "docker", "vast"),
-        ("container=none\nvm=kvm\n", "", ""),
+        ("Virtualization=kvm\nvm=kvm\n", "", ""),
+        ("Virtualization=lxc\nvm=kvm\n", "lxc", ""),
     ],
 )
 def test_kind_and_provider(text: str, kind: str, provider: str) -> None:
