@@ -42,7 +42,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         Directory(paths.TOOLS),
         Directory(paths.VENVS),
         *copied,
-        Venv(venv),
+        Venv(venv, facts.python.minor),
         installed(host, venv, "uv"),
         File(f"{paths.TOOLS}/indexes.json", indexes(host)),
         File(paths.UV, f"#!{venv}/bin/python\n{PROGRAM.read_text('utf-8')}", mode=0o755),

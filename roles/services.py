@@ -32,7 +32,7 @@ def desired(host: Host, facts: Facts) -> tuple[Resource, ...]:
         *programs(),
         Directory(paths.LOGS, mode=0o700),
         Directory(paths.UNITS),
-        Venv(paths.SUPERVISOR),
+        Venv(paths.SUPERVISOR, facts.python.minor),
         python.installed(host, paths.SUPERVISOR, SUPERVISOR),
         *_at_boot(host, facts),
         ServiceManager(),

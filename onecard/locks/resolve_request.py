@@ -94,7 +94,7 @@ def refuse_impossible(host: Host) -> None:
 def python_from(host: Host, facts: Facts, version: str) -> str:
     """Return where a Python comes from: `system` or `uv`. Raises PreflightError."""
     source = host.settings.python.source
-    own = ".".join(facts.python.version.split(".")[:2])
+    own = facts.python.minor
     here = {own, *(path.rpartition("python")[2] for path in facts.python.others)}
     if source == "auto":
         # The headers that Triton compiles with are installed for the box's own (python3-dev); an

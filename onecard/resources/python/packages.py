@@ -13,35 +13,50 @@ from onecard.resources.python.uv_errors import missing_wheel
 from onecard.ssh.probe_batch import Answer
 
 
+def _probe(venv: str) -> str:
+    """Return shell that prints the packages; the same for all that a plan wants of a venv."""
+    python = shlex.quote(f"{venv}/bin/python3")
+    return f"[ -x {python} ] || exit 0\n{files_check().script(venv)}\n:"
+
+
+def _whole(output: str) -> dict[str, str]:
+    """Return name -> version of the packages that lack no file."""
+    rows = [line.partition("=") for line in output.splitlines()]
+    damaged = {normalised(value) for key, _, value in rows if key == "damaged"}
+    found = {}
+    for folder in (value for key, _, value in rows if key == "package"):
+        name, _, version = folder.removesuffix(".dist-info").rpartition("-")
+        found[normalised(name)] = version
+    return {name: version for name, version in found.items() if name not in damaged}
+
+
 @dataclass(frozen=True)
 class Venv(Resource):
-    """A virtual environment of `interpreter`; a broken or outdated one is made again."""
+    """A virtual environment of the box's python3, with pip; a broken or outdated one is made again.
+
+    version: of python3, such as `3.11`; empty before that is installed, when any fits.
+    """
 
     path: str
-    interpreter: str = "python3"
+    version: str = ""
 
     @property
     def name(self) -> str:
         return f"venv {self.path}"
 
     def probe(self) -> str:
-        python = shlex.quote(f"{self.path}/bin/python")
-        version = "import sys; print('%d.%d' % sys.version_info[:2])"
-        return (
-            f'echo wanted=$({shlex.quote(self.interpreter)} -I -S -c "{version}" 2>/dev/null)\n'
-            f'[ ! -x {python} ] || echo is=$({python} -I -c "import pip; {version}" 2>/dev/null)'
-        )
+        return _probe(self.path)
 
     def read(self, answer: Answer) -> State:
-        values = fields(answer.output)
-        # Without python3 there is no version to compare with.
-        return {"usable": True} if values.get("is") and values["is"] == values["wanted"] else ABSENT
+        python = fields(answer.output).get("python", "")
+        fits = self.version in ("", python) and "pip" in _whole(answer.output)
+        return {"usable": True} if fits else ABSENT
 
     def desired(self) -> State:
         return {"usable": True}
 
     def fix(self, differences: Differences, actual: State) -> str:
-        return f"{shlex.quote(self.interpreter)} -m venv --clear {shlex.quote(self.path)}"
+        return f"python3 -m venv --clear {shlex.quote(self.path)}"
 
 
 @dataclass(frozen=True)
@@ -63,17 +78,12 @@ class PythonPackages(Resource):
         return f"python packages {' '.join(self.packages)}"
 
     def probe(self) -> str:
-        python = shlex.quote(f"{self.venv}/bin/python3")
-        return f"[ -x {python} ] || exit 0\n{files_check().script(self.venv)}\n:"
+        return _probe(self.venv)
 
     def read(self, answer: Answer) -> State:
-        rows = [line.partition("=") for line in answer.output.splitlines()]
-        damaged = {normalised(value) for key, _, value in rows if key == "damaged"}
-        installed = {}
-        for folder in (value for key, _, value in rows if key == "package"):
-            name, _, version = folder.removesuffix(".dist-info").rpartition("-")
-            if normalised(name) not in damaged:
-                installed[normalised(name)] = version
+        installed = _whole(answer.output)
+        if "pip" not in installed:  # the venv is made again, empty
+            return ABSENT
         state: dict[str, Value] = {}
         for name, version in self._wanted.items():
             if name in installed:

