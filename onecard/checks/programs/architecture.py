@@ -3,15 +3,20 @@
 The registry's source is read, not run: that takes milliseconds, importing vLLM seconds.
 """
 
-import importlib.util
 import json
-import pathlib
 import re
 import sys
+from importlib.machinery import PathFinder  # importlib.util and pathlib take as long as the check
 
 # A table as vLLM's formatter leaves it, and a key of it.
 TABLE = re.compile(r"^(\w+_MODELS)\b[^=\n]*= \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 KEY = re.compile(r'^    "(\w+)":', re.MULTILINE)
+
+
+def read_text(path):
+    """Return the text of a file."""
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        return file.read()
 
 
 def registered(source, wanted):
@@ -39,19 +44,19 @@ def parsed(source):
 
 def trouble():
     """Return what is wrong in one line, empty if nothing is."""
-    config = pathlib.Path(sys.argv[1])
+    config = sys.argv[1]
     try:
-        wanted = json.loads(config.read_text("utf-8")).get("architectures") or []
+        wanted = json.loads(read_text(config)).get("architectures") or []
     except (OSError, ValueError, AttributeError) as error:
         return f"{config} cannot be read: {error}"
     print(f"architectures={' '.join(map(str, wanted))}")
     if not wanted:
         return f"{config} names no architecture"
-    found = importlib.util.find_spec("vllm")
+    found = PathFinder.find_spec("vllm")
     if found is None or not found.submodule_search_locations:
         return "vLLM is not installed in this environment"
-    folder = pathlib.Path(found.submodule_search_locations[0]) / "model_executor" / "models"
-    known = registered((folder / "registry.py").read_text("utf-8"), wanted)
+    models = f"{found.submodule_search_locations[0]}/model_executor/models"
+    known = registered(read_text(f"{models}/registry.py"), wanted)
     print(f"registered={len(known)}")
     if not known:
         from vllm.model_executor.models import ModelRegistry

@@ -171,7 +171,7 @@ class File(AtPath):
     def digest_probe(self, key: str) -> str:
         """Return shell that prints `KEY=SHA256` of what the box has, or nothing."""
         path = self.place
-        return f"[ ! -f {path} ] || sha256sum <{path} | sed 's/ .*//; s/^/{key}=/'"
+        return f'[ ! -f {path} ] || {{ sum=$(sha256sum <{path}); echo "{key}=${{sum%% *}}"; }}'
 
     def explain(self, differences: Differences, actual: State) -> tuple[str, ...]:
         if "sha256" not in differences or self.sensitive:

@@ -30,7 +30,7 @@ _each _file | xargs -0 -r sha256sum -- | sed 's/^\\//; s/ .*//'
 """
 _CONTENTS = r"""
 _each _file | xargs -0 -r stat -L -c %s --
-_each _file | xargs -0 -r head -q -c @longest@ -- | base64 | tr -d '\n'
+_each _file | xargs -0 -r head -q -c @longest@ -- | base64 -w 0
 echo
 """
 

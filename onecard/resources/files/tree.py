@@ -57,7 +57,7 @@ class Tree(Resource):
         return (
             f"room={path}\n"
             'while [ ! -e "$room" ]; do room=$(dirname "$room"); done\n'
-            "df -B1 --output=avail -- \"$room\" | sed -n '2s/^ */free /p'\n"
+            'avail=$(df -B1 --output=avail -- "$room") && echo "free ${avail##*[!0-9]}"\n'
             f"[ ! -d {stage} ] || (cd {stage} && "
             "find . -type f -exec sha256sum {} + | sed 's/^/staged /')\n"
             f"[ ! -d {path} ] || (cd {path} && {_LIST})"

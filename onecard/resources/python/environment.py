@@ -106,13 +106,14 @@ class Environment(Resource):
         lines = [
             f"[ -x {path}/bin/python3 ] || exit 0",
             self._files.script(self.path),
-            f"site=$(echo {path}/lib/python3*/site-packages)",
+            f"for site in {path}/lib/python3*/site-packages; do :; done",
             *(
                 f"if {patch.test}; then echo {shlex.quote(f'patch {patch.name}=applied')}; fi"
                 for patch in self.patches
             ),
             f"cat {path}/{_PASSED} 2>/dev/null",
-            f"[ ! -f {path}/{RECORD} ] || sha256sum <{path}/{RECORD} | sed 's/ .*//; s/^/record=/'",
+            f"[ ! -f {path}/{RECORD} ] || {{ sum=$(sha256sum <{path}/{RECORD}); "
+            'echo "record=${sum%% *}"; }',
         ]
         return "\n".join(lines)
 

@@ -27,12 +27,9 @@ class Sysctl(Resource):
         return f"sysctl {' '.join(key for key, _ in self.values)}"
 
     def probe(self) -> str:
-        keys = shlex.join(key for key, _ in self.values)
-        return (
-            f"for key in {keys}; do "
-            "printf '%s=%s\\n' $key \"$(cat /proc/sys/$(echo $key | tr . /) 2>/dev/null)\"; done\n"
-            + self.file.digest_probe("file")
-        )
+        # Not `read`: dash reads byte by byte, and a number's file here ends after the first read.
+        lines = [f'echo "{key}=$(cat {_place(key)} 2>/dev/null)"' for key, _ in self.values]
+        return "\n".join([*lines, self.file.digest_probe("file")])
 
     def read(self, answer: Answer) -> State:
         return {key: " ".join(value.split()) for key, value in fields(answer.output).items()}
@@ -44,7 +41,7 @@ class Sysctl(Resource):
         lines = [self.file.write()] if "file" in differences else []
         lines += [
             # Not sysctl(8): a bare box may lack procps.
-            f"echo {shlex.quote(value)} >/proc/sys/{key.replace('.', '/')}"
+            f"echo {shlex.quote(value)} >{_place(key)}"
             for key, value in self.values
             if key in differences
         ]
@@ -55,6 +52,10 @@ class Sysctl(Resource):
         """The file that sets the values at boot."""
         text = "".join(f"{key} = {value}\n" for key, value in self.values)
         return File(SYSCTL, content="# Written by onecard.\n" + text)
+
+
+def _place(key: str) -> str:
+    return shlex.quote(f"/proc/sys/{key.replace('.', '/')}")
 
 
 # All images: the kernel of the next boot is unknown, and `update-initramfs -u` updates the newest.
