@@ -35,7 +35,8 @@ while IFS=' ' read -r verb length; do
       code=$? ;;
     lock)
       holder=$(head -c "$length") _lock=@lock@
-      mkdir -p "${_lock%/*}" # an image may lack it, and a container's is not filled at its start
+      # An image may lack it, and a container's is not filled at its start.
+      [ -d "${_lock%/*}" ] || mkdir -p "${_lock%/*}"
       exec 9>>"$_lock"
       if ! flock -n 9; then
         if kill -0 "$(sed -n 2p @holder@)" 2>/dev/null; then

@@ -41,10 +41,9 @@ printf '@frame@ '
 {
   stat -c '%n %s %y' -- *.c *.e *.o *.s
   echo
-  cat -- *.c
-  tail -q -c @longest@ -- *.e
+  tail -q -c @longest@ -- *.c *.e
   cat -- *.o
-} | base64 | tr -d '\n'
+} | base64 -w 0
 echo
 """
 
