@@ -277,6 +277,7 @@ def test_bad_input_is_one_line_and_changes_nothing(
         ({"wheelhouse": "./none"}, "provision", 2, "invoke wheelhouse --out"),
         ({"wheelhouse": "./none"}, "upgrade", 2, "invoke wheelhouse --out"),
         (
+            # pragma: allowlist nextline secret
             {"indexes": {"url": "https://me:pw1@example.org"}},
             "plan",
             2,

@@ -138,6 +138,7 @@ def test_another_build_is_another_measurement() -> None:
 
 
 def test_a_secret_in_the_settings_does_not_hinder_going_on() -> None:
+    # pragma: allowlist nextline secret
     values = {"serve": {"extra_args": ["--media-proxy=https://name:hidden-word@mirror.example"]}}
     host = replace(SMALL, settings=Settings.model_validate(values))
     broken_off(KeyboardInterrupt(), host)

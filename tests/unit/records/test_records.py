@@ -107,6 +107,7 @@ def test_no_secret_is_in_a_record(runs: Path, monkeypatch: pytest.MonkeyPatch) -
         "curl -H 'Authorization: Bearer unheard-of-token'",
         ["vllm", "--hf-token", "behind-a-flag", "--port"],
         "token from-the-environment-77 and hf_abcdefghijklmnopqrstuv",
+        # pragma: allowlist nextline secret
         "cloning https://ann:pass-word-1@git.example.org/x.git",
         {"Authorization": "Authorization: Basic YW5uOnBhc3M="},
         "VLLM_API_KEY=assigned-1 ONECARD_SSH_PASSWORD='assigned 2' next",

@@ -152,6 +152,7 @@ class TestSecretFile:
             apply(SecretFile(str(tmp_path / name), "KEY"))
         assert (tmp_path / "a").read_text() != (tmp_path / "b").read_text()
 
+    # pragma: allowlist nextline secret
     @pytest.mark.parametrize("content", ["", "KEY=\n", "KEY=short\n", "OTHER=0123456789abcdef\n"])
     def test_a_broken_one_is_drawn_again(self, tmp_path: Path, content: str) -> None:
         (tmp_path / "k").write_text(content)
@@ -162,6 +163,7 @@ class TestSecretFile:
 
     def test_a_given_one_is_sent_beside_the_commands(self, tmp_path: Path) -> None:
         path = tmp_path / "k"
+        # pragma: allowlist nextline secret
         path.write_text("KEY=0123456789abcdef-drawn\n")
         path.chmod(0o600)
         given = Secret("0123456789abcdef-given")
@@ -170,6 +172,7 @@ class TestSecretFile:
         actual = look(resource)
         differences = diff(resource.desired(), actual)
         (upload,) = resource.uploads(differences, actual)
+        # pragma: allowlist nextline secret
         assert upload.payload == b"KEY=0123456789abcdef-given\n"
         commands = resource.fix(differences, actual)
         assert given.reveal() not in commands + resource.probe() + repr(resource)
