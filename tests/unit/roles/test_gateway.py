@@ -84,7 +84,7 @@ def test_prepare_makes_the_map_of_clients_and_forgets_those_taken_out(tmp_path: 
         folder.mkdir(parents=True)
     (etc / "clients" / "default.env").write_text("GATEWAY_KEY=secret-of-default\n")
     (etc / "clients" / "left.env").write_text("GATEWAY_KEY=secret-of-left\n")
-    (etc / "boxes" / "1.env").write_text("BACKEND_KEY_1=a%b$c#d\n")
+    (etc / "boxes" / "1.env").write_text("BACKEND_KEY_1=a%b$c#d'e\n")
     (etc / "certificate.pem").write_text("certificate\n")
     (etc / "key.pem").write_text("key\n")
     script = file(wanted(), "/etc/onecard/gateway/prepare").content
@@ -96,6 +96,6 @@ def test_prepare_makes_the_map_of_clients_and_forgets_those_taken_out(tmp_path: 
     digest = hashlib.sha256(b"Bearer secret-of-default").hexdigest().upper()
     assert (run / "clients.map").read_text() == f"{digest} default\n"
     assert not (etc / "clients" / "left.env").exists()
-    assert "    setenv BACKEND_KEY_1 'a%b$c#d'\n" in (run / "secrets.cfg").read_text()
+    assert "    setenv BACKEND_KEY_1 'a%b$c#d'\\''e'\n" in (run / "secrets.cfg").read_text()
     assert (run / "secrets.cfg").stat().st_mode & 0o777 == 0o600
     assert (run / "certificate.pem").read_text() == "certificate\nkey\n"
