@@ -10,12 +10,14 @@ from typing import Any, Final, Protocol
 import requests
 
 from onecard.api.failures import NoAnswerError, lost, refusal
-from onecard.api.stream import Reply, read_stream
+from onecard.api.stream import Reply, read_stream, split_lines
 from onecard.credentials.secret import Secret
 from onecard.errors import UnhealthyError, UsageError
 from onecard.json_text import parse_json
 
 LONGEST_CONNECT_S = 10.0
+LONGEST_ANSWER: Final = 64 << 20  # bytes
+_PIECE: Final = 512  # bytes
 OK = 200
 # http.client raises ValueError for a chunk of negative length.
 _BROKEN: Final = (requests.RequestException, ValueError)
@@ -143,7 +145,7 @@ class Client:
         started = time.perf_counter()
         try:
             with self._send("POST", path, body) as response:
-                lines = self._before_deadline(response.iter_lines(), url, started)
+                lines = split_lines(self._body(response, url, started), url)
                 return read_stream(lines, time.perf_counter, started, url)
         except _BROKEN as error:
             raise lost(url, error, self._timeout_s) from None
@@ -152,11 +154,12 @@ class Client:
         return self._text("GET", path, None)
 
     def _text(self, method: str, path: str, body: dict[str, Any] | None) -> str:
+        url, started = self._shown + path, time.perf_counter()
         try:
             with self._send(method, path, body) as response:
-                return response.text
+                return b"".join(self._body(response, url, started)).decode("utf-8", "replace")
         except _BROKEN as error:
-            raise lost(self._shown + path, error, self._timeout_s) from None
+            raise lost(url, error, self._timeout_s) from None
 
     def _get_json(self, path: str) -> dict[str, Any]:
         return self._json("GET", path, None)
@@ -183,15 +186,25 @@ class Client:
         if response.status_code != OK:
             with response:
                 url, had_key = self._shown + path, self._key is not None
-                raise refusal(url, response.status_code, response.text, had_key=had_key)
+                text = b"".join(self._body(response, url, time.perf_counter()))
+                message = text.decode("utf-8", "replace")
+                raise refusal(url, response.status_code, message, had_key=had_key)
         return response
 
-    def _before_deadline(self, lines: Iterator[bytes], url: str, started: float) -> Iterator[bytes]:
-        """Yield `lines`. Raises NoAnswerError when the stream takes longer than the timeout."""
-        for line in lines:
+    def _body(self, response: requests.Response, url: str, started: float) -> Iterator[bytes]:
+        """Yield the answer in pieces.
+
+        Raises NoAnswerError when it takes longer than the timeout, UnhealthyError for one that
+        does not end.
+        """
+        size = 0
+        for piece in response.iter_content(_PIECE):
+            size += len(piece)
+            if size > LONGEST_ANSWER:
+                raise UnhealthyError(f"{url}: the answer is longer than {LONGEST_ANSWER:,} bytes")
             if time.perf_counter() - started > self._timeout_s:
                 raise NoAnswerError(f"{url}: no complete answer within {self._timeout_s:g} s")
-            yield line
+            yield piece
 
 
 def _served(entry: dict[str, Any]) -> ServedModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from onecard.json_text import parse_json
 
 PREFIX = b"data:"
 DONE = b"[DONE]"
+LONGEST_LINE = 1 << 20  # bytes
 ONLY_REASONING = "only reasoning came back: raise max_tokens or turn thinking off"
 
 
@@ -40,6 +41,17 @@ class Reply:
         if self.text:
             return ""
         return ONLY_REASONING if self.reasoning else "an empty answer came back"
+
+
+def split_lines(pieces: Iterable[bytes], url: str) -> Iterator[bytes]:
+    """Yield the lines of a body that comes in pieces. Raises UnhealthyError for one without end."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+        if len(rest) > LONGEST_LINE:
+            raise UnhealthyError(f"{url}: an event is longer than {LONGEST_LINE:,} bytes")
+    yield rest
 
 
 def read_stream(

@@ -23,6 +23,8 @@ from onecard.ssh.door import Pipe
 
 _LONGEST_LOGIN = 60.0  # s, not counting the time to type a password
 _SH_STARTS = 10.0  # s for the login shell to come to our command
+_LONGEST = 64 << 20  # bytes of one script's output that are kept
+_TOO_LONG = f"the box sent more than {_LONGEST >> 20} MiB for one answer: given up"
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,7 @@ class Session:
 
     def _answer(self, on_line: Callable[[str], None] | None, timeout: float | None) -> Result:
         output: list[str] = []
+        size = 0
         for line in self._lines(timeout or self._command_timeout):
             if line.startswith(f"{self._nonce} waiting for "):
                 self._on_wait(line.partition(" waiting for ")[2])
@@ -279,6 +282,9 @@ class Session:
                     output.pop()
                 return Result("\n".join(output), int(line.split(" ")[1]))
             if on_line is None:
+                size += len(line)
+                if size > _LONGEST:
+                    raise CommandError(_TOO_LONG)
                 output.append(line)
             elif line:
                 on_line(line)
@@ -299,6 +305,8 @@ class Session:
             if chunk:
                 self._buffer += chunk
                 last = now
+                if len(self._buffer) > _LONGEST:
+                    raise CommandError(_TOO_LONG)
             elif chunk == b"":
                 if self._buffer:
                     yield self._buffer.decode("utf-8", "replace")

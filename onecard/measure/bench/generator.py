@@ -18,6 +18,10 @@ import time
 import urllib.parse
 from typing import Any
 
+_LONGEST = 1 << 20  # bytes of a line
+# The last two: an event that is JSON of another kind, or nested too deeply.
+_BROKEN = (OSError, http.client.HTTPException, ValueError, AttributeError, RecursionError)
+
 
 def run_load(
     url: str, key: str, bodies: list[dict[str, Any]], concurrency: int, timeout_s: float = 1800.0
@@ -81,7 +85,7 @@ class _Sender:
                 self.close()
             else:
                 _read(answer, began, times)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except _BROKEN as error:
             times["error"] = f"{type(error).__name__}: {error}"
             self.close()  # the next request opens a new connection
         if not times["error"] and times["ttft_s"] is None:
@@ -94,12 +98,12 @@ class _Sender:
 
 
 def _read(answer: http.client.HTTPResponse, began: float, times: dict[str, Any]) -> None:
-    for line in answer:
+    for line in iter(lambda: answer.readline(_LONGEST), b""):
         if not line.startswith(b"data:"):
             continue
         event = line[5:].strip()
         if event == b"[DONE]":
-            answer.read()
+            answer.read(_LONGEST)
             return
         now = time.perf_counter() - began
         chunk = json.loads(event)

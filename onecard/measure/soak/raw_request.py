@@ -10,6 +10,7 @@ from typing import Any, Final
 from onecard.credentials.secret import Secret
 
 PATH: Final = "/v1/chat/completions"
+_LONGEST: Final = 1 << 20  # bytes of an answer that are read
 
 
 def status_of(url: str, key: Secret | None, body: bytes, timeout_s: float) -> int:
@@ -18,7 +19,7 @@ def status_of(url: str, key: Secret | None, body: bytes, timeout_s: float) -> in
     try:
         connection.request("POST", PATH, body, _headers(key))
         answer = connection.getresponse()
-        answer.read()
+        answer.read(_LONGEST)
         return answer.status
     finally:
         connection.close()

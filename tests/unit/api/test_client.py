@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from itertools import repeat
 
 import pytest
 
+from onecard.api import client as client_module
 from onecard.api.client import Client, ServedModel
 from onecard.api.failures import ExceedsLimitError, NoAnswerError, server_message
-from onecard.api.stream import ONLY_REASONING, read_stream
+from onecard.api.stream import ONLY_REASONING, read_stream, split_lines
 from onecard.credentials.secret import Secret
 from onecard.errors import UnhealthyError, UsageError
 from tests.support.replay_server import Capture, ReplayServer, capture
@@ -175,3 +177,20 @@ def test_a_key_that_no_header_can_carry_is_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         Client("http://127.0.0.1:1", "m", Secret("two\nlines"))
     assert "two" not in caught.value.message
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_without_end_is_given_up(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "LONGEST_ANSWER", 5000)
+    endless = replace(capture("stream_picture"), status=status, body=b"x" * 10_000)
+    with ReplayServer(lambda request: endless) as server, Client(server.url, "m") as client:
+        for ask_for in (client.metrics, client.models, lambda: client.chat([], max_tokens=1)):
+            with pytest.raises(UnhealthyError, match="the answer is longer than 5,000 bytes"):
+                ask_for()
+
+
+def test_an_event_without_end_is_given_up() -> None:
+    pieces = [b"a\r\nb", b"\n\nlast"]
+    assert list(split_lines(pieces, "http://x")) == [b"a\r", b"b", b"", b"last"]
+    with pytest.raises(UnhealthyError, match="an event is longer than"):
+        list(split_lines(repeat(b"x" * 512), "http://x"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from onecard.errors import BusyError, CommandError, UnreachableError
+from onecard.ssh import shell
 from onecard.ssh.shell import Request, Result
 from tests.support.local_pipe import LocalBox
 
@@ -226,3 +227,12 @@ def test_a_shell_that_dies_is_a_lost_connection(box: LocalBox) -> None:
     session = box.session()
     with pytest.raises(UnreachableError, match="lost while a script was running"):
         session.run("read -r _ _ _ shell _ </proc/$PPID/stat; kill -9 $shell")
+
+
+@pytest.mark.parametrize("script", ["yes | head -n 9000", "head -c 9000 /dev/zero"])
+def test_an_answer_without_end_is_given_up(
+    script: str, box: LocalBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell, "_LONGEST", 8000)
+    with pytest.raises(CommandError, match="the box sent more than 64 MiB for one answer"):
+        box.session().run(script)
