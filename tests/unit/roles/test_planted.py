@@ -7,6 +7,7 @@ without it, but for the text itself in its place.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import subprocess
@@ -21,11 +22,18 @@ from pydantic import BaseModel
 
 import roles
 from onecard.box import paths
+from onecard.box.supervision.configuration import program
+from onecard.box.supervision.unit import ServiceUnit
+from onecard.credentials.secret import Secret
 from onecard.engine.host_plan import Item
 from onecard.engine.job import run_job
 from onecard.errors import OnecardError, UsageError
+from onecard.export.container import container_server
+from onecard.export.formats import FORMATS
 from onecard.fit.on_host import read_box_model, settle
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import ClusterGroup
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup
 from onecard.locks.indexes import indexes
 from onecard.locks.resolve_request import matched, resolve_request, script
 from onecard.resources.base import ABSENT, Resource, diff
@@ -33,7 +41,8 @@ from onecard.resources.files.file import File
 from onecard.settings.connection_keys import ConnectionKeys
 from onecard.settings.layers import layer, merge
 from onecard.settings.settings import Settings
-from roles import expose, serve
+from roles import expose, gateway, ray, serve
+from tests.support.exported_files import lock, parsed
 from tests.support.facts_support import CARD, box, working
 from tests.support.written_files import (
     assignments,
@@ -136,6 +145,8 @@ def layered(name: str, value: Any) -> Host:
         "expose": {"domain": "api.example.org", "email": "me@example.org"},
         "model": {"source": "acme/x", "name": "it"},
         "monitoring": True,
+        "gateway": {"host": "box", "domain": "all.example.org", "email": "me@example.org"},
+        "cluster": {"address": "10.0.0.1"},
     }
     planted: Any = value
     for part in reversed(name.split(".")):
@@ -155,6 +166,7 @@ class Written:
     host: Host
     files: dict[str, str]
     scripts: frozenset[str]
+    exported: tuple[str, ...]
 
 
 class Recorder:
@@ -182,6 +194,7 @@ def written(host: Host) -> Written:
     plans = (*roles.provision(host, facts), *roles.deploy(settle(host, FACTS).host, FACTS))
     resources = [each for plan in plans for each in plan.resources]
     resources += expose.desired(host, FACTS)
+    resources += group_resources(host)
     files = {each.path: each.content for each in resources if isinstance(each, File)}
     recorder: Any = Recorder()
     read_box_model(recorder, host)
@@ -191,7 +204,35 @@ def written(host: Host) -> Written:
         *(each.probe() for each in resources),
     ]
     run_job(recorder, [item(each) for each in resources], _Silent())
-    return Written(host, files, frozenset(recorder.scripts))
+    return Written(host, files, frozenset(recorder.scripts), exported(host))
+
+
+def group_resources(host: Host) -> list[Resource]:
+    """Return what the box gets as the gateway of itself, and as the head of a cluster."""
+    serving, other = host.settings.serve, Host("other", host.connection, Settings())
+    back_end = gateway.BackEnd(host.name, serving.address, serving.port, Secret("k" * 40))
+    cluster = ClusterGroup("pool", host, (other,))
+    return [
+        *gateway.desired(GatewayGroup(host, (host,)), (back_end,), FACTS),
+        *ray.desired(cluster, host, FACTS, host.venv, None).resources,
+    ]
+
+
+def exported(host: Host) -> tuple[str, ...]:
+    """Return the words and variables that each engine gets of a host's exported server."""
+    server = container_server(replace(host, lock=lock()), FACTS, token=False)
+    texts = []
+    for kind in FORMATS:
+        try:
+            found = parsed(kind, server)
+        except UsageError as error:
+            assert error.message.startswith(("serve.extra_args: Quadlet", "model.source: Quadlet"))
+            continue
+        assert found.arguments == list(server.arguments)
+        assert found.environment == server.environment
+        assert found.secrets == server.secrets
+        texts.append(f"{kind}: {found.cards} {sorted(found.mounts)}")
+    return tuple(texts)
 
 
 def item(resource: Resource) -> Item:
@@ -231,6 +272,19 @@ def unit_files(found: Written) -> dict[str, str]:
     return {path: text for path, text in found.files.items() if path.endswith(".service")}
 
 
+INDEXES = f"{paths.TOOLS}/indexes.json"
+# Every other file is the same whatever the settings are.
+SETTINGS_IN = (
+    ".service", ".env", "/nginx.conf", "/haproxy.cfg", "/prepare", "/firewall", "/indexes.json"
+)  # fmt: skip
+
+
+def haproxy_lines(found: Written) -> list[tuple[str, int]]:
+    """Return the first word of each line of HAProxy's configuration, and how many words it has."""
+    lines = found.files[gateway.CONFIGURATION].splitlines()
+    return [(line.split()[0], len(line.split())) for line in lines if line.strip()]
+
+
 def judge(found: Written) -> None:
     """Refuse a line, a key, a word or a directive that the host without the value has not."""
     before = plain()
@@ -258,6 +312,20 @@ def judge(found: Written) -> None:
     reported = dict(found.host.settings.serve.environment)
     known = variables(before.files[paths.ENVIRONMENT])
     assert variables(found.files[paths.ENVIRONMENT]) == {**known, **reported}
+    assert variables(found.files[ray.ENVIRONMENT]).keys() == {
+        *variables(before.files[ray.ENVIRONMENT]),
+        *reported,
+    }
+    assert haproxy_lines(found) == haproxy_lines(before)
+    assert json.loads(found.files[INDEXES]).keys() == json.loads(before.files[INDEXES]).keys()
+    for name, text in unit_files(found).items():
+        unit = ServiceUnit(name, text)
+        assert program(unit) == program(ServiceUnit(name, before.files[name]))
+        if name == paths.UNIT:
+            assert unit.commands("ExecStart")[0].words == serve.command(found.host)
+    for path, text in found.files.items():
+        if not path.endswith(SETTINGS_IN):
+            assert text == before.files[path], path
     directives = nginx_directives(found.files[f"{paths.EXPOSE}/nginx.conf"])
     ordinary = nginx_directives(before.files[f"{paths.EXPOSE}/nginx.conf"])
     assert [line[:1] + line[-1:] for line in directives if line[:1] != ["server_name"]] == [
