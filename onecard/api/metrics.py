@@ -41,8 +41,8 @@ def read_metrics(text: str) -> dict[str, float]:
             number = float(value)
         except ValueError:
             continue
-        if math.isfinite(number):
-            found[name] = found.get(name, 0.0) + number
+        if math.isfinite(total := found.get(name, 0.0) + number):
+            found[name] = total
     return found
 
 

@@ -6,7 +6,6 @@ run Ray from the release's environment, so that a release that goes back takes t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from onecard.errors import OnecardError
 from onecard.fit.on_host import read_box_model
 from onecard.inventory.host import Host
 from onecard.inventory.serving_groups.cluster_group import ClusterGroup
+from onecard.json_text import parse_json
 from onecard.server.releases import ReleaseInfo, list_releases, target
 from onecard.ssh.login import Connected
 from onecard.ssh.shell import Session
@@ -162,14 +162,18 @@ def in_force(session: Session) -> InForce | None:
 
 def ray_environment(session: Session, release: int) -> str:
     """Return the environment of a release that runs with Ray; empty for any other release."""
-    text = session.run(f"cat {paths.RELEASES}/{release}/about.json").output
+    return environment_of(session.run(f"cat {paths.RELEASES}/{release}/about.json").output)
+
+
+def environment_of(about: str) -> str:
+    """Return the environment that a release's about.json names; empty where it has no Ray."""
     try:
-        words = json.loads(text)["command"]
+        words = list(map(str, parse_json(about)["command"]))
     except (ValueError, KeyError, TypeError):
         return ""
     backend = "--distributed-executor-backend"
     is_ray = backend in words and words[words.index(backend) + 1 :][:1] == ["ray"]
-    return str(words[0]).removesuffix("/bin/vllm") if is_ray else ""
+    return words[0].removesuffix("/bin/vllm") if is_ray else ""
 
 
 def _take_back(

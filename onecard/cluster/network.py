@@ -13,6 +13,7 @@ from typing import Any, Final
 import onecard
 from onecard.errors import OnecardError, PreflightError
 from onecard.resources.base import fields
+from onecard.ssh.answer_lines import whole
 from onecard.ssh.login import Connected
 
 _PROGRAM: Final = Path(onecard.__file__).parent / "box" / "link.py"
@@ -88,16 +89,15 @@ def _measured(source: Connected, target: Connected) -> BoxLink:
     finally:
         thread.join()
     values = fields(output)
-    if "mbit_s" not in values:
+    latency_us, mbit_s = (whole(values.get(key, "")) for key in ("latency_us", "mbit_s"))
+    if latency_us is None or mbit_s is None:
         raise PreflightError(
             f"{source.host.name} does not reach {target.host.name} at {address}, port {port} "
             f"({_reason(output.splitlines())}): Ray, Gloo and NCCL need every TCP port between "
             f"the boxes: allow {own} in the firewall of {target.host.name} and of its provider "
             "(nothing was changed)"
         )
-    return BoxLink(
-        source.host.name, target.host.name, int(values["latency_us"]), int(values["mbit_s"])
-    )
+    return BoxLink(source.host.name, target.host.name, latency_us, mbit_s)
 
 
 def _script(*words: str) -> str:

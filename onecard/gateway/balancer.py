@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from onecard.box import paths
-from onecard.errors import UnhealthyError
+from onecard.errors import ProbeError, UnhealthyError
 from onecard.resources.base import fields
 from onecard.ssh.login import Connected
 
@@ -37,8 +37,14 @@ class BoxState:
 
 
 def read_states(output: str) -> dict[str, BoxState]:
-    """Return the boxes in the output of `show stat`, by name."""
-    rows = list(csv.DictReader(output.lstrip("# \n").splitlines()))
+    """Return the boxes in the output of `show stat`, by name. Raises ProbeError for another one."""
+    try:
+        return _read_rows(list(csv.DictReader(output.lstrip("# \n").splitlines())))
+    except (KeyError, ValueError, AttributeError, csv.Error):
+        raise ProbeError("garbled answer of the gateway about its boxes", output[:1000]) from None
+
+
+def _read_rows(rows: Sequence[Mapping[str, str]]) -> dict[str, BoxState]:
     checks = {row["svname"]: row for row in rows if row["pxname"].startswith("hop-")}
     found = {}
     for row in rows:

@@ -13,7 +13,7 @@ MAXIMUM_HOSTS = 10_000
 
 _BRACKETED_PORT = re.compile(r"^\[(.+)\]:([0-9]+)$")
 _PORT = re.compile(r"^((?:[^:\[\]]|\[[^\]]*\])*):([0-9]+)$")
-_NAME = re.compile(r"[\w:][\w.:-]*")
+_NAME = re.compile(r"[\w:][\w.:-]{0,199}")  # it names files too
 
 
 def expand(pattern: str) -> tuple[tuple[str, ...], int | None]:
@@ -31,7 +31,9 @@ def expand(pattern: str) -> tuple[tuple[str, ...], int | None]:
     names = _expand(pattern)
     for name in names:
         if not _NAME.fullmatch(name):
-            raise ValueError(f'"{name}" is no host name (letters, digits, and . _ - : inside)')
+            raise ValueError(
+                f'"{name[:201]}" is no host name (letters, digits, and . _ - : inside, 200 at most)'
+            )
     return names, port
 
 

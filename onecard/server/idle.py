@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from onecard.api.metrics import read_metrics
 from onecard.box import paths
-from onecard.errors import UnhealthyError
+from onecard.errors import ProbeError, UnhealthyError
 from onecard.json_text import parse_json
 from onecard.server.client import client
 from onecard.server.state import ServiceState, service_state
+from onecard.ssh.answer_lines import real
 from onecard.ssh.login import Connected
 from onecard.ssh.shell import Request, Session
 
@@ -107,7 +108,10 @@ def judge(
 def _read(session: Session) -> tuple[float, IdleNote | None]:
     """Return the seconds since the machine's boot, and the last note; a damaged one is none."""
     uptime, _, text = session.run(_READ).output.partition("\n")
-    return float(uptime), read_note(text)
+    uptime_s = real(uptime)
+    if uptime_s is None:
+        raise ProbeError(f"garbled answer from the box about its uptime: {uptime[:40]!r}")
+    return uptime_s, read_note(text)
 
 
 def read_note(text: str) -> IdleNote | None:
@@ -115,5 +119,5 @@ def read_note(text: str) -> IdleNote | None:
     try:
         found: dict[str, Any] = parse_json(text)
         return IdleNote(str(found["invocation"]), dict(found["counters"]), float(found["since_s"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -97,7 +97,7 @@ def read_result(text: str) -> dict[str, Any]:
             "goodput_per_s": found.get("request_goodput"),
             "errors": sorted({str(each)[-300:] for each in found.get("errors", ()) if each}),
         }
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise CommandError(
             f"vllm bench serve: its result cannot be parsed: {type(error).__name__}: {error}",
             text[:1000],

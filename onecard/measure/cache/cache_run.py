@@ -30,6 +30,7 @@ from onecard.server.client import api_key, client
 from onecard.server.state import ServiceState, service_state
 from onecard.smoke.questions import questions
 from onecard.smoke.recorded import note_server
+from onecard.ssh.answer_lines import whole
 from onecard.ssh.login import Connected, connected
 
 _LONGEST_REQUEST_S: Final = 1800.0
@@ -129,7 +130,7 @@ class _Measurement:
             steps.step("at once")
         return Reuse(
             is_on,
-            int(block) if block.isdigit() else None,
+            whole(block),
             texts,
             picture,
             turns,

@@ -12,6 +12,7 @@ from onecard.fit import NotModelledError, Plan
 from onecard.fit.on_host import Settled, read_box_model, settle
 from onecard.server.start_journal import journal_of
 from onecard.server.state import ServiceState
+from onecard.ssh.answer_lines import whole
 from onecard.ssh.login import Connected
 from onecard.startup_log import MemoryFacts, StartTracker
 
@@ -109,5 +110,4 @@ def _agree(planned: Plan | None, logged: float) -> bool:
 
 
 def _sequences(state: ServiceState) -> int | None:
-    given = state.options.get("max-num-seqs", "")
-    return int(given) if given.isdecimal() else None
+    return whole(state.options.get("max-num-seqs", ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from onecard.api.client import Client
 from onecard.errors import UsageError
 from onecard.inventory.host import Host
+from onecard.json_text import parse_json
 from onecard.measure.soak.traffic import Limits, largest_picture
 from onecard.measure.texts import words_of
 from onecard.records import find_runs
@@ -54,6 +54,8 @@ def read_limits(api: Client, state: ServiceState, picture: Path) -> Limits:
 
 def _most_pictures(option: str) -> int:
     """Return how many pictures a request may have by --limit-mm-per-prompt."""
-    limit = (json.loads(option) if option.startswith("{") else {}).get("image", _MOST_PICTURES)
-    count = limit.get("count", _MOST_PICTURES) if isinstance(limit, dict) else limit
-    return min(int(count), _MOST_PICTURES)
+    try:
+        limit = parse_json(option)["image"]
+        return min(int(limit["count"] if isinstance(limit, dict) else limit), _MOST_PICTURES)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return _MOST_PICTURES

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,20 +14,33 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import roles
+from onecard.cluster.deployment import environment_of
+from onecard.credentials.secret import Secret
 from onecard.engine.host_plan import RolePlan, make_plan, read_event, read_progress
 from onecard.engine.job import run_job
 from onecard.engine.listener import EventListener
 from onecard.errors import OnecardError
 from onecard.facts.teardown import read_teardown_facts
 from onecard.fit.on_host import settle
+from onecard.gateway.balancer import read_states
 from onecard.inventory.host import Host
+from onecard.inventory.serving_groups.cluster_group import ClusterGroup
+from onecard.inventory.serving_groups.gateway_group import GatewayGroup
+from onecard.measure.bench.vllm_bench import read_result
+from onecard.measure.soak.limits import _most_pictures
 from onecard.project import PROJECT
+from onecard.resources.system.ray_nodes import RayNodes
+from onecard.server.idle import judge, read_note
+from onecard.server.load_sample import read_cards, read_errors
 from onecard.server.releases import read_releases
 from onecard.server.state import read_state
+from onecard.settings.connection import Connection
 from onecard.settings.layers import layer, merge
+from onecard.settings.settings import Settings
 from onecard.ssh.probe_batch import Answer, parse
+from roles import expose, gateway, monitoring, ray
 from tests.support.facts_support import CARD, box, working
-from tests.unit.fuzz.texts import LINES
+from tests.unit.fuzz.texts import JSON, LINES
 
 FACTS = box(driver=working("580.95.05"), gpus=(CARD,))
 
@@ -46,7 +61,32 @@ def plans() -> tuple[RolePlan, ...]:
     return (*roles.provision(host, FACTS), *roles.deploy(settle(host, FACTS).host, FACTS))
 
 
-RESOURCES = [resource for plan in plans() for resource in plan.resources]
+def others() -> list[Any]:
+    """Return what no deploy of a single box has: proxy, gateway, cluster, monitoring, teardown."""
+    values = {"monitoring": True, "gateway": {"host": "box", "domain": "a.example"}}
+    host = Host("box", Connection("box"), Settings.model_validate(values))
+    back_end = gateway.BackEnd("box", "127.0.0.1", 8000, Secret("k" * 40))
+    cluster = ClusterGroup("pool", host, (host,))
+    return [
+        *expose.desired(host, FACTS),
+        *expose.desired(with_tls(host), FACTS),
+        *gateway.desired(GatewayGroup(host, (host,)), (back_end,), FACTS),
+        *gateway.absent(),
+        *monitoring.desired(host, FACTS),
+        *monitoring.absent(),
+        *ray.desired(cluster, host, FACTS, "/opt/venv", None).resources,
+        *ray.absent(),
+        RayNodes("/opt/venv", 6379, (("10.0.0.1", "box"), ("10.0.0.2", "other"))),
+    ]
+
+
+def with_tls(host: Host) -> Host:
+    """Return the host with a certificate of its own."""
+    exposed = host.settings.expose.model_copy(update={"domain": "a.example", "tls": "internal"})
+    return replace(host, settings=host.settings.model_copy(update={"expose": exposed}))
+
+
+RESOURCES = [resource for plan in plans() for resource in plan.resources] + others()
 
 
 @given(st.sampled_from(RESOURCES), LINES, st.sampled_from([0, 0, 0, 1, 2, 3, 255]))
@@ -109,6 +149,52 @@ def test_the_list_of_releases(output: str) -> None:
 def test_what_is_read_before_a_teardown(output: str) -> None:
     with suppress(OnecardError):
         assert read_teardown_facts(output, 8000, ()).port
+
+
+CSV = st.lists(
+    st.lists(
+        st.sampled_from(
+            ["boxes", "hop-a", "a", "BACKEND", "UP", "DRAIN", "0", "x", "9" * 5000, "", '"', "\n"]
+        )
+        | st.text(max_size=5),
+        max_size=8,
+    ).map(",".join),
+    max_size=5,
+).map("\n".join)
+COLUMNS = "# pxname,svname,scur,status,check_desc,last_chk\n"
+
+
+@given(st.sampled_from(["", COLUMNS]), CSV)
+@example(COLUMNS, "boxes,a\n")
+@example(COLUMNS, "boxes,a,x,UP\n")
+@example(COLUMNS, '"' + "x" * 200_000)
+def test_the_boxes_of_a_gateway(head: str, rows: str) -> None:
+    with suppress(OnecardError):
+        read_states(head + rows)
+
+
+DEEP = "[" * 99_999
+
+
+@given(JSON.map(json.dumps) | st.text(max_size=20))
+@example(DEEP)
+@example('{"command": 5}')
+@example('{"invocation": "x", "counters": {}, "since_s": 1' + "0" * 400 + "}")
+def test_small_documents_of_a_box(text: str) -> None:
+    assert isinstance(environment_of(text), str)
+    assert isinstance(_most_pictures(text), int)
+    note = read_note(text)
+    state = read_state("LoadState=loaded\nCommand=vllm serve x --port 8000 --max-model-len 9")
+    judge(state, {}, 5.0, note)
+    with suppress(OnecardError):
+        read_result(text)
+
+
+@given(LINES)
+def test_a_sample_of_the_load(text: str) -> None:
+    read_errors(text)
+    for card in read_cards(text + "\n1, 2, nan, x\n9" + "9" * 5000 + ", 1, 2, 3"):
+        assert card.power_w is None or card.power_w < 1e300
 
 
 def test_a_step_that_the_job_does_not_have_is_an_ordinary_line() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 import roles
@@ -32,6 +33,7 @@ from onecard.export.container import container_server
 from onecard.export.formats import FORMATS
 from onecard.fit.on_host import read_box_model, settle
 from onecard.inventory.host import Host
+from onecard.inventory.load import load
 from onecard.inventory.serving_groups.cluster_group import ClusterGroup
 from onecard.inventory.serving_groups.gateway_group import GatewayGroup
 from onecard.locks.indexes import indexes
@@ -370,6 +372,16 @@ def test_the_name_of_a_models_folder_plants_nothing(text: str, tmp_path: Path) -
         (start,) = re.findall("^ExecStart=(.*)$", found.files[paths.UNIT], re.MULTILINE)
         assert command_words(start) == list(serve.command(found.host))
         assert ran([each for each in found.scripts if "touch" in each], tmp_path) == []
+
+
+@pytest.mark.parametrize("text", PLANTED)
+def test_the_name_of_a_host_plants_nothing(text: str, tmp_path: Path) -> None:
+    """It names files here, words of HAProxy's configuration, and the objects of an export."""
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {text: {}}}}))
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path)
+    assert re.match(r"\S*hosts\.yml: ", caught.value.message)
+    assert caught.value.message.isprintable()
 
 
 def test_the_judges_see_what_is_planted(tmp_path: Path) -> None:
