@@ -8,7 +8,6 @@ at the first that fails.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -149,7 +148,7 @@ def read_disks(line: str) -> str | None:
         return None
     try:
         return base64.b64decode(encoded, validate=True).decode("utf-8", "replace")
-    except binascii.Error:
+    except ValueError:
         return ""
 
 

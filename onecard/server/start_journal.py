@@ -73,9 +73,9 @@ def read_restarts(output: str, last: str) -> Sequence[str]:
     are in that order, `last` at their end, _MOST_STARTS at most.
     """
     messages = [each for line in output.splitlines() if (each := _message(line))]
-    ids = list(dict.fromkeys(each.get("INVOCATION_ID", "") for each in messages))
+    ids = list(dict.fromkeys(str(each.get("INVOCATION_ID", "")) for each in messages))
     again = {
-        each.get("INVOCATION_ID")
+        str(each.get("INVOCATION_ID"))
         for each in messages
         if each.get("MESSAGE_ID") == RESTART_SCHEDULED
     }

@@ -58,6 +58,9 @@ def render(
         raise UsageError(f"templates/{name}:{error.lineno}: {error.message}") from error
     except jinja2.TemplateNotFound as error:
         raise UsageError(f"templates/{error.name}: no such template") from error
+    except Exception as error:  # what an expression of a template of one's own may raise
+        shown = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UsageError(f"templates/{name}: {shown}") from error
 
 
 def template_folders() -> tuple[Path, ...]:

@@ -16,27 +16,39 @@ from hypothesis import strategies as st
 import roles
 from onecard.cluster.deployment import environment_of
 from onecard.credentials.secret import Secret
-from onecard.engine.host_plan import RolePlan, make_plan, read_event, read_progress
+from onecard.deploy.startup_frames import MARK, read_frame
+from onecard.engine.host_plan import (
+    DISKS,
+    RolePlan,
+    make_plan,
+    read_disks,
+    read_event,
+    read_progress,
+)
 from onecard.engine.job import run_job
 from onecard.engine.listener import EventListener
 from onecard.errors import OnecardError
 from onecard.facts.teardown import read_teardown_facts
-from onecard.fit.on_host import settle
+from onecard.fit.on_host import read_box_model, settle
 from onecard.gateway.balancer import read_states
 from onecard.inventory.host import Host
 from onecard.inventory.serving_groups.cluster_group import ClusterGroup
 from onecard.inventory.serving_groups.gateway_group import GatewayGroup
+from onecard.locks.resolve_request import matched, parse_lock, parse_page, resolve_request
 from onecard.measure.bench.vllm_bench import read_result
 from onecard.measure.soak.limits import _most_pictures
 from onecard.project import PROJECT
+from onecard.records.facts import parse_software
 from onecard.resources.system.ray_nodes import RayNodes
 from onecard.server.idle import judge, read_note
 from onecard.server.load_sample import read_cards, read_errors
 from onecard.server.releases import read_releases
+from onecard.server.start_journal import RESTART_SCHEDULED, read_restarts
 from onecard.server.state import read_state
 from onecard.settings.connection import Connection
 from onecard.settings.layers import layer, merge
 from onecard.settings.settings import Settings
+from onecard.ssh.disk_space import explain, read_mounts
 from onecard.ssh.probe_batch import Answer, parse
 from roles import expose, gateway, monitoring, ray
 from tests.support.facts_support import CARD, box, working
@@ -195,6 +207,66 @@ def test_a_sample_of_the_load(text: str) -> None:
     read_errors(text)
     for card in read_cards(text + "\n1, 2, nan, x\n9" + "9" * 5000 + ", 1, 2, 3"):
         assert card.power_w is None or card.power_w < 1e300
+
+
+MESSAGES = st.lists(
+    st.dictionaries(
+        st.sampled_from(["INVOCATION_ID", "MESSAGE_ID", "x"]),
+        st.sampled_from(["a", "b", RESTART_SCHEDULED]) | JSON,
+    ).map(json.dumps)
+    | st.just(DEEP)
+    | st.text(max_size=9),
+    max_size=4,
+).map("\n".join)
+
+
+@given(MESSAGES)
+@example('{"INVOCATION_ID": ["a"]}')
+def test_messages_of_the_service_manager(output: str) -> None:
+    assert read_restarts(output, "a")[-1] == "a"
+
+
+FRAMES = st.sampled_from(["answered", "failed", "back", "waiting", "stopped", ""]).flatmap(
+    lambda event: st.fixed_dictionaries(
+        {"event": st.just(event)},
+        optional=dict.fromkeys(("release", "seconds", "memory", "reason", "past"), JSON),
+    )
+)
+
+
+@given(FRAMES.map(json.dumps) | JSON.map(json.dumps) | st.just(DEEP))
+def test_a_frame_of_a_start(body: str) -> None:
+    read_frame(f"{MARK} {body}")
+
+
+@given(LINES, st.sampled_from([0, 1, 22]), st.text(max_size=9))
+@example("blocks=/dev/vda 9" + "9" * 5000 + " 1 1 1% /", 0, "")
+@example("", 0, "é")
+def test_disks_builds_and_locks(output: str, code: int, encoded: str) -> None:
+    read_disks(f"{DISKS} {encoded}")
+    explain(output, read_mounts(output))
+    parse_software(output)
+    host = Host("box", Connection("box"), Settings())
+    build = matched(host, FACTS)
+    with suppress(OnecardError):
+        parse_page(host, build, output, code, "x86_64")
+    request = resolve_request(host, FACTS, build, "0.33.0", "")
+    with suppress(OnecardError):
+        parse_lock(host, FACTS, request, output, code)
+
+
+@given(FIELDS | LINES)
+@example("config=é")
+@example("config=" + base64.b64encode(DEEP.encode()).decode())
+def test_a_model_on_the_box(output: str) -> None:
+    class Session:
+        def run(self, script: str) -> Answer:
+            return Answer(output)
+
+    session: Any = Session()
+    host = Host("box", Connection("box"), Settings())
+    with suppress(OnecardError):
+        settle(host, FACTS, read_box_model(session, host))
 
 
 def test_a_step_that_the_job_does_not_have_is_an_ordinary_line() -> None:

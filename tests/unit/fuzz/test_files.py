@@ -17,6 +17,7 @@ from onecard.cli.set_flag import read_settings
 from onecard.errors import OnecardError, UsageError
 from onecard.inventory.host import Host
 from onecard.inventory.load import load
+from onecard.inventory.lock_files import with_lock
 from onecard.inventory.origins import setting_values
 from onecard.inventory.override import with_block
 from onecard.inventory.selection import select
@@ -25,6 +26,8 @@ from onecard.settings.connection_keys import ConnectionKeys
 from onecard.settings.layers import layer, merge
 from onecard.settings.settings import Settings
 from onecard.smoke.case import load_cases
+from onecard.templates.render import render
+from tests.support.exported_files import lock
 from tests.unit.fuzz.texts import JSON, SCALARS, changed
 
 
@@ -130,6 +133,38 @@ def refused(load: Any) -> None:
         load()
     except UsageError as error:
         assert error.message.isprintable(), ascii(error.message)
+
+
+PIECES = st.sampled_from(
+    ["{{ user }}", "{{ user | unit_value }}", "{{ 1 // 0 }}", "{{ user.x.y }}", "{% if user %}", "{% endif %}",
+     "{{", "}}", "{%", "{# ", "{{ x", "{{ user | nothing }}", "{{ user | number(1, 2) }}", "{% include 'x' %}",
+     "{{ user + 1 }}", "{{ (1, 2) | unit_words }}", "{% extends user %}", "{{ '%d' % user }}", "\n", "{{ user() }}"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES | st.text(max_size=4), max_size=5).map("".join))
+@example("{{ (1 // 0) | number }}")
+@example("{{ (user + 1) | unit_value }}")
+@example("{% include 'own.j2' %}")
+def test_a_template(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("templates")
+    (folder / "own.j2").write_text(text, errors="replace")
+    refused(lambda: render("own.j2", {"user": "me"}, folder))
+
+
+@cache
+def locks() -> list[dict[str, Any]]:
+    return [json.loads(json.dumps(lock().to_plain()))]
+
+
+@given(changed(locks) | JSON)
+def test_a_lock_file(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
+    inventory = tmp_path_factory.mktemp("inventory")
+    (inventory / "locks").mkdir()
+    with suppress(ValueError):
+        (inventory / "locks" / "box.yml").write_text(yaml.safe_dump(value), errors="surrogatepass")
+    host = Host("box", ConnectionKeys().connection("box", PROJECT), Settings())
+    refused(lambda: with_lock(host, inventory))
 
 
 CASES = [
