@@ -121,6 +121,7 @@ def deploy_host(
         settled = settle(host, facts, found)
         decided.append(settled)
         warn_of_shortages(facts, settled.host.settings, console)
+        warn_of_code(host.settings, console)
         if not force:
             settled.refuse()
             if settled.doubt:
@@ -146,6 +147,13 @@ def warn_of_shortages(facts: Facts, settings: Settings, console: HostConsole) ->
     for check in serving(facts, settings):
         if check.status != "ok":
             console.say_once(f"warning: {check.message}; {check.fix}", "yellow")
+
+
+def warn_of_code(settings: Settings, console: HostConsole) -> None:
+    """Print that the model's repository brings code, which vLLM runs only where it is allowed."""
+    for word in settings.serve.extra_args:
+        if word.replace("_", "-").startswith("--trust"):
+            console.say_once(f"warning: code in the model's repository will run ({word})", "yellow")
 
 
 def require_provisioned(host: Host, found: BoxModel) -> None:
