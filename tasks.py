@@ -310,13 +310,13 @@ def restart(c, host=""):
     return run.start(host, restart=True)
 
 
-@task(help={"host": HOST, "json": JSON})
+@task(help={"host": HOST, "json": JSON, "sbom": "print what is installed, as CycloneDX 1.5 (JSON)"})
 @task_body
-def facts(c, host="", json=False):
+def facts(c, host="", json=False, sbom=False):
     """Show the box's facts: system, GPUs, driver, disks, memory, network."""
     from onecard.commands import inspection as run
 
-    return run.facts(host, as_json=json)
+    return run.installed(host) if sbom else run.facts(host, as_json=json)
 
 
 @task(help={"host": HOST, "json": JSON, "facts": FACTS})

@@ -23,6 +23,7 @@ from onecard.doctor.template_check import template_checks
 from onecard.engine.converge import gather
 from onecard.errors import UsageError
 from onecard.facts import to_json
+from onecard.records.bill_of_materials import read_bill_of_materials
 from onecard.server.journal import diagnose_server
 from onecard.server.problem_report import host_report
 from onecard.ssh.login import connected
@@ -40,6 +41,14 @@ def facts(requested: str, *, as_json: bool) -> int:
         print_json(to_json(found))
     else:
         checks_of.print_facts(found, Terminal())
+    return 0
+
+
+def installed(requested: str) -> int:
+    """Print what is installed on the box, as a CycloneDX document."""
+    host = targets.chosen_host(requested)
+    with connected(host, targets.known_hosts()) as box:
+        print_json(read_bill_of_materials(box.session, host))
     return 0
 
 
