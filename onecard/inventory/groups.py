@@ -74,7 +74,8 @@ class _Place:
         return _Place(self.file, f"{self.path}.{key}")
 
     def error(self, message: str) -> UsageError:
-        return UsageError(f"{self.file}: {self.path}: {message}")
+        shown = f"{self.path}: {message}"
+        return UsageError(f"{self.file}: {shown if shown.isprintable() else ascii(shown)}")
 
 
 def parse(files: Sequence[tuple[str, Mapping[str, Any]]]) -> GroupTree:

@@ -77,6 +77,7 @@ GROUPS = st.recursive(
 )
 
 
+@example({"all": {"hosts": "\ud7fc"}})
 @example({"all": {"hosts": {"a": {"ansible_ssh_common_args": "-i ~nobody9/x"}}}})
 @example({"all": {"hosts": {"a": {"ansible_connection": ["ssh"], "ansible_become": []}}}})
 @example({"all": {"hosts": {"a": {"ansible_connection": {}, "become": {"a": 1}}}}})
