@@ -580,7 +580,7 @@ def soak(c, host="", for_="30m", rate="", json=False):
         "repeats": "rounds on each server, 2 or more",
         "budget": "time in all, with the way back: 90s, 30m, 2h",
         "only": "options to try, separated by commas (default: all that apply)",
-        "keep": "leave what is found in force",
+        "keep": "deploy what is found",
         "check": "list the trials, change nothing",
         "json": JSON,
     }

@@ -17,9 +17,9 @@ from onecard.cluster.ray_start import remove_ray, start_ray
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment import (
     Deployment,
-    bring_back,
     deploy_host,
     require_provisioned,
+    restore_release,
 )
 from onecard.deploy.startup_check import StartupCheck
 from onecard.engine.converge import gather
@@ -30,7 +30,7 @@ from onecard.fit.on_host import read_box_model
 from onecard.inventory.host import Host
 from onecard.inventory.serving_groups.cluster_group import ClusterGroup
 from onecard.json_text import parse_json
-from onecard.server.releases import ReleaseInfo, list_releases, target
+from onecard.server.releases import ReleaseInfo, current_release, list_releases, target
 from onecard.ssh.login import Connected
 from onecard.ssh.shell import Session
 
@@ -45,8 +45,8 @@ class ClusterDeployment:
 
 
 @dataclass(frozen=True)
-class InForce:
-    """The release before a deploy. venv: whose Ray it needs; empty for a server without Ray."""
+class CurrentRelease:
+    """The current release. venv: whose Ray it needs; empty for a server without Ray."""
 
     release: ReleaseInfo
     venv: str
@@ -71,7 +71,7 @@ def deploy_cluster(
     links = examine(boxes, say)
     if not (check or force):
         refuse_cpu(head.host)
-    before = in_force(head.session)
+    before = find_current(head.session)
     host = head.host
     goes_back = host.settings.serve.rollback and not check
     if before is not None and before.venv != host.venv:
@@ -141,7 +141,7 @@ def roll_back_cluster(
         start_ray(group, boxes, venv, consoles, command="rollback")
     else:
         remove_ray(boxes, consoles, command="rollback")
-    plan, check = bring_back(
+    plan, check = restore_release(
         head,
         head.host,
         consoles(head.host),
@@ -152,12 +152,12 @@ def roll_back_cluster(
     return chosen, bool(plan.changes), check
 
 
-def in_force(session: Session) -> InForce | None:
+def find_current(session: Session) -> CurrentRelease | None:
     """Return the release that is current on the head; None where none has answered yet."""
-    current = next((each for each in list_releases(session) if each.current), None)
+    current = current_release(session)
     if current is None:
         return None
-    return InForce(current, ray_environment(session, current.number))
+    return CurrentRelease(current, ray_environment(session, current.number))
 
 
 def ray_environment(session: Session, release: int) -> str:
@@ -180,7 +180,7 @@ def _take_back(
     group: ClusterGroup,
     boxes: Sequence[Connected],
     consoles: Callable[[Host], DeployConsole],
-    before: InForce | None,
+    before: CurrentRelease | None,
 ) -> StartupCheck | None:
     """Take all boxes back to the release before; return its startup check, None without one."""
     say = consoles(group.head).say
@@ -192,7 +192,7 @@ def _take_back(
         start_ray(group, boxes, before.venv, consoles, command="deploy")
     if before is None:
         return None
-    _, check = bring_back(
+    _, check = restore_release(
         boxes[0],
         boxes[0].host,
         consoles(boxes[0].host),

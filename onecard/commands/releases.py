@@ -37,7 +37,7 @@ def list_releases(requested: str, *, as_json: bool) -> int:
 
 
 def rollback(requested: str, to: str, *, as_json: bool) -> int:
-    """Put an earlier release back in force and wait until it has answered."""
+    """Restore an earlier release and wait until it has answered."""
     number = flag_values.positive("--to", to) if to else None
     host = targets.chosen_host(requested, "; add --rolling")
     console = DeployConsole(progress_console(), host.name, usual=Usual(host))

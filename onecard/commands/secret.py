@@ -53,7 +53,7 @@ def _read_value(name: str) -> Secret:
 
 
 def _what_next(name: str) -> str:
-    return "; it comes into force with the next invoke deploy" if name == API_KEY else ""
+    return "; the next invoke deploy applies it" if name == API_KEY else ""
 
 
 def _list(requested: str, *, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""Bringing a release into force on a box, and the result."""
+"""Makes a release the current one on a box, and returns the result."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def deploy_host(
         both = EventListeners(console, *listeners)
         changes = _converge(box, host, wanted, command, both, check=True, guard=guard)
     else:
-        changes, startup = bring_into_force(
+        changes, startup = activate(
             box, host, wanted, command, console, listeners=listeners, given=given, guard=guard
         )
     return Deployment(decided[-1], changes, startup)
@@ -170,7 +170,7 @@ def _missing(host: Host, found: BoxModel) -> str:
     return f"the environment is damaged: {found.damage}" if found.damage else ""
 
 
-def bring_into_force(
+def activate(
     box: Connected,
     host: Host,
     wanted: Roles,
@@ -213,7 +213,7 @@ def bring_into_force(
     return changes, watch.check or check_installed(box, deadline_s, console, given=given)
 
 
-def bring_back(
+def restore_release(
     box: Connected,
     host: Host,
     console: DeployConsole,
@@ -222,12 +222,12 @@ def bring_back(
     release: int,
     fingerprint: str,
 ) -> tuple[HostPlan, StartupCheck]:
-    """Bring an earlier release back into force; return as `bring_into_force` does."""
+    """Make an earlier release the current one again; return as `activate` does."""
 
     def wanted(host: Host, facts: Facts) -> Sequence[RolePlan]:
         return (RolePlan("serve", serve.restored(host, release, fingerprint)),)
 
-    return bring_into_force(box, host, wanted, command, console)
+    return activate(box, host, wanted, command, console)
 
 
 def _converge(

@@ -11,12 +11,12 @@ from onecard.box import paths
 from onecard.credentials import client_copies, secret_store
 from onecard.credentials.secret import Secret
 from onecard.deploy.console import DeployConsole
-from onecard.deploy.deployment import bring_back
+from onecard.deploy.deployment import restore_release
 from onecard.deploy.startup_check import StartupCheck
 from onecard.errors import UnhealthyError, UsageError
 from onecard.inventory.host import Host
 from onecard.resources.base import fields
-from onecard.server import releases
+from onecard.server.releases import current_release
 from onecard.ssh.login import connected
 
 API_KEY: Final = "api-key"  # its name among the secrets
@@ -37,7 +37,7 @@ def rotate_key(host: Host, known_hosts: Path, console: DeployConsole) -> Startup
     """Give the server a new key, restart it and wait until it answers with that.
 
     The copies on this computer follow. Raises UsageError where an environment variable gives the
-    key, UnhealthyError where no release is in force or the server does not answer again.
+    key, UnhealthyError where no release is deployed or the server does not answer again.
     """
     stores = {each.place for each in secret_store.listed() if each.name == API_KEY}
     if "environment" in stores:
@@ -46,15 +46,13 @@ def rotate_key(host: Host, known_hosts: Path, console: DeployConsole) -> Startup
     stored = [k for k in secret_store.listed() if (k.name, k.host) == (API_KEY, host.name)]
     new = Secret(secrets.token_urlsafe(32))
     with connected(host, known_hosts) as box:
-        found = releases.list_releases(box.session)
-        current = next((each for each in found if each.current and each.installed), None)
-        if current is None:
+        current = current_release(box.session)
+        if current is None or not current.installed:
             raise UnhealthyError(
-                f"{host.name}: no release is in force; its key is drawn at the next invoke deploy"
+                f"{host.name}: no release is deployed; the next invoke deploy generates the key"
             )
-
         host = replace(host, api_key=new)
-        _, check = bring_back(
+        _, check = restore_release(
             box,
             host,
             console,

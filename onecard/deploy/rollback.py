@@ -1,4 +1,4 @@
-"""Puts an earlier release of a host back in force."""
+"""Restores an earlier release of a host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onecard.credentials.secret_store import find
 from onecard.deploy.console import DeployConsole
-from onecard.deploy.deployment import bring_back
+from onecard.deploy.deployment import restore_release
 from onecard.deploy.startup_check import StartupCheck
 from onecard.inventory.host import Host
 from onecard.server.releases import ReleaseInfo, list_releases, target
@@ -28,13 +28,13 @@ def roll_back(
 ) -> Rollback:
     """Restore a release and wait until it answers; a failed start is in the check.
 
-    number: of the release; None for the last good one before that in force. Raises PreflightError
+    number: of the release; None for the last good one before the current one. Raises PreflightError
     where there is no such release, or it never answered.
     """
     host = replace(host, api_key=find("api-key", host.name))
     with connected(host, known_hosts) as box:
         chosen = target(list_releases(box.session), number)
-        plan, check = bring_back(
+        plan, check = restore_release(
             box,
             host,
             console,

@@ -36,5 +36,5 @@ class Host:
 
     @property
     def venv(self) -> str:
-        """Return its environment's folder on the box: the lock's own, or the one in force."""
+        """Return its environment's folder on the box: the lock's own, or the current one."""
         return f"{paths.VENVS}/{self.lock.key}" if self.lock else paths.VENV

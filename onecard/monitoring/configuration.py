@@ -27,7 +27,7 @@ def prometheus() -> str:
         "global": {"scrape_interval": EVERY, "scrape_timeout": "5s", "evaluation_interval": EVERY},
         "rule_files": [f"{paths.MONITORING}/alerts.yml"],
         "scrape_configs": [
-            # Only the box knows the port of the release in force, and whether it is a gateway.
+            # Only the box knows the port of the current release, and whether it is a gateway.
             {"job_name": "vllm", "file_sd_configs": [{"files": [f"{paths.METRICS}/server.json"]}]},
             {
                 "job_name": "gateway",

@@ -56,6 +56,11 @@ def list_releases(session: Session) -> tuple[ReleaseInfo, ...]:
     return read_releases(session.run(_LIST).output)
 
 
+def current_release(session: Session) -> ReleaseInfo | None:
+    """Return the release that answered last; None where none has. Raises as list_releases does."""
+    return next((each for each in list_releases(session) if each.current), None)
+
+
 def read_releases(output: str) -> tuple[ReleaseInfo, ...]:
     """Parse the script's output. Raises ProbeError for a garbled one."""
     head, *parts = f"\n{output}".split("\nnumber=")

@@ -76,7 +76,7 @@ def deploy(
 
 
 def rollback(name: str, number: int | None, *, as_json: bool) -> int:
-    """Put an earlier release of a group back in force; return 1 where it does not answer."""
+    """Restore an earlier release of a group; return 1 where it does not answer."""
     group = _group(name, lambda host: host)
     with _connected(group) as boxes:
         chosen, changed, check = roll_back_cluster(group, boxes, _consoles(), number)

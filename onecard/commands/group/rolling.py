@@ -55,7 +55,7 @@ def deploy(
 
 
 def rollback(requested: str, number: int | None, *, batch: int, as_json: bool) -> int:
-    """Put an earlier release of each host back in force; return 1 where one failed."""
+    """Restore an earlier release of each host; return 1 where one failed."""
 
     def step(host: Host) -> Step:
         output = progress_console(live=batch == _ALONE)

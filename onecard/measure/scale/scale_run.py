@@ -17,7 +17,7 @@ from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.fit.on_host import read_box_model
 from onecard.inventory.host import Host
-from onecard.measure.before import Before, put_back, save_before
+from onecard.measure.prior_release import PriorRelease, restore_prior, save_prior
 from onecard.measure.scale.context import COMMAND, measure_context
 from onecard.measure.scale.fit_verdict import FitVerdict, verdict
 from onecard.measure.scale.pace import Took, pace_of
@@ -64,18 +64,18 @@ def run_scale(
             markup=False,
             soft_wrap=True,
         )
-    before: Before | None = None
+    before: PriorRelease | None = None
     with recorded(COMMAND, host, parameters, resume=earlier.path if earlier else None) as record:
         try:
             with connected(host, known_hosts) as box:
                 facts = gather(box.session, holder(COMMAND))
                 record.facts(facts, read_box_software(box.session))
                 run = ScaleRun(box, facts, try_all=try_all, console=console, record=record)
-                before = save_before(box.session)
+                before = save_prior(box.session)
                 record.add("before", **vars(before))
                 run.all(contexts, rows)
         finally:
-            trouble = before and put_back(
+            trouble = before and restore_prior(
                 host, known_hosts, before, console, record, command=COMMAND
             )
             if trouble:

@@ -43,7 +43,7 @@ class TunePlan:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What was found: settings below `serve` that were better than the release in force at first.
+    """What was found: settings below `serve` that were better than the current release at first.
 
     again: rounds of the restored release, after the trials; None where it was not measured again.
     trouble: why it was not restored.
@@ -68,7 +68,7 @@ class TuneResult:
 
     @property
     def confirmed(self) -> bool | None:
-        """Return whether the best is better than the release in force once more, after the trials.
+        """Return whether the best is better than the current release once more, after the trials.
 
         A box that other work leaves free meanwhile makes every later server look better. None
         where nothing was found, or the release was not measured again.
@@ -90,7 +90,7 @@ class TuneResult:
 
     @property
     def gain(self) -> Mean | None:
-        """Return the requests/s of the best as a ratio to the release in force; None without.
+        """Return the requests/s of the best as a ratio to the current release; None without.
 
         The best was chosen by these rounds, so the interval is as wide as those of the trials.
         """
@@ -113,11 +113,11 @@ class TuneResult:
             settings = _count(len(self.settings), "setting")
             words += f"requests/s {shown(gain)}, at 95 %, with {settings}; the best {goal}"
         else:
-            words += f"none is shown to be better than the release in force, which {goal}"
+            words += f"none is shown to be better than the current release, which {goal}"
             if self.confirmed is False:
                 words = (
                     f"{_count(len(self.trials), 'trial')}: what seemed better is not confirmed by "
-                    "the release in force, measured again: the box itself has changed meanwhile"
+                    "the current release, measured again: the box itself has changed meanwhile"
                 )
         return f"interrupted after {words}" if self.interrupted else words
 

@@ -61,7 +61,7 @@ Try = Callable[[Mapping[str, object], Candidate], "Measured | Judgement"]
 class Search:
     """A coordinate search: each option once, the values that are better stay.
 
-    base: the release in force. clock: seconds since the run began. trial_s: what a trial takes as
+    base: the current release. clock: seconds since the run began. trial_s: what a trial takes as
     far as is known, s; the way back takes as long at most.
     """
 

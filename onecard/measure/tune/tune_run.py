@@ -24,8 +24,8 @@ from onecard.fit.on_host import Settled, read_box_model, settle
 from onecard.inventory.host import Host
 from onecard.inventory.override import override
 from onecard.locks.resolve import adopt
-from onecard.measure.before import Before, in_force, put_back, save_before
 from onecard.measure.bench.bench_run import clean_box
+from onecard.measure.prior_release import PriorRelease, restore_prior, running, save_prior
 from onecard.measure.tune.candidates import Candidate, LeftOut, candidates
 from onecard.measure.tune.judgement import ANSWERS, FAILED, Judgement
 from onecard.measure.tune.result import TunePlan, TuneResult
@@ -50,16 +50,16 @@ def plan_tune(host: Host, settings: TuneSettings, known_hosts: Path) -> TunePlan
     """Return what a run would try, and how long a trial takes here; changes nothing."""
     with connected(host, known_hosts) as box:
         settled = _settled(box, gather(box.session, None))
-        _require_in_force(box, settled)
+        _require_current_settings(box, settled)
     tried, left_out = candidates(settled, settings.concurrency, settings.only)
     return TunePlan(tried, left_out, *_known_times(host), settings.budget_s)
 
 
 def run_tune(host: Host, settings: TuneSettings, known_hosts: Path, console: Console) -> TuneResult:
-    """Search settings for the goal; restore the release in force before, unless they are kept.
+    """Search settings for the goal; restore the current release before, unless they are kept.
 
     Ctrl-C ends the search with its result so far, and restores too.
-    Raises PreflightError where the release in force is not what the inventory says.
+    Raises PreflightError where the current release is not what the inventory says.
     """
     serve.command(host)  # refuses a wrong setting before any connection
     host = replace(host, api_key=find("api-key", host.name))
@@ -73,7 +73,7 @@ def run_tune(host: Host, settings: TuneSettings, known_hosts: Path, console: Con
                 raise
             run.interrupted = True
         finally:
-            run.put_back()
+            run.restore()
         run.measure_again()
         run.keep()
         result = run.result()
@@ -83,7 +83,7 @@ def run_tune(host: Host, settings: TuneSettings, known_hosts: Path, console: Con
 
 
 class TuneRun:
-    """One tune, as it goes. search: None until the release in force was measured."""
+    """One tune, as it goes. search: None until the current release was measured."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class TuneRun:
         self._say = HostConsole(console, host.name).say
         self._seed = random.SystemRandom().randrange(1, 2**20)
         self._began = time.monotonic()
-        self._before: Before | None = None
+        self._before: PriorRelease | None = None
         self._left_out: tuple[LeftOut, ...] = ()
         self._trouble: OnecardError | None = None
         self._again: list[dict[str, Any]] | None = None
@@ -107,16 +107,16 @@ class TuneRun:
         self.interrupted = False
 
     def search_on(self, box: Connected) -> None:
-        """Measure the release in force, then try each candidate."""
+        """Measure the current release, then try each candidate."""
         facts = gather(box.session, holder(COMMAND))
         self._record.facts(facts, read_box_software(box.session))
         settled = _settled(box, facts)
-        _require_in_force(box, settled)
+        _require_current_settings(box, settled)
         tried, self._left_out = candidates(settled, self._settings.concurrency, self._settings.only)
-        self._before = save_before(box.session)
+        self._before = save_prior(box.session)
         self._record.add("before", **vars(self._before))
         began = self._clock()
-        base = self._measured(box, "the release in force", None)
+        base = self._measured(box, "the current release", None)
         assert isinstance(base, Measured)
         if failed := sum(load["failed"] for load in base.rounds):
             raise UnhealthyError(
@@ -136,11 +136,11 @@ class TuneRun:
         )
         self.search.run(tried)
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Restore what ran before."""
         if self._before is None:
             return
-        self._trouble = put_back(
+        self._trouble = restore_prior(
             self._host,
             self._known_hosts,
             self._before,
@@ -160,7 +160,7 @@ class TuneRun:
             with (
                 clean_box(self._host, self._known_hosts),
                 connected(self._host, self._known_hosts) as box,
-                self._steps("the release in force again", 0) as steps,
+                self._steps("the current release again", 0) as steps,
             ):
                 rounds = run_rounds(box, self._settings, self._seed, steps.step)
         except KeyboardInterrupt:
@@ -172,14 +172,14 @@ class TuneRun:
                 self._again = rounds
 
     def keep(self) -> None:
-        """Bring the best into force, where that is wanted and measuring again has confirmed it."""
+        """Deploy the best, where that is requested and measuring again has confirmed it."""
         if not self._settings.keep or self.interrupted or self._before is None:
             return
         if self.search is None or not self.result().confirmed:
             return
         best = self.search.best
         wanted = replace(self._before, release=best.release, fingerprint=best.fingerprint)
-        self._trouble = put_back(
+        self._trouble = restore_prior(
             self._host,
             self._known_hosts,
             wanted,
@@ -238,7 +238,7 @@ class TuneRun:
     def _measured(self, box: Connected, title: str, base: Measured | None) -> Measured | Judgement:
         """Measure what is served; without a load where its answers are worse than those of `base`.
 
-        base: None for the release in force itself.
+        base: None for the current release itself.
         """
         settings, state = self._settings, service_state(box.session)
         with self._steps(title, 2) as steps:
@@ -249,7 +249,7 @@ class TuneRun:
             if base is not None and (why := answers.why_worse(base.answers)):
                 return Judgement(ANSWERS, why)
             rounds = run_rounds(box, settings, self._seed, steps.step)
-        now, _ = in_force(box.session)
+        now, _ = running(box.session)
         return Measured(answers, rounds, now.release, now.fingerprint)
 
     def _steps(self, title: str, guards: int) -> Steps:
@@ -266,17 +266,17 @@ def _settled(box: Connected, facts: Facts) -> Settled:
     return settle(host, facts, read_box_model(box.session, host))
 
 
-def _require_in_force(box: Connected, settled: Settled) -> None:
-    """Raise PreflightError unless the inventory's settings are what is in force."""
+def _require_current_settings(box: Connected, settled: Settled) -> None:
+    """Raise PreflightError unless the current release has the inventory's settings."""
     name = box.host.name
-    now, current = in_force(box.session)
+    now, current = running(box.session)
     if current is None or not now.active:
         raise PreflightError(f"{name}: no server runs here; run: invoke deploy --host {name}")
     resources = serve.desired(settled.host, settled.facts)
     wanted = next(each.fingerprint for each in resources if isinstance(each, Release))
     if now.fingerprint != wanted:
         raise PreflightError(
-            f"{name}: release {now.release}, in force, is not what the inventory says, and tune "
+            f"{name}: the current release, {now.release}, is not what the inventory says, and tune "
             f"starts from both; run: invoke deploy --host {name}"
         )
 

@@ -14,7 +14,7 @@ class TuneSettings:
     """The goal, the load, and the bounds of the search.
 
     repeats: rounds of the load on each server, 2 or more. budget_s: seconds in all, with the way
-    back. only: the options to try; empty for all. keep: what is found stays in force.
+    back. only: the options to try; empty for all. keep: what is found stays deployed.
     """
 
     goal: Goal

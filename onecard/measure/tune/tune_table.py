@@ -54,7 +54,7 @@ def print_tune(found: TuneResult, console: Console) -> None:
     if (control := found.control) is not None:
         moved = "" if control.low <= 1 <= control.high else ": the box itself has changed meanwhile"
         console.print(
-            f"the release in force, measured again at the end: requests/s {_ratio(control)}{moved}",
+            f"the current release, measured again at the end: requests/s {_ratio(control)}{moved}",
             style="yellow" if moved else None,
             soft_wrap=True,
         )
@@ -62,9 +62,9 @@ def print_tune(found: TuneResult, console: Console) -> None:
     if found.paste:
         if found.confirmed is None:
             console.print(
-                "not confirmed: the release in force was not measured again", style="yellow"
+                "not confirmed: the current release was not measured again", style="yellow"
             )
-        kept = "in force now; to keep them with the next deploy, paste" if found.kept else "paste"
+        kept = "deployed now; to keep them with the next deploy, paste" if found.kept else "paste"
         console.print(f"{kept} into inventory/host_vars/{found.host}.yml:\n", soft_wrap=True)
         console.print(found.paste, markup=False, end="")
 

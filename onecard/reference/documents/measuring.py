@@ -199,7 +199,7 @@ class TuneAnswers(Document):
 
 
 class TuneServer(Document):
-    """The release in force as it was measured first."""
+    """The current release as it was measured first."""
 
     answers: TuneAnswers
     rounds: list[Event]
@@ -241,20 +241,20 @@ class Tuned(Document):
     line: str
     """the result in a sentence"""
     settings: dict[str, Any]
-    """below `serve`, better than those in force; empty for none, or where not confirmed"""
+    """below `serve`, better than the current ones; empty for none, or where not confirmed"""
     paste: str
     """the same as YAML"""
     gain: TuneRatio | None
-    """requests/s with all of them, to the release in force"""
+    """requests/s with all of them, to the current release"""
     use: float
     """the largest share of its limit that a time takes with them; above 1 misses the goal"""
     base: TuneServer
     trials: list[TuneTrial]
     left_out: list[TuneLeftOut]
     confirmed: bool | None
-    """it is better than the release in force after the trials too; null: not measured"""
+    """it is better than the current release after the trials too; null: not measured"""
     control: TuneRatio | None
-    """the release in force once more, after the trials, to what it was at first"""
+    """the current release once more, after the trials, to what it was at first"""
     kept: bool
     interrupted: bool
     trouble: str

@@ -98,7 +98,7 @@ def test_what_was_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_what_came_before_is_in_force_again() -> None:
+def test_what_came_before_is_restored() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), ended_like_ctrl_c():
         signal.raise_signal(signal.SIGTERM)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from onecard.cluster import deployment
-from onecard.cluster.deployment import InForce, deploy_cluster, ray_environment
+from onecard.cluster.deployment import CurrentRelease, deploy_cluster, ray_environment
 from onecard.errors import CommandError, UnhealthyError
 from onecard.inventory.host import Host
 from onecard.inventory.serving_groups.cluster_group import cluster_group
@@ -18,7 +18,7 @@ from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
 from tests.support.facts_support import box
 
-OLD, NEW = "/opt/onecard/venvs/old", "/opt/onecard/current"  # without a lock, the one in force
+OLD, NEW = "/opt/onecard/venvs/old", "/opt/onecard/current"  # without a lock, the current one
 RAY = ["--distributed-executor-backend", "ray"]
 
 
@@ -64,7 +64,7 @@ def test_a_release_says_which_ray_it_needs(about: str, venv: str) -> None:
 
 def deployed(
     monkeypatch: pytest.MonkeyPatch,
-    before: InForce | None,
+    before: CurrentRelease | None,
     *,
     error: UnhealthyError | None = None,
     refused: bool = False,
@@ -88,7 +88,7 @@ def deployed(
             raise CommandError("refused")
         return SimpleNamespace(error=error, check=failed)
 
-    def bring_back(box: Any, host: Host, console: Any, **values: Any) -> Any:
+    def restore_release(box: Any, host: Host, console: Any, **values: Any) -> Any:
         steps.append(f"release {values['release']}")
         return None, SimpleNamespace(starts=["restored"])
 
@@ -97,11 +97,11 @@ def deployed(
         "require_provisioned": lambda host, found: None,
         "read_box_model": lambda session, host: None,
         "measure_links": lambda boxes, on_link: (),
-        "in_force": lambda session: before,
+        "find_current": lambda session: before,
         "start_ray": start,
         "remove_ray": lambda boxes, consoles, command: steps.append("no ray"),
         "deploy_host": deploy_host,
-        "bring_back": bring_back,
+        "restore_release": restore_release,
     }.items():
         monkeypatch.setattr(deployment, name, function)
     group = cluster_group("pool", hosts(rollback=rollback))
@@ -114,9 +114,9 @@ def deployed(
     return steps
 
 
-def before(venv: str) -> InForce:
+def before(venv: str) -> CurrentRelease:
     release: Any = SimpleNamespace(number=7, fingerprint="f")
-    return InForce(release, venv)
+    return CurrentRelease(release, venv)
 
 
 FAILED = UnhealthyError("box1: no answer")

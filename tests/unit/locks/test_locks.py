@@ -511,6 +511,6 @@ class TestWheelhouse:
         assert tools(Facts()) == ("uv", SUPERVISOR)
 
 
-def test_a_host_without_a_lock_looks_at_what_is_in_force() -> None:
+def test_a_host_without_a_lock_looks_at_what_is_current() -> None:
     assert host().venv == paths.VENV
     assert dataclasses.replace(host(), lock=LOCK).venv == f"{paths.VENVS}/{LOCK.key}"

@@ -19,7 +19,7 @@ from onecard.facts import Facts, Memory
 from onecard.fit.on_host import BoxModel
 from onecard.inventory.host import Host
 from onecard.inventory.lock import Lock, build_request
-from onecard.measure.before import Before, which
+from onecard.measure.prior_release import PriorRelease, to_restore
 from onecard.measure.scale.fit_verdict import verdict
 from onecard.measure.scale.long_request import long_request
 from onecard.measure.scale.pace import Pace, Took, pace_of
@@ -157,7 +157,7 @@ NEXT = release(3, holder("deploy"))
 
 
 @pytest.mark.parametrize(
-    ("noted", "current", "put_back"),
+    ("noted", "current", "restore_prior"),
     [
         (None, DEPLOYED, 1),
         (1, TRIAL, 1),  # the run before was killed at one of its contexts
@@ -169,13 +169,13 @@ NEXT = release(3, holder("deploy"))
     ],
 )
 def test_a_note_of_what_ran_holds_while_only_measurements_have_run(
-    noted: int | None, current: ReleaseInfo, put_back: int
+    noted: int | None, current: ReleaseInfo, restore_prior: int
 ) -> None:
-    note = None if noted is None else Before(True, noted, f"f{noted}", 4096, "tiny")
-    now = Before(False, current.number, current.fingerprint, current.ctx, current.model)
-    found = which(note, now, current)
-    assert found.release == put_back
-    assert found.active == (note is not None and noted == put_back)
+    note = None if noted is None else PriorRelease(True, noted, f"f{noted}", 4096, "tiny")
+    now = PriorRelease(False, current.number, current.fingerprint, current.ctx, current.model)
+    found = to_restore(note, now, current)
+    assert found.release == restore_prior
+    assert found.active == (note is not None and noted == restore_prior)
 
 
 def test_the_time_left_follows_from_contexts_that_were_measured() -> None:

@@ -20,7 +20,7 @@ from onecard.facts import Facts, Memory
 from onecard.fit.on_host import Settled, settle
 from onecard.inventory.host import Host
 from onecard.inventory.override import override
-from onecard.measure.before import Before
+from onecard.measure.prior_release import PriorRelease
 from onecard.measure.stress.result import Tally
 from onecard.measure.tune import tune_run
 from onecard.measure.tune.candidates import Candidate, LeftOut, candidates
@@ -318,7 +318,7 @@ def test_each_option_is_tried_on_top_of_the_best_so_far() -> None:
     assert [trial.judgement.outcome for trial in found.trials] == [BETTER, ANSWERS, BETTER]
     gain = found.trials[2].judgement.gain
     assert gain is not None
-    assert gain.value == pytest.approx(1.25)  # of the best so far, not of the release in force
+    assert gain.value == pytest.approx(1.25)  # of the best so far, not of the current release
     assert said == [
         "trial 1 of 3: max_num_seqs 8, about 4 min left",
         "max_num_seqs 8: better, requests/s x 1.20 (1.20 to 1.20); 51 % of the nearest limit",
@@ -394,7 +394,7 @@ def test_without_a_gain_there_is_nothing_to_paste() -> None:
     nothing = result(found={}, trials=(), interrupted=True)
     nothing = replace(nothing, best=nothing.base)
     assert nothing.line == (
-        "interrupted after 0 trials: none is shown to be better than the release in force, which "
+        "interrupted after 0 trials: none is shown to be better than the current release, which "
         "meets TTFT p95 < 2 s, latency p95 < 10 s (51 % of the nearest limit)"
     )
     assert (nothing.paste, nothing.gain) == ("", None)
@@ -441,14 +441,16 @@ HOST = Host("box1", Connection("192.0.2.1"), Settings.model_validate({"accelerat
 
 
 @pytest.fixture
-def restored(monkeypatch: pytest.MonkeyPatch) -> list[Before]:
+def restored(monkeypatch: pytest.MonkeyPatch) -> list[PriorRelease]:
     """Return what run_tune restores, on no box."""
-    found: list[Before] = []
+    found: list[PriorRelease] = []
 
-    def put_back(host: Host, known: Path, before: Before, *words: Any, **more: Any) -> None:
+    def restore_prior(
+        host: Host, known: Path, before: PriorRelease, *words: Any, **more: Any
+    ) -> None:
         found.append(before)
 
-    monkeypatch.setattr(tune_run, "put_back", put_back)
+    monkeypatch.setattr(tune_run, "restore_prior", restore_prior)
     for name in ("clean_box", "connected"):
         monkeypatch.setattr(tune_run, name, lambda *words: nullcontext())
     return found
@@ -456,7 +458,7 @@ def restored(monkeypatch: pytest.MonkeyPatch) -> list[Before]:
 
 def ends_with(monkeypatch: pytest.MonkeyPatch, error: BaseException | None) -> None:
     def search_on(run: TuneRun, box: object) -> None:
-        run._before = Before(True, 3, "f3", 4096, "tiny")
+        run._before = PriorRelease(True, 3, "f3", 4096, "tiny")
         run.search, _, _ = search(RESULTS)
         for trial in run.search.trials:
             run._on_trial(trial)
@@ -469,7 +471,7 @@ def ends_with(monkeypatch: pytest.MonkeyPatch, error: BaseException | None) -> N
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_ctrl_c_ends_with_the_result_so_far_and_the_old_release(
-    keep: bool, monkeypatch: pytest.MonkeyPatch, restored: list[Before]
+    keep: bool, monkeypatch: pytest.MonkeyPatch, restored: list[PriorRelease]
 ) -> None:
     ends_with(monkeypatch, KeyboardInterrupt())
     wanted = read_settings(**{**FLAGS, "keep": keep})  # type: ignore[arg-type]
@@ -483,8 +485,8 @@ def test_ctrl_c_ends_with_the_result_so_far_and_the_old_release(
     assert (run.last("tune") or {})["line"] == found.line
 
 
-def test_only_keep_leaves_the_best_in_force(
-    monkeypatch: pytest.MonkeyPatch, restored: list[Before]
+def test_only_keep_deploys_the_best(
+    monkeypatch: pytest.MonkeyPatch, restored: list[PriorRelease]
 ) -> None:
     ends_with(monkeypatch, None)
     for keep, releases in ((False, [3]), (True, [3, 7])):
@@ -501,7 +503,7 @@ def test_only_keep_leaves_the_best_in_force(
 
 
 def test_an_error_on_the_way_restores_too(
-    monkeypatch: pytest.MonkeyPatch, restored: list[Before]
+    monkeypatch: pytest.MonkeyPatch, restored: list[PriorRelease]
 ) -> None:
     ends_with(monkeypatch, UnhealthyError("box1: the server is gone"))
     with pytest.raises(UnhealthyError):

@@ -234,7 +234,7 @@ def test_tuned_settings_are_shown_with_what_each_trial_gained() -> None:
     assert "To set under serve: max_num_seqs: 8." in text
     assert "max_num_seqs 8 better 1.20" in text
     assert "kv_cache_dtype fp8 answers get worse" in text
-    assert "once more at the end: 1.01× (1.01× to 1.01×)" in text
+    assert "measured again at the end: 1.01× (1.01× to 1.01×)" in text
     assert "Settings that were tried" not in words(to_html(page(evidence(smoke_run(LATER)))))
 
 

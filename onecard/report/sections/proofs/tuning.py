@@ -67,4 +67,4 @@ def _control(found: Event) -> str:
     value, low, high = (
         numbers.one(Kind.RATIO, control.get(key)) for key in ("value", "low", "high")
     )
-    return f"The release in force once more at the end: {value} ({low} to {high}). "
+    return f"The first release, measured again at the end: {value} ({low} to {high}). "

@@ -1,8 +1,8 @@
 """Restores what ran before a measurement that restarts the server.
 
-A note of the release in force is left on the box, so that the next run can restore what a killed
+A note of the current release is left on the box, so that the next run can restore what a killed
 one did not: it finds the note and uses it. The note is valid while the box is as such a run leaves
-it: a release of such a measurement is in force, or still that of the note. After another
+it: the current release is one of such a measurement, or still that of the note. After another
 deploy or rollback it is out of date.
 """
 
@@ -19,13 +19,13 @@ from rich.console import Console
 
 from onecard.box import paths
 from onecard.deploy.console import DeployConsole
-from onecard.deploy.deployment import bring_back
+from onecard.deploy.deployment import restore_release
 from onecard.errors import BusyError, OnecardError, UnhealthyError
 from onecard.inventory.host import Host
 from onecard.json_text import parse_json
 from onecard.records import Record
 from onecard.records.usual import Usual
-from onecard.server.releases import ReleaseInfo, list_releases, made_by
+from onecard.server.releases import ReleaseInfo, current_release, made_by
 from onecard.server.state import service_state
 from onecard.ssh.login import connected, holder
 from onecard.ssh.shell import Request, Session
@@ -36,7 +36,7 @@ _PATIENCE_S: Final = 300.0  # that a start which was broken off may go on and ho
 
 
 @dataclass(frozen=True)
-class Before:
+class PriorRelease:
     """What ran. active: it was running. ctx: in tokens.
 
     release: its number; 0, with the rest empty, where nothing had been deployed.
@@ -49,29 +49,31 @@ class Before:
     model: str
 
 
-def save_before(session: Session) -> Before:
-    """Note on the box which release is in force, unless the note of an earlier run still holds."""
-    before, current = in_force(session)
+def save_prior(session: Session) -> PriorRelease:
+    """Note on the box which release is current, unless the note of an earlier run still holds."""
+    before, current = running(session)
     left = session.run(f"cat {NOTE} 2>/dev/null").output
-    before = which(_read(left), before, current)
+    before = to_restore(_read(left), before, current)
     session.send([Request("put", json.dumps(asdict(before)).encode(), NOTE)])
     return before
 
 
-def in_force(session: Session) -> tuple[Before, ReleaseInfo | None]:
-    """Return what runs now, and the release in force; None where nothing has ever answered."""
-    current = next((each for each in list_releases(session) if each.current), None)
+def running(session: Session) -> tuple[PriorRelease, ReleaseInfo | None]:
+    """Return what runs now, and the current release; None where nothing has ever answered."""
+    current = current_release(session)
     if current is None:
-        return Before(False, 0, "", 0, ""), None
+        return PriorRelease(False, 0, "", 0, ""), None
     active = service_state(session).active in ("active", "activating", "reloading")
-    now = Before(active, current.number, current.fingerprint, current.ctx, current.model)
+    now = PriorRelease(active, current.number, current.fingerprint, current.ctx, current.model)
     return now, current
 
 
-def which(noted: Before | None, now: Before, current: ReleaseInfo | None) -> Before:
-    """Return what is to be restored: what an earlier run has noted, or what is in force now.
+def to_restore(
+    noted: PriorRelease | None, now: PriorRelease, current: ReleaseInfo | None
+) -> PriorRelease:
+    """Return what is to be restored: what an earlier run has noted, or what is current now.
 
-    current: the release in force, None where nothing has ever answered.
+    current: the current release, None where nothing has ever answered.
     """
     if noted is None:
         return now
@@ -82,10 +84,10 @@ def which(noted: Before | None, now: Before, current: ReleaseInfo | None) -> Bef
     return now
 
 
-def put_back(
+def restore_prior(
     host: Host,
     known_hosts: Path,
-    before: Before,
+    before: PriorRelease,
     console: Console,
     record: Record,
     *,
@@ -109,7 +111,7 @@ def put_back(
 
 
 def _restore(
-    command: str, host: Host, known_hosts: Path, before: Before, console: DeployConsole
+    command: str, host: Host, known_hosts: Path, before: PriorRelease, console: DeployConsole
 ) -> None:
     """Restore it over a connection of its own, and wait until it answers.
 
@@ -118,7 +120,7 @@ def _restore(
     with connected(host, known_hosts) as box:
         _lock(box.session, command)
         if before.release:
-            _, check = bring_back(
+            _, check = restore_release(
                 box,
                 host,
                 console,
@@ -154,9 +156,9 @@ def _lock(session: Session, command: str) -> None:
             return
 
 
-def _read(note: str) -> Before | None:
+def _read(note: str) -> PriorRelease | None:
     """Return what a note holds. One that is half written changed nothing yet: it is none."""
     try:
-        return Before(**parse_json(note))
+        return PriorRelease(**parse_json(note))
     except (ValueError, TypeError):
         return None
