@@ -16,7 +16,7 @@ import time
 ROUND_TRIPS = 50
 SENDS_S = 1.0
 BLOCK = b"\0" * 2**20
-PATIENCE_S = 20.0  # for the peer to come, or to say something
+TIMEOUT_S = 20.0  # for the peer to come, or to say something
 
 
 def listen(address: str) -> None:
@@ -25,11 +25,11 @@ def listen(address: str) -> None:
     with socket.socket(family) as server:
         server.bind((address, 0))
         server.listen(1)
-        server.settimeout(PATIENCE_S)
+        server.settimeout(TIMEOUT_S)
         print(f"port={server.getsockname()[1]}", flush=True)
         peer, _ = server.accept()
         with peer:
-            peer.settimeout(PATIENCE_S)
+            peer.settimeout(TIMEOUT_S)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for _ in range(ROUND_TRIPS):
                 peer.sendall(peer.recv(1))
@@ -41,8 +41,8 @@ def listen(address: str) -> None:
 
 def connect(own: str, address: str, port: int) -> None:
     """Measure the way to a listening peer; print latency_us= and mbit_s=."""
-    with socket.create_connection((address, port), PATIENCE_S / 2, (own, 0)) as peer:
-        peer.settimeout(PATIENCE_S)
+    with socket.create_connection((address, port), TIMEOUT_S / 2, (own, 0)) as peer:
+        peer.settimeout(TIMEOUT_S)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         times = []
         for _ in range(ROUND_TRIPS):

@@ -18,7 +18,7 @@ from onecard.errors import UsageError
 from onecard.settings.yaml_file import ForeignValue
 
 INSTALL: Final = "Ansible, which is not installed here: pip install ansible-core"
-_PATIENCE: Final = 120.0  # seconds; a dynamic source asks a cloud
+_TIMEOUT_S: Final = 120.0  # a dynamic source queries a cloud
 _ENVIRONMENT: Final = {
     "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",  # otherwise such a source is a warning
     "ANSIBLE_STDOUT_CALLBACK": "minimal",
@@ -114,12 +114,12 @@ def _run(
             text=True,
             encoding="utf-8",
             errors="replace",
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT_S,
             check=False,
             env={**os.environ, **_ENVIRONMENT, **extra},
         )
     except subprocess.TimeoutExpired:
-        raise UsageError(f"{shown}: {command[0]} took longer than {_PATIENCE:.0f} s") from None
+        raise UsageError(f"{shown}: {command[0]} took longer than {_TIMEOUT_S:.0f} s") from None
     except OSError as error:
         raise UsageError(f"{shown}: {command[0]}: {error.strerror}") from error
     if done.returncode and not (failing and _ANSWER.search(done.stdout)):

@@ -32,7 +32,7 @@ from onecard.ssh.shell import Request, Session
 
 COMMANDS: Final = ("scale", "tune")  # their own releases are recognized by these names
 NOTE: Final = f"{paths.HOME}/before-measurement.json"
-_PATIENCE_S: Final = 300.0  # that a start which was broken off may go on and hold the lock
+_LOCK_TIMEOUT_S: Final = 300.0  # a start that was broken off may continue and hold the lock
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _lock(session: Session, command: str) -> None:
 
     Raises BusyError when another run holds it for long.
     """
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _LOCK_TIMEOUT_S
     while True:
         try:
             session.send([Request("lock", holder(command).encode())])

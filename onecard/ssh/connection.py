@@ -295,16 +295,16 @@ class SshConnection(Door):
     def _lost(self) -> UnreachableError:
         """Return the error for a connection that was lost, or never answered."""
         name = self._host.name
-        patience = fabric_connection.patience_of(self._host, self._route)
+        timeout = fabric_connection.connect_timeout_of(self._host, self._route)
         if self._connection.transport is not None and not self.silent:
             return UnreachableError(f"{name}: the connection was cut; {RUN_AGAIN}")
         if self._connection.transport is None:
             return UnreachableError(
-                f"{name}: takes connections, but the box does not answer within {patience:g} s "
+                f"{name}: takes connections, but the box does not answer within {timeout:g} s "
                 "(connect_timeout): it hangs, or the port is not that of SSH; look at its console"
             )
-        patience = fabric_connection.patience_after_login(self._route, patience)
+        timeout = fabric_connection.silence_timeout(self._route, timeout)
         return UnreachableError(
-            f"{name}: the box does not answer, for {patience:g} s now (connect_timeout): it is "
+            f"{name}: the box does not answer, for {timeout:g} s now (connect_timeout): it is "
             f"down, or the network to it; {RUN_AGAIN}"
         )

@@ -68,17 +68,19 @@ def new_connection(
     algorithm that the server is expected to agree on (both: transport/pipelined.py).
     Hops are OpenSSH's (proxy.py) where there is an ssh program, else connections of their own.
     """
-    patience = patience_of(host, route)
+    connect_timeout = connect_timeout_of(host, route)
     if client.installed() or route.proxy_command:
-        words = proxy_words(route, patience, known_hosts, host.connection.key_file)
-        return _connection(route, patience, Proxy(words) if words else None, command, key_exchange)
+        words = proxy_words(route, connect_timeout, known_hosts, host.connection.key_file)
+        return _connection(
+            route, connect_timeout, Proxy(words) if words else None, command, key_exchange
+        )
     gateway = None
     for hop in route.via:
-        gateway = _connection(hop, patience, gateway)
-    return _connection(route, patience, gateway, command, key_exchange)
+        gateway = _connection(hop, connect_timeout, gateway)
+    return _connection(route, connect_timeout, gateway, command, key_exchange)
 
 
-def patience_of(host: Host, route: Route) -> float:
+def connect_timeout_of(host: Host, route: Route) -> float:
     """Return the seconds that the box has to answer: the setting, else ssh's ConnectTimeout."""
     wanted = host.connection.connect_timeout
     if wanted == CONNECT_TIMEOUT:
@@ -86,15 +88,15 @@ def patience_of(host: Host, route: Route) -> float:
     return wanted
 
 
-def patience_after_login(route: Route, patience: float) -> float:
+def silence_timeout(route: Route, connect_timeout: float) -> float:
     """Return the seconds that the box may be silent after the login, as ServerAlive* say."""
     interval, count = route.number("serveraliveinterval"), route.number("serveralivecountmax")
-    return float(interval * (count or 3)) if interval else silence_limit(patience)
+    return float(interval * (count or 3)) if interval else silence_limit(connect_timeout)
 
 
 def _connection(
     route: Route,
-    patience: float,
+    connect_timeout: float,
     gateway: Any,
     command: Callable[[], str] | None = None,
     key_exchange: Callable[[], str] = str,
@@ -104,12 +106,12 @@ def _connection(
     if command:
         transport = partial(PipelinedTransport, command=command, key_exchange=key_exchange)
     keywords: dict[str, Any] = {
-        "banner_timeout": patience,
-        "auth_timeout": patience,
+        "banner_timeout": connect_timeout,
+        "auth_timeout": connect_timeout,
         "transport_factory": partial(
             transport,
-            patience=patience,
-            patience_after_login=patience_after_login(route, patience),
+            connect_timeout=connect_timeout,
+            silence_timeout=silence_timeout(route, connect_timeout),
             offered=offered(route),
         ),
         "key_filename": [str(path) for path in existing(route)],
@@ -122,7 +124,7 @@ def _connection(
         port=route.port,
         gateway=gateway,
         forward_agent=False,
-        connect_timeout=patience,
+        connect_timeout=connect_timeout,
         connect_kwargs=keywords,
         # All of it comes from the route: fabric is not to read ssh's files again.
         config=fabric.Config(ssh_config=paramiko.SSHConfig()),

@@ -22,6 +22,7 @@ from onecard.ssh.boot import login_command, no_shell
 from onecard.ssh.door import Pipe
 
 _LONGEST_LOGIN = 60.0  # s, not counting the time to type a password
+_NO_PASSWORD = ("L", "LK", "NP")  # passwd(1): an account that is locked, or without a password
 _SH_STARTS = 10.0  # s for the login shell to come to our command
 _LONGEST = 64 << 20  # bytes of one script's output that are kept
 _TOO_LONG = f"the box sent more than {_LONGEST >> 20} MiB for one answer: given up"
@@ -253,11 +254,7 @@ class Session:
     def _no_password(self, user: str, status: str, *, prompted: bool) -> str:
         if prompted:
             return "sudo did not accept the password"
-        if status in (
-            "L",
-            "LK",
-            "NP",
-        ):  # passwd(1): an account that is locked, or without a password
+        if status in _NO_PASSWORD:
             return self._not_allowed(user, ", which wants a password, and this account has none")
         return "sudo wants a password: set ONECARD_SUDO_PASSWORD or run on a terminal"
 

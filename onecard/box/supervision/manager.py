@@ -74,8 +74,8 @@ def _start(name: str) -> None:
     )
     _add(name)
     rpc.call("startProcess", name, False, unless=(rpc.ALREADY_STARTED,))
-    patience = read_unit(name).seconds("TimeoutStartSec", 90) + _SPARE_S
-    _wait(lambda: _decided(name), patience)
+    timeout_s = read_unit(name).seconds("TimeoutStartSec", 90) + _SPARE_S
+    _wait(lambda: _decided(name), timeout_s)
     if read_state(name).phase != "running" or not is_up(name):
         raise ManagerError(f"{name}: did not start; its log: invoke logs")
 

@@ -9,7 +9,7 @@ from onecard.errors import RUN_AGAIN, AuthenticationError, UnreachableError
 from onecard.inventory.host import Host
 from onecard.ssh.door import Door
 from onecard.ssh.doors.persistent import alone, persistent_login
-from onecard.ssh.fabric_connection import patience_after_login, patience_of
+from onecard.ssh.fabric_connection import connect_timeout_of, silence_timeout
 from onecard.ssh.host_keys import host_key_book
 from onecard.ssh.openssh import private_key
 from onecard.ssh.openssh.askpass import PASSPHRASE, PASSWORD, PIN
@@ -74,15 +74,15 @@ class OwnSsh(Door):
             )
         self._confirm_unknown()
         persist = "" if self._again else settings.keep_connection
-        patience = patience_of(self._host, self._route)
-        limit = patience_after_login(self._route, patience)
+        connect_timeout = connect_timeout_of(self._host, self._route)
+        limit = silence_timeout(self._route, connect_timeout)
         make = partial(
             Master,
             self._host.name,
             self._route,
             self._known_hosts,
             settings.key_file,
-            patience=patience,
+            connect_timeout=connect_timeout,
             limits=(max(1, round(limit / _CHECKS)), _CHECKS),
         )
         if not persist:
@@ -94,7 +94,7 @@ class OwnSsh(Door):
         with alone(login):
             self._reused = login.alive
             if not self._reused:
-                login.end(patience)  # a socket that is left over
+                login.end(connect_timeout)  # a socket that is left over
                 self._log_in(self._master)
 
     def _log_in(self, master: Master) -> None:

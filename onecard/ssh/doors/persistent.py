@@ -21,7 +21,7 @@ from onecard.ssh.openssh.control import Control
 from onecard.ssh.openssh.route import Route
 
 _LONGEST = 104 - 1 - 17  # sun_path of BSD and macOS, its end, and what ssh adds while it binds
-_PATIENCE = 5.0  # s for a login to end
+_END_TIMEOUT = 5.0  # s for a login to end
 
 
 def persistent_login(host: Host, route: Route, known_hosts: Path) -> Control:
@@ -47,7 +47,7 @@ def persistent_login(host: Host, route: Route, known_hosts: Path) -> Control:
 def end_logins(only: Collection[Control] = ()) -> int:
     """End the logins of this account, or only these; return how many there were."""
     logins = [Control(path) for path in _folder().iterdir() if path.is_socket()]
-    ended = [each.end(_PATIENCE) for each in logins if each in only or not only]
+    ended = [each.end(_END_TIMEOUT) for each in logins if each in only or not only]
     return sum(ended)
 
 

@@ -35,8 +35,8 @@ class Control:
         """Return the ssh command that shares the login."""
         return [*_MUX, "-S", str(self.socket), *flags, _NAME, *command]
 
-    def request(self, name: str, *flags: str, patience: float) -> None:
-        """Send a request, such as `exit`; wait at most `patience` seconds.
+    def request(self, name: str, *flags: str, timeout: float) -> None:
+        """Send a request, such as `exit`; wait at most `timeout` seconds.
 
         Raises UnreachableError where the login refuses it, or is gone.
         """
@@ -47,20 +47,20 @@ class Control:
                 capture_output=True,
                 text=True,
                 env=client.environment(),
-                timeout=patience,
+                timeout=timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise UnreachableError(f"ssh -O {name}: no answer for {patience:g} s") from None
+            raise UnreachableError(f"ssh -O {name}: no answer for {timeout:g} s") from None
         if done.returncode != 0:
             raise UnreachableError(f"ssh -O {name}: {' '.join(done.stderr.split())}")
 
-    def end(self, patience: float) -> bool:
+    def end(self, timeout: float) -> bool:
         """End the login, if it is there, and remove its socket; return whether it was there."""
         alive = self.alive
         if alive:
             with suppress(UnreachableError):
-                self.request("exit", patience=patience)
+                self.request("exit", timeout=timeout)
         with suppress(OSError):
             self.socket.unlink()
         return alive

@@ -98,7 +98,7 @@ class Stream:
 class Master:
     """A login by ssh. name: the host, for messages.
 
-    patience: seconds to connect; limits: ssh's interval and count for a box that falls silent.
+    connect_timeout: in seconds; limits: ssh's interval and count for a box that falls silent.
     persistent: the socket of a login that outlives this object, by `persist` after its last use
         (ControlPersist).
     """
@@ -110,25 +110,30 @@ class Master:
         known_hosts: Path,
         key_file: Path | None,
         *,
-        patience: float,
+        connect_timeout: float,
         limits: tuple[int, int],
         persistent: Control | None = None,
         persist: str = f"{_ORPHANED}s",
     ) -> None:
         self._name = name
         self._route = route
-        self._patience = patience
+        self._connect_timeout = connect_timeout
         interval, count = limits
         self._folder = Path(tempfile.mkdtemp(prefix="onecard-"))  # mode 0700
         self._persists = persistent is not None
         self._control, self._log = persistent or Control(self._folder / "s"), self._folder / "log"
-        through = proxy_words(route, patience, known_hosts, key_file) if route.via else []
+        through = proxy_words(route, connect_timeout, known_hosts, key_file) if route.via else []
         joined = shlex.join(through).replace("%", "%%")
         self._words = [
             *client.words(),
             *(["-o", f"ProxyCommand={joined}"] if through else []),
             *("-o", "ControlMaster=yes", "-o", f"ControlPath={self._control.socket}"),
-            *("-o", f"ControlPersist={persist}", "-o", f"ConnectTimeout={int(patience) or 1}"),
+            *(
+                "-o",
+                f"ControlPersist={persist}",
+                "-o",
+                f"ConnectTimeout={int(connect_timeout) or 1}",
+            ),
             *("-o", f"ServerAliveInterval={interval}", "-o", f"ServerAliveCountMax={count}"),
             *login_flags(route, known_hosts, [key_file] if key_file else [], first=True),
         ]
@@ -151,12 +156,12 @@ class Master:
                 stderr=subprocess.DEVNULL,
                 env=client.environment(extra),
                 start_new_session=True,
-                timeout=4 * self._patience,
+                timeout=4 * self._connect_timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired:
             raise UnreachableError(
-                f"{self._name}: ssh had not logged in after {4 * self._patience:g} s; "
+                f"{self._name}: ssh had not logged in after {4 * self._connect_timeout:g} s; "
                 f"`ssh -v {self._route.wanted.alias}` shows why"
             ) from None
         if done.returncode != 0 or not self.alive:
@@ -207,7 +212,7 @@ class Master:
                 with suppress(UnreachableError):
                     self._request("cancel", *self._forward(place, path))
         else:
-            self._control.end(self._patience)
+            self._control.end(self._connect_timeout)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @staticmethod
@@ -217,6 +222,6 @@ class Master:
 
     def _request(self, name: str, *flags: str) -> None:
         try:
-            self._control.request(name, *flags, patience=self._patience)
+            self._control.request(name, *flags, timeout=self._connect_timeout)
         except UnreachableError as error:
             raise UnreachableError(f"{self._name}: {error.message}") from error

@@ -38,30 +38,37 @@ _REFUSALS = ("Permission denied", "Too many authentication failures")
 
 
 def proxy_words(
-    route: Route, patience: float, known_hosts: Path, key_file: Path | None
+    route: Route, connect_timeout: float, known_hosts: Path, key_file: Path | None
 ) -> list[str]:
     """Return the command whose standard input and output lead to the route's host.
 
-    Empty for a host that is reached directly. patience: seconds for each hop. known_hosts: the
-    project's own. key_file: the host's own, offered to a hop after its own keys.
+    Empty for a host that is reached directly. connect_timeout: seconds for each hop.
+    known_hosts: the project's own. key_file: the host's own, offered to a hop after its own keys.
     """
     if route.via:
-        return _through(route.via[-1], (route.address, route.port), patience, known_hosts, key_file)
+        target = (route.address, route.port)
+        return _through(route.via[-1], target, connect_timeout, known_hosts, key_file)
     if route.proxy_command:
         return ["sh", "-c", f"exec {expand(route.proxy_command, route)}"]
     return []
 
 
 def _through(
-    hop: Route, target: tuple[str, int], patience: float, known_hosts: Path, key_file: Path | None
+    hop: Route,
+    target: tuple[str, int],
+    connect_timeout: float,
+    known_hosts: Path,
+    key_file: Path | None,
 ) -> list[str]:
     words = client.words()
     if hop.via:
-        inner = _through(hop.via[-1], (hop.address, hop.port), patience, known_hosts, key_file)
+        inner = _through(
+            hop.via[-1], (hop.address, hop.port), connect_timeout, known_hosts, key_file
+        )
         words += ["-o", "ProxyCommand=" + shlex.join(inner).replace("%", "%%")]
     words += login_flags(hop, known_hosts, [key_file] if key_file else [], first=False)
     # Its own limit ends before ours, so that it can say which hop does not answer.
-    words += ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, int(patience) - 1)}"]
+    words += ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, int(connect_timeout) - 1)}"]
     address, port = target
     return [*words, "-T", "-W", f"[{address}]:{port}", *hop.wanted.flags, hop.wanted.alias]
 

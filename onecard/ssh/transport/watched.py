@@ -11,7 +11,7 @@ from typing import Any
 import paramiko
 
 _CHECK_INTERVAL = 0.5  # seconds between two checks for received data
-_LEAST = 15.0
+_SHORTEST_SILENCE_TIMEOUT = 15.0  # s
 
 
 def silence_limit(connect_timeout: float) -> float:
@@ -19,7 +19,7 @@ def silence_limit(connect_timeout: float) -> float:
 
     A short connect_timeout is meant for boxes that are down, not for those that are busy.
     """
-    return max(_LEAST, connect_timeout)
+    return max(_SHORTEST_SILENCE_TIMEOUT, connect_timeout)
 
 
 class _CountingSocket:
@@ -45,24 +45,24 @@ class WatchedTransport(paramiko.Transport):
     behind a jump host. Here any received data proves that the box is up; without any, a keepalive
     request is sent. Checks are counted, not seconds: this process may itself have been stopped.
 
-    patience: seconds without data (connect_timeout); after the login its own figure. host_keys: the
-    algorithms that the host is to sign with, if it can. offered: lists of other algorithms
-    (algorithms.py). silent: whether a limit closed it.
+    connect_timeout, silence_timeout: seconds without data that close it, until and after the login.
+    host_keys: the algorithms that the host is to sign with, if it can. offered: lists of other
+    algorithms (algorithms.py). silent: whether a timeout closed it.
     """
 
     def __init__(
         self,
         connection: Any,
         *,
-        patience: float,
-        patience_after_login: float,
+        connect_timeout: float,
+        silence_timeout: float,
         host_keys: Sequence[str] = (),
         offered: Mapping[str, Sequence[str]] | None = None,
         **keywords: Any,
     ) -> None:
         self._socket = _CountingSocket(connection)
-        self._patience = patience
-        self._patience_after_login = patience_after_login
+        self._connect_timeout = connect_timeout
+        self._silence_timeout = silence_timeout
         self.silent = False
         with suppress(OSError, AttributeError):  # a hop's channel, or the socket of a program
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -93,11 +93,11 @@ class WatchedTransport(paramiko.Transport):
                 continue
             silence += _CHECK_INTERVAL
             logged_in = self.is_authenticated()
-            patience = self._patience_after_login if logged_in else self._patience
-            if silence > patience - 2 * _CHECK_INTERVAL:
+            limit = self._silence_timeout if logged_in else self._connect_timeout
+            if silence > limit - 2 * _CHECK_INTERVAL:
                 self.silent = True
                 self.close()
-            elif logged_in and silence > patience / 3 and not (request and request.is_alive()):
+            elif logged_in and silence > limit / 3 and not (request and request.is_alive()):
                 request = threading.Thread(target=self._send_keepalive, daemon=True)
                 request.start()
 

@@ -243,7 +243,7 @@ def test_a_connection_that_is_cut(server: SshServer, home: Path, key: Path) -> N
 def test_a_box_that_falls_silent(
     server: SshServer, home: Path, key: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onecard.ssh.transport.watched._LEAST", 3.0)
+    monkeypatch.setattr("onecard.ssh.transport.watched._SHORTEST_SILENCE_TIMEOUT", 3.0)
     (home / "config").write_text("Host *\n  ServerAliveInterval 1\n  ServerAliveCountMax 2\n")
     with opened(door(server, home, key)) as ssh:
         server.silent.set()

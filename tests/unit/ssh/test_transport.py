@@ -20,12 +20,12 @@ from onecard.ssh.prompts import Prompts
 from onecard.ssh.shell import Session
 from tests.support.ssh_server import SshServer
 
-PATIENCE = 3.0  # s; the default is 15
+TIMEOUT = 3.0  # s; the default is 15
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("onecard.ssh.transport.watched._LEAST", PATIENCE)
+    monkeypatch.setattr("onecard.ssh.transport.watched._SHORTEST_SILENCE_TIMEOUT", TIMEOUT)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
@@ -33,7 +33,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def connection_to(port: int, folder: Path, known_host: str = "") -> SshConnection:
     known_hosts = folder / "known_hosts"
     known_hosts.write_text(known_host)
-    connection = Connection("127.0.0.1", port, "ann", connect_timeout=PATIENCE)
+    connection = Connection("127.0.0.1", port, "ann", connect_timeout=TIMEOUT)
     answers = Prompts({"ONECARD_SSH_PASSWORD": "pw"})
     return SshConnection(Host("box1", connection, Settings()), known_hosts, answers)
 
@@ -98,7 +98,7 @@ def test_a_box_that_does_not_answer(kind: str, words: str, tmp_path: Path) -> No
         started = time.monotonic()
         with pytest.raises(UnreachableError, match=words) as caught:
             connection_to(port, tmp_path).connect()
-        assert time.monotonic() - started < PATIENCE + 15
+        assert time.monotonic() - started < TIMEOUT + 15
         assert caught.value.message.startswith("box1: ")
 
 
@@ -109,7 +109,7 @@ def test_a_box_that_falls_silent_while_it_logs_us_in(
     started = time.monotonic()
     with pytest.raises(UnreachableError, match="the box does not answer within 3 s"):
         connection_to(server.port, tmp_path, server.known_host).connect()
-    assert time.monotonic() - started < PATIENCE + 15
+    assert time.monotonic() - started < TIMEOUT + 15
 
 
 def test_a_network_that_is_gone_in_the_middle_of_a_command(
@@ -125,7 +125,7 @@ def test_a_network_that_is_gone_in_the_middle_of_a_command(
     started = time.monotonic()
     with pytest.raises(UnreachableError) as caught:
         session.run("echo begun; sleep 60", on_line=on_line)
-    assert 1 < time.monotonic() - started < PATIENCE + 15
+    assert 1 < time.monotonic() - started < TIMEOUT + 15
     assert lines == ["begun"]
     assert "box1: the box does not answer, for 3 s now (connect_timeout)" in caught.value.message
     assert "run this again" in caught.value.message
@@ -147,18 +147,18 @@ def test_a_network_that_is_gone_whatever_comes_next(
     started = time.monotonic()
     with pytest.raises(UnreachableError, match="box1: the box does not answer"):
         uses[use]()
-    assert time.monotonic() - started < PATIENCE + 15
+    assert time.monotonic() - started < TIMEOUT + 15
 
 
 def test_a_command_that_is_silent_is_no_silent_box(connection: SshConnection) -> None:
     session = Session(connection.pipe, become=False)
-    assert session.run(f"sleep {2 * PATIENCE}; echo done").output == "done"
+    assert session.run(f"sleep {2 * TIMEOUT}; echo done").output == "done"
     assert connection.alive
 
 
 def test_a_slow_upload_is_no_silent_box(connection: SshConnection, tmp_path: Path) -> None:
     """The box takes nothing for longer than a read waits, and is probed in the meantime."""
-    pipe = connection.pipe(f"sleep {PATIENCE + 2}; wc -c")
+    pipe = connection.pipe(f"sleep {TIMEOUT + 2}; wc -c")
     assert pipe.read(0.1) is None
     pipe.write(b"x" * (8 << 20))
     pipe._channel.shutdown_write()
@@ -195,7 +195,7 @@ def test_a_prompted_person_may_take_their_time(
     """The box gets nothing meanwhile, and sends nothing: that is no silence of its own."""
 
     def slowly(*_: object) -> bool:
-        time.sleep(PATIENCE + 1)
+        time.sleep(TIMEOUT + 1)
         return False
 
     monkeypatch.setattr(Prompts, "confirm", slowly)
