@@ -66,9 +66,7 @@ def inventory_path() -> Path:
         return own_folder() / "inventory"
     path = Path(named).expanduser().absolute()
     if not path.exists():
-        raise UsageError(
-            f"{INVENTORY_VARIABLE}: {path} is no folder and no file (so set, or with --inventory)"
-        )
+        raise UsageError(f"{INVENTORY_VARIABLE}: {path} does not exist; correct it, or --inventory")
     return path
 
 

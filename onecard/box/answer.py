@@ -108,7 +108,7 @@ def check_model(question: dict[str, Any], timeout_s: float = 10.0) -> None:
 
 
 def _no_vllm(question: dict[str, Any]) -> NotReadyError:
-    return NotReadyError(f"what answers at {question['url']} is no server of vLLM")
+    return NotReadyError(f"what answers at {question['url']} is not a server of vLLM")
 
 
 def send(url: str, body: bytes | None, timeout_s: float) -> dict[str, Any]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _load_namespace() -> Collection:
-    """Return the collection of tasks.py, which is no module of a package."""
+    """Return the collection of tasks.py, which is not a module of a package."""
     spec = spec_from_file_location("onecard_tasks", SHIPPED / "tasks.py")
     if spec is None or spec.loader is None:
         raise ImportError(f"{SHIPPED / 'tasks.py'}: cannot be loaded")

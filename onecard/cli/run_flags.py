@@ -1,6 +1,6 @@
 """Flags that every command takes: `--inventory`, `--limit` and `-e`/`--set`, for one run.
 
-They are no parameters of the tasks: `chosen_hosts` is where they count.
+They are not parameters of the tasks: `chosen_hosts` is where they count.
 """
 
 from __future__ import annotations

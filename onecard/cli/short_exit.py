@@ -1,10 +1,10 @@
 """End the process at once when its tasks have ended, and quietly when its reader has gone.
 
 Python would first take every module and object apart, which takes longer than many a command. What
-the interpreter itself guarantees is done: output is flushed, threads that are no daemons have been
+the interpreter itself guarantees is done: output is flushed, threads other than daemons have been
 waited for, and exit handlers registered after this module's import have run.
 
-A reader such as `head` closes its end of the pipe early. That is no error of ours, whoever prints:
+A reader such as `head` closes its end of the pipe early. That is not an error, whoever prints:
 a task, or Invoke itself for --list and --help, which would show a traceback.
 """
 

@@ -41,7 +41,7 @@ def takes_settings(task: Task) -> Task:
 def flags(given: Mapping[str, Any]) -> dict[str, tuple[str, object]]:
     """Return `--flag` -> (path of the setting, its value, None when not given).
 
-    given: the task's parameters; those that are no settings are left out.
+    given: the task's parameters; those that are not settings are left out.
     Raises UsageError for arguments whose quotes do not close.
     """
     found: dict[str, tuple[str, object]] = {}

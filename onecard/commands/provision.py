@@ -71,7 +71,7 @@ def plan(
     """
     if facts:
         if diff:
-            raise UsageError("--diff: the lines of files are no part of --facts; leave one out")
+            raise UsageError("--diff: the lines of files are not part of --facts; leave one out")
         return _replayed(facts, requested, exit_code=exit_code, as_json=as_json)
     reports = _run(
         requested, check=True, diff=diff, as_json=as_json, command="plan", parallel=parallel

@@ -17,7 +17,7 @@ def wheelhouse(out: str, requested: str, *, newest: bool) -> int:
     """
     folder = Path(out).expanduser().resolve()
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out: {folder} is no folder")
+        raise UsageError(f"--out: {folder} is not a folder")
     host = targets.chosen_host(requested)
     done = fill_wheelhouse(host, targets.known_hosts(), folder, _say, newest=newest)
     print(f"{folder}: {len(done.wheels)} wheels, {done.gib:.2f} GiB, for {host.name}")

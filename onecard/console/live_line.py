@@ -22,7 +22,7 @@ _BESIDE: Final = 41  # characters: spinner, bar, clock, time left
 
 
 class LiveLine:
-    """Shows nothing where the console is no terminal."""
+    """Shows nothing where the console is not a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._end: float | None = None

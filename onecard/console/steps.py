@@ -93,7 +93,7 @@ class Steps:
 
 
 class PlainLines:
-    """Prints the progress every few seconds while entered, where the console is no terminal."""
+    """Prints the progress every few seconds while entered, where the console is not a terminal."""
 
     def __init__(self, console: Console, title: str, line: Callable[[], str]) -> None:
         self._console, self._title, self._line = console, title, line

@@ -183,8 +183,8 @@ def activate(
 ) -> tuple[HostPlan, StartupCheck]:
     """Converge a box to roles that end in a start; return the plan as it was before, and the check.
 
-    Where nothing differed, what is installed is checked. A start that did not answer is no error
-    here: the check has it.
+    Where nothing differed, what is installed is checked. A start that did not answer raises
+    nothing: the check has it.
     """
     # The console prints the step's end, so the watch comes first: it removes the live line.
     watch = StartWatch(console, given)

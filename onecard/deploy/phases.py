@@ -37,7 +37,7 @@ class PhaseConsole:
         if event.kind is EventKind.PHASE:
             self._print(event.at, event.phase.title)
             self._live.begin(event.phase.title)
-            self._shown = time.monotonic()  # a bar of a phase that is soon over is no news
+            self._shown = time.monotonic()  # a bar of a phase that is soon over is not shown
         elif event.kind is EventKind.ANSWERED:
             self._print(event.at, "answered")
         elif event.kind is EventKind.PROGRESS and event.fraction is not None:

@@ -11,7 +11,7 @@ from onecard.resources.system.release import Served, program
 from onecard.server.health import health_trouble
 from onecard.ssh.login import Connected
 
-_REPLAYED_S = 1.0  # a server that has long been up: its journal comes at once, and is no news
+_REPLAYED_S = 1.0  # a server that has long been up: its journal comes at once, and is not shown
 _SPARE_S = 60.0  # for what the box does before and after the wait
 
 

@@ -1,4 +1,4 @@
-"""Detect Python source in a log: lines of a traceback that are no output of the program."""
+"""Detect Python source in a log: lines of a traceback that are not output of the program."""
 
 from __future__ import annotations
 

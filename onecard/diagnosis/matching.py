@@ -15,7 +15,7 @@ _QUIET_LEVELS = ("INFO", "WARNING", "DEBUG")
 _PYTHON_WARNING = re.compile(
     r"(?:\S+\.py:\d+: \w*Warning: |\w*UserWarning: )(?!CUDA initialization: )"
 )
-# vLLM prints the whole request when an engine dies: its text is no error message.
+# vLLM prints the whole request when an engine dies: its text is not an error message.
 _DUMPS = ("Dumping input data", "Dumping scheduler")
 _MOST_LINES = 2000
 _MOST_MATCHES = 20

@@ -89,7 +89,7 @@ _CONSEQUENCE = re.compile(
 _VERB = re.compile(
     r"(?:An? )?(?:[Ee]xception|[Ee]rror|[Ff]ailed) (?:in|to|while|when|during|occurred)\b"
 )
-# What a library adds to an error's text, and what is no statement at all.
+# What a library adds to an error's text, and what is not a statement at all.
 _ADVICE = re.compile(
     r"To enable traceback see|NCCL WARN Failed to (?:find CUDA library|open lib)|"
     r"Compile with `TORCH_|CUDA kernel errors might|For debugging consider"

@@ -33,7 +33,7 @@ class Pattern(_Strict):
     match: a regular expression searched for in the line's message, for its captures or to be
         stricter than the literal; empty for none.
     code: also match Python source in a traceback (for example an assertion without a message),
-        which is skipped otherwise: a message's template is no message.
+        which is skipped otherwise: a message's template is not a message.
     """
 
     find: str = Field(min_length=4)
@@ -56,7 +56,7 @@ class Rule(_Strict):
     """One known failure.
 
     kind: `cause` is a true error; `symptom` a consequence, reported only if no cause is found;
-        `wrapper` hides the cause and is never one; `note` is no failure of the server.
+        `wrapper` hides the cause and is never one; `note` is not a failure of the server.
     stage: the stage of a box or server in which it happens.
     root: it is the cause anywhere in the log, even outside of a traceback.
     quiet: it may be in a line of level INFO or WARNING, or in a Python warning.
@@ -118,7 +118,8 @@ class Rule(_Strict):
         try:
             return set(pattern.regex.groupindex) if pattern.regex else set()
         except re.error as error:
-            raise ValueError(f"match {pattern.match!r} is no regular expression: {error}") from None
+            message = f"match {pattern.match!r} is not a regular expression: {error}"
+            raise ValueError(message) from None
 
     def fill(self, template: str, values: Mapping[str, str]) -> str:
         """Return `template` with its names replaced by values and what derives from them."""

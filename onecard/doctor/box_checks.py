@@ -168,7 +168,7 @@ def memory(facts: Facts, settings: Settings) -> Check:
 
 
 def dpkg(facts: Facts, settings: Settings) -> Check:
-    """Check that the last run of dpkg was finished; one that is running is no failure."""
+    """Check that the last run of dpkg was finished; one that is running is not a failure."""
     broken = facts.packages.unfinished
     if facts.packages.interrupted:
         what = f"not finished: {', '.join(broken[:3])}" if broken else "interrupted"

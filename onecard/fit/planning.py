@@ -251,7 +251,7 @@ def _check_cards(shape: ModelShape, tp: int, pp: int, *, whole_experts: bool) ->
         found = obstacle(shape, tp, whole_experts=whole_experts)
         what = f"does not divide the model ({found})" if found else ""
     else:
-        what = "is no number of cards"
+        what = "is not a number of cards"
     if what:
         counts = range(1, shape.attention.heads + 1)
         able = (str(n) for n in counts if divides(shape, n, whole_experts=whole_experts))

@@ -34,9 +34,9 @@ class Rules:
 
 
 def named_rules(version: str) -> Rules:
-    """Return the rules of the flag `--vllm`. Raises UsageError for what is no version."""
+    """Return the rules of the flag `--vllm`. Raises UsageError for what is not a version."""
     if not re.match(r"\d+\.\d+", version):
-        raise UsageError(f'--vllm: "{version}" is no version such as 0.33.0')
+        raise UsageError(f'--vllm: "{version}" is not a version such as 0.33.0')
     return Rules(version, "--vllm")
 
 

@@ -25,7 +25,7 @@ class BegunLogin:
     """The login to one host, in a thread of its own, which begins now.
 
     early: a connection that may be the one to the host. reached: where it led to at last, None
-    where that is no address of TCP's, or not reached yet.
+    where that is not an address of TCP's, or not reached yet.
     """
 
     def __init__(self, host: Host, known_hosts: Path, early: EarlySocket | None = None) -> None:

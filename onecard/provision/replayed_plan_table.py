@@ -9,7 +9,7 @@ from rich.text import Text
 from onecard.provision.replayed_plan import ReplayedPlan
 from onecard.resources.skipped import Skipped
 
-_LISTED = "listed, not compared: what the box has of these is no part of the facts"
+_LISTED = "listed, not compared: what the box has of these is not part of the facts"
 
 
 def print_replayed_plan(plan: ReplayedPlan, console: Console) -> None:

@@ -101,7 +101,7 @@ def seconds_between(earlier: str, later: str) -> float:
 def read_run(path: Path) -> Run:
     """Read one record; a broken line is counted and left out.
 
-    Raises UsageError for a file that is no record, or one of a newer onecard's.
+    Raises UsageError for a file that is not a record, or one of a newer onecard's.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -116,7 +116,7 @@ def read_run(path: Path) -> Run:
         elif line.strip():
             broken += 1
     if not events or events[0].get("event") != "begin":
-        raise UsageError(f"{path}: this is no record of a run: it has no begin")
+        raise UsageError(f"{path}: this is not a record of a run: it has no begin")
     version = events[0].get("version")
     if not isinstance(version, int) or version > VERSION:
         raise UsageError(f"{path}: a record of version {version}; onecard reads up to {VERSION}")

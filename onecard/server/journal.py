@@ -22,7 +22,7 @@ def follow_journal(
 ) -> int:
     """Pass the journal's last lines on, and with `follow` the new ones; return the exit code."""
     verb = "follow" if follow else "dated"
-    # A quiet server is no lost connection: nothing limits how long a follower waits.
+    # A quiet server is not a lost connection: nothing limits how long a follower waits.
     result = box.another_session(idle_timeout=_FOREVER).run(
         f"services {verb} {UNIT} {lines}", on_line=on_line, timeout=_FOREVER
     )

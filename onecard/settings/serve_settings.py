@@ -84,7 +84,7 @@ def _address(value: str) -> str:
         if sign and not re.fullmatch(r"[\w.-]{1,15}", zone, re.ASCII):
             raise ValueError
     except ValueError:
-        raise ValueError("is no IP address") from None
+        raise ValueError("is not an IP address") from None
     return value
 
 
@@ -93,7 +93,7 @@ def _argument(word: str) -> str:
 
 
 def _arguments(words: tuple[str, ...]) -> tuple[str, ...]:
-    error = "the first is no option: each option begins with -, and its values follow it"
+    error = "the first is not an option: each option begins with -, and its values follow it"
     return _checked(words, error if words and not words[0].startswith("-") else "")
 
 

@@ -48,7 +48,7 @@ def _requirement(value: str) -> str:
     try:
         Requirement(one_line(value))
     except InvalidRequirement:
-        raise ValueError("is no requirement such as openai==2.1.0") from None
+        raise ValueError("is not a requirement such as openai==2.1.0") from None
     return value
 
 
@@ -69,7 +69,7 @@ def _address_or_path(value: str) -> str:
 
 def _web_address(value: str) -> str:
     if value.startswith(("/", "file:")):
-        raise ValueError("is no address such as https://mirror.example")
+        raise ValueError("is not an address such as https://mirror.example")
     return _address_or_path(value)
 
 
@@ -95,7 +95,8 @@ Word = Annotated[
     str, _matches(r"(\w[\w.-]*)?", "is not one word of letters, digits and . _ - inside")
 ]
 Revision = Annotated[
-    str, _matches(r"([\w.][\w./-]*)?", "is no branch, tag or commit (letters, digits and . _ / -)")
+    str,
+    _matches(r"([\w.][\w./-]*)?", "is not a branch, tag or commit (letters, digits and . _ / -)"),
 ]
 # Debian's policy, 5.6.7; a name that ends in `-` would be removed by apt-get.
 DebianPackage = Annotated[
@@ -113,7 +114,7 @@ LocalPath = Annotated[str, AfterValidator(_local_path)]  # a path on this comput
 # What ssh itself accepts (valid_hostname and valid_ruser in its ssh.c).
 SshHost = Annotated[
     str,
-    _matches(r"[^\s@'\"`$\\;&<>|(){}-][^\s@'\"`$\\;&<>|(){}]*", "is no host name or address"),
+    _matches(r"[^\s@'\"`$\\;&<>|(){}-][^\s@'\"`$\\;&<>|(){}]*", "is not a host name or address"),
 ]
 SshUser = Annotated[
     str,
@@ -124,7 +125,7 @@ SshUser = Annotated[
 ]
 # As ssh's ControlPersist takes it, where 0 is forever.
 TimeSpan = Annotated[
-    str, _matches(r"([1-9][0-9]{0,5}[smh])?", "is no time such as 30s, 5m or 1h (s, m or h)")
+    str, _matches(r"([1-9][0-9]{0,5}[smh])?", "is not a time such as 30s, 5m or 1h (s, m or h)")
 ]
 SshHops = Annotated[
     str, _matches(r"([^\s'\"`$\\;&<>|(){}-][^\s'\"`$\\;&<>|(){}]*)?", "is not user@address[:port]")

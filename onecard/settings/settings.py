@@ -182,7 +182,7 @@ def _own_address(value: str) -> str:
         try:
             address = ipaddress.ip_address(value)
         except ValueError:
-            raise ValueError("is no IP address") from None
+            raise ValueError("is not an IP address") from None
         if address.is_unspecified or address.is_loopback or "%" in value:
             raise ValueError("is not one address of the network between the boxes")
     return value
@@ -204,7 +204,7 @@ def _root(value: str) -> str:
     if value != AUTO and not re.fullmatch(r"(/[A-Za-z0-9._-]{1,64}){2,8}", value, re.ASCII):
         raise ValueError("is neither auto nor a folder of its own such as /data/onecard")
     if any(part in (".", "..") for part in value.split("/")) or _NO_VOLUMES.match(value):
-        raise ValueError("is no folder on a volume; name one such as /data/onecard, or auto")
+        raise ValueError("is not a folder on a volume; name one such as /data/onecard, or auto")
     return value
 
 

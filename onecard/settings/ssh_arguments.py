@@ -63,7 +63,7 @@ def read_arguments(text: str) -> SshArguments:
         name, _, value = option.replace("=", " ", 1).partition(" ")
         name, value = name.strip(), value.strip().removeprefix("=").strip()
         if not name or not value:
-            raise ValueError(f'"{option}" is no option of ssh such as ProxyJump=HOST')
+            raise ValueError(f'"{option}" is not an option of ssh such as ProxyJump=HOST')
         low = name.lower()
         if low in _IGNORED or low in names:
             continue
@@ -88,7 +88,7 @@ def _options(text: str) -> Iterator[str]:
         raise ValueError("a quote is not closed") from None
     for word in words:
         if not word.startswith("-") or len(word) < 2:
-            raise ValueError(f'"{word}" is no option of ssh')
+            raise ValueError(f'"{word}" is not an option of ssh')
         letters = word[1:]
         while letters:
             letter, letters = letters[0], letters[1:]

@@ -52,12 +52,12 @@ class ForeignValue(str):
 
     @property
     def refusal(self) -> str:
-        """Return why it is no setting."""
+        """Return why it is not a setting."""
         return _foreign(self.tag)
 
 
 class UnsafeText(str):
-    """A text with Ansible's tag `!unsafe`: braces in it are no template."""
+    """A text with Ansible's tag `!unsafe`: braces in it are not a template."""
 
 
 VAULT_HEAD = "$ANSIBLE_VAULT"
@@ -70,7 +70,7 @@ def read(path: Path, shown: str) -> Mapping[str, Any]:
     shown: the file's name in messages. Values are None, bool, int, float, str, list or dict
     whose keys are each a `Key`. Raises UsageError with file, line and column for bad YAML, a
     duplicate key, a key or value of another type (dates, tags such as `!vault`) and a top level
-    that is no mapping.
+    that is not a mapping.
     """
     return parse(read_bytes(path, shown), shown)
 
@@ -141,7 +141,7 @@ class _SettingsLoader(yaml.SafeLoader):
         return mapping
 
     def construct_foreign(self, node: yaml.Node) -> str:
-        if node.tag == "!unsafe":  # Ansible's mark for a text that is no template
+        if node.tag == "!unsafe":  # Ansible's mark for a text that is not a template
             return UnsafeText(node.value if isinstance(node, yaml.ScalarNode) else "")
         found = ForeignValue(node.value if isinstance(node, yaml.ScalarNode) else "")
         found.tag = node.tag

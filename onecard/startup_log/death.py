@@ -1,6 +1,6 @@
 """Detect log lines after which a starting server will not come up, before its process ends.
 
-They are no diagnosis: most are wrappers (see onecard/diagnosis). They only show that waiting for
+They are not a diagnosis: most are wrappers (see onecard/diagnosis). They only show that waiting for
 the deadline is useless.
 """
 

@@ -72,7 +72,7 @@ def copy_template(name: str) -> Path:
 def template_diff(name: str) -> str:
     """Return the unified diff from the built-in template to one's own; empty if there is none.
 
-    The comment that records the hash is no difference.
+    The comment that records the hash is not a difference.
     """
     before, path = _built_in(name), own_folder() / "templates" / name
     if not path.is_file():

@@ -41,7 +41,7 @@ def number(value: object) -> Quoted:
     """Return a whole or decimal number."""
     text = str(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UnfitError(value, "is no number")
+        raise UnfitError(value, "is not a number")
     return Quoted(text)
 
 

@@ -7,7 +7,7 @@ renderer (picture_batch.py) and seeds below 2**31; these seeds lie above, so no 
 trained on. Each of the twelve pairs of colour and shape comes once: the first seed from its own
 hundred on that plans the pair as a large shape on a light background.
 
-A smoke test needs cases that a healthy server answers; its score is no measure of the model. On
+A smoke test needs cases that a healthy server answers; its score is not a measure of the model. On
 3000 held-out scenes (seeds 2**31 + 100000 on, measured through vLLM's API) the model is right on
 2982, and on 1236 of the 1237 that are large and light. Two lists drawn from all scenes (from seeds
 2**31 + 1000 and 2**31 + 3000) each held one picture that it gets wrong, so `is_clear` was added,

@@ -35,7 +35,7 @@ from onecard.sandbox.nspawn.base import base_folder
 # Tests that run in the background have Ctrl-C switched off, and their subprocesses inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same of a closed terminal under nohup. A handler that does nothing ends that for these tests,
-# and is no handler of what they start.
+# and is not a handler of what they start.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda number, frame: None)
 

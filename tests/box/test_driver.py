@@ -1,6 +1,6 @@
 """The driver role on a real box: packages, holds, reboot. The GPU alone is a stand-in.
 
-Three facts are put into the box's own: the cards on the PCI bus, that it is no container, and a
+Three facts are put into the box's own: the cards on the PCI bus, that it is not a container, and a
 kernel of Debian's. The packages come from a stand-in of NVIDIA's repository under their real names.
 """
 

@@ -83,7 +83,7 @@ def test_bench_runs_both_generators_and_leaves_nothing(
     assert max(means) - min(means) < 4  # the same kind of request by both
     (agreed,) = run.all("agreement")
     assert {row["figure"] for row in agreed["rows"]} >= {"requests/s", "TTFT p50", "latency p50"}
-    # Two rounds of eight requests show little; what they do not show is said, and is no agreement.
+    # Two rounds of eight requests show little; what they do not show is said, and is not an agreement.
     assert agreed["repeats"] == 2
     assert agreed["agrees"] == all(row["verdict"] == "agree" for row in agreed["rows"])
     assert agreed["finding"] in " ".join(done.stdout.split())

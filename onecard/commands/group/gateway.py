@@ -116,7 +116,7 @@ def _move(
     names = {box.name for box in group.boxes}
     for host in hosts:
         if host.name not in names:
-            raise UsageError(f"--host: {host.name} is no box behind the gateway; name one that is")
+            raise UsageError(f"--host: {host.name} is not a box behind the gateway; name one")
     with connected(group.host, targets.known_hosts()) as box:
         for host in hosts:
             move(box, group, host, console)

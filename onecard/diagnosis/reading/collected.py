@@ -76,7 +76,7 @@ def _pretty(text: str) -> Iterator[str]:
 
 def _lines_of(record: dict[str, object], started: str) -> Iterator[str]:
     value = next((record[key] for key in _TEXT_KEYS if key in record), "")
-    if isinstance(value, list):  # journald: bytes that are no UTF-8, or have control characters
+    if isinstance(value, list):  # journald: bytes that are not UTF-8, or have control characters
         value = bytes(item for item in value if isinstance(item, int) and 0 <= item < 256)
         value = value.decode("utf-8", "replace")
     head = _journal_head(record) if _JOURNAL in record else ""

@@ -30,7 +30,7 @@ _OPENERS: Mapping[bytes, Callable[[BinaryIO], io.BufferedIOBase]] = {
 _COMPRESSED = (b"\x28\xb5\x2f\xfd", b"PK\x03\x04")  # zstd and zip
 # A log of this size, unpacked, is diagnosed in minutes; more is a mistake.
 _LARGEST = 512 * 1024**2
-# A damaged log may hold a block of zeros; a file mostly of such characters is no log.
+# A damaged log may hold a block of zeros; a file mostly of such characters is not a log.
 _NO_TEXT = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 _MOST_NO_TEXT = 0.2
 _SAMPLE = 100_000
@@ -51,7 +51,7 @@ def log_text(data: bytes) -> str:
         raise ValueError("is empty")
     sample = text[:_SAMPLE]
     if len(_NO_TEXT.findall(sample)) > _MOST_NO_TEXT * len(sample):
-        raise ValueError("is no text, so no log")
+        raise ValueError("is not text, so it is not a log")
     return plain_lines(text)
 
 

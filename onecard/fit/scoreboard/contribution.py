@@ -71,7 +71,7 @@ def append(file: Path, row: Mapping[str, Any]) -> None:
         text = file.read_text(encoding="utf-8") if file.exists() else "rows:\n"
         found = yaml.safe_load(text)
         if not isinstance(found, dict) or not isinstance(found.get("rows") or [], list):
-            raise UsageError(f"--contribute: {file} is no scoreboard: give a new file")
+            raise UsageError(f"--contribute: {file} is not a scoreboard: give a new file")
         if not found.get("rows"):
             text = "rows:\n"
         line = yaml.safe_dump(dict(row), default_flow_style=True, sort_keys=False, width=10_000)
@@ -79,4 +79,4 @@ def append(file: Path, row: Mapping[str, Any]) -> None:
     except OSError as error:
         raise UsageError(f"--contribute: {file}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise UsageError(f"--contribute: {file} is no YAML file") from error
+        raise UsageError(f"--contribute: {file} is not a YAML file") from error

@@ -53,7 +53,7 @@ def download_config(source: str, hub: str, token: Secret | None) -> Mapping[str,
     try:
         return _object(response.content)
     except ValueError as error:
-        raise OnecardError(f"{hub}: the config.json of {source} is no JSON object") from error
+        raise OnecardError(f"{hub}: the config.json of {source} is not a JSON object") from error
 
 
 def _object(data: bytes) -> Mapping[str, Any]:

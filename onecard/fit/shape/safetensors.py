@@ -31,7 +31,7 @@ def folder_bytes(folder: Path, layers: int) -> int | None:
     """Return the bytes of the tensors in a folder, without draft layers; None without files.
 
     layers: of the model itself; tensors of later ones are draft layers.
-    Raises UsageError for a file that is no safetensors file.
+    Raises UsageError for a file that is not a safetensors file.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:
@@ -43,7 +43,7 @@ def folder_bytes(folder: Path, layers: int) -> int | None:
             header = opened.read(length) if length else b""
         sizes = _sizes(header)
         if sizes is None:
-            raise UsageError(f"--model: {file} is no safetensors file, or was not copied whole")
+            raise UsageError(f"--model: {file} is not a safetensors file, or was not copied whole")
         total += _without_drafts(sizes, layers)
     return total
 
@@ -99,7 +99,7 @@ def _header_length(data: bytes) -> int:
 
 
 def _sizes(header: bytes) -> Mapping[str, int] | None:
-    """Return each tensor's bytes; None for what is no header."""
+    """Return each tensor's bytes; None for what is not a header."""
     try:
         found = parse_json(header)
         offsets = {

@@ -48,7 +48,7 @@ def find_group(inventory: Inventory, chosen: Sequence[Host]) -> GatewayGroup | N
         )
     (name,) = named
     if name not in hosts:
-        raise UsageError(f"gateway.host: {name} is no host of the inventory; name one that is")
+        raise UsageError(f"gateway.host: {name} is not a host of the inventory; name one")
     boxes = tuple(each for each in hosts.values() if each.settings.gateway.host == name)
     for box in boxes[1:]:
         if box.settings.gateway != boxes[0].settings.gateway:

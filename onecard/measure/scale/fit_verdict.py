@@ -21,7 +21,7 @@ class FitVerdict:
 
 
 def at_ctx(host: Host, ctx: int) -> Host:
-    """Return the host with another context length, whose failed start is no rollback's matter.
+    """Return the host with another context length, whose failed start is not rolled back.
 
     What ran before comes back at the end of the whole measurement, not after each failure.
     """

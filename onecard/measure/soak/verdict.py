@@ -16,7 +16,7 @@ from onecard.statistics.trend import Trend, trend
 
 _SETTLED: Final = 1 / 3  # of the time, after which memory should no longer grow
 _JUDGED_S: Final = 600.0  # a soak this long is long enough to call growing memory a leak
-_GROWTH: Final = 0.05  # of the level; less is no leak
+_GROWTH: Final = 0.05  # of the level; less is not a leak
 _KV_TOLERANCE: Final = 0.002  # of the cache: less than a block of most, more than rounding
 
 

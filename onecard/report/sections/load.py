@@ -102,7 +102,7 @@ def _curves(loads: Sequence[Event]) -> Iterator[Block]:
             key=lambda pair: pair[0],
         )
         if len({level for level, _ in levels}) < len(levels):
-            continue  # a load that was repeated is no sweep
+            continue  # a load that was repeated is not a sweep
         if by_concurrency and levels and levels[0][1].get("concurrency") is None:
             continue  # the tables hold the rates too; a plot for each would repeat them
         number += 1

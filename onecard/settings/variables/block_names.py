@@ -57,7 +57,7 @@ def sort_names(values: Mapping[str, Any]) -> Named:
 
 
 def _refusal(key: str, value: object) -> str:
-    """Return why a variable that is no setting is an error; "" where it may be another tool's."""
+    """Return why an unknown variable is an error; "" where it may be another tool's."""
     if key in SECRETS:
         # A vaulted password, or a reference to one, shows nothing.
         return (

@@ -45,7 +45,7 @@ def is_template(value: object) -> bool:
 
 
 def refusal_of(value: object) -> str:
-    """Return why a value is no setting for Ansible either, such as a date; else ""."""
+    """Return why a value is not a setting for Ansible either, such as a date; else ""."""
     if isinstance(value, list):
         return next(filter(None, map(refusal_of, value)), "")
     if isinstance(value, ForeignValue) and not value.is_vaulted:

@@ -29,7 +29,7 @@ def config_file() -> Path | None:
     if named := os.environ.get(CONFIG_VARIABLE):
         path = Path(named).expanduser()
         if not path.is_file():
-            raise UsageError(f"{CONFIG_VARIABLE}: {path} is no file; name an ssh configuration")
+            raise UsageError(f"{CONFIG_VARIABLE}: {path} is not a file; name an ssh configuration")
         return path
     if account_home() == Path.home():
         return None

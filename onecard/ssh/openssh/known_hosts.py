@@ -57,7 +57,7 @@ class KnownHost:
 def read_entries(path: Path) -> list[KnownHost]:
     """Return the lines of a file, none where it is absent.
 
-    Raises UsageError, naming the file, where a line is damaged: that is no error of the network.
+    Raises UsageError, naming the file, where a line is damaged: that is not a network error.
     """
     with usage_errors(path):
         if not path.exists():
@@ -94,7 +94,7 @@ def _entry(path: Path, line: str) -> KnownHost | None:
 
 @contextmanager
 def usage_errors(path: Path) -> Iterator[None]:
-    """Raise errors of a known_hosts file as UsageError: they are no network errors."""
+    """Raise errors of a known_hosts file as UsageError: they are not network errors."""
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: bytes that are not text, a truncated key

@@ -86,7 +86,7 @@ def _is_of_security_key(content: bytes) -> bool:
     """Return the same of a file's content.
 
     Its public half, which is not encrypted, begins within the first 100 bytes (PROTOCOL.key of
-    OpenSSH). Paramiko takes ecdsa-sk for ecdsa, and signs with what is no private key.
+    OpenSSH). Paramiko takes ecdsa-sk for ecdsa, and signs with what is not a private key.
     """
     _, _, body = content.partition(b"BEGIN OPENSSH PRIVATE KEY-----")
     try:
@@ -101,7 +101,7 @@ def _openssh_reads(path: Path) -> Literal["", "plain", "encrypted"]:
         return ""
     try:
         done = subprocess.run(
-            ["ssh-keygen", "-y", "-P", "", "-f", str(path)],  # an empty passphrase is no secret
+            ["ssh-keygen", "-y", "-P", "", "-f", str(path)],  # an empty passphrase is not a secret
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -56,7 +56,7 @@ def command(hub: HubServer, folder: Path, model: str = "acme/tiny", *words: str)
 def download(
     hub: HubServer, folder: Path, model: str = "acme/tiny", *words: str
 ) -> tuple[int, list[str]]:
-    """Return the exit code and the lines that are no progress."""
+    """Return the exit code and the lines that are not progress."""
     done = subprocess.run(
         command(hub, folder, model, *words), capture_output=True, text=True, timeout=60
     )

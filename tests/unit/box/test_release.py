@@ -89,7 +89,7 @@ def answering(reply: object) -> type[BaseHTTPRequestHandler]:
 def test_another_program_on_the_port_is_no_answer(reply: object) -> None:
     with serving(answering(reply), "127.0.0.1") as url:
         assert answer.is_healthy(url)
-        with pytest.raises(answer.NotReadyError, match="is no server of vLLM"):
+        with pytest.raises(answer.NotReadyError, match="is not a server of vLLM"):
             answer.send_question({"url": url, "model": "tiny", "body": {}}, 10.0)
 
 
@@ -328,7 +328,7 @@ def test_the_rollback_waits_for_its_port_and_reports_who_holds_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Here this process does: what serves release 1 is no unit's."""
+    """Here this process does: what serves release 1 is not a unit's."""
     monkeypatch.setattr(release, "PORT_S", 0.1)
     assert not release.roll_back(2, 5.0)
     (back, failed) = printed_events(capsys)

@@ -134,7 +134,7 @@ def test_one_source_as_the_inventory(inventory: Path, capsys: pytest.CaptureFixt
     assert values(capsys, "port")["z"]["value"] == 2022
     with pytest.raises(Exit):
         invoke("settings", "--inventory", str(inventory / "missing"))
-    assert "is no folder and no file" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_hosts_list_what_is_not_read(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -287,7 +287,7 @@ def test_a_variable_that_names_no_inventory_is_reported(
     monkeypatch.setenv("ONECARD_INVENTORY", str(tmp_path))
     assert inventory_folder() == tmp_path
     monkeypatch.setenv("ONECARD_INVENTORY", str(tmp_path / "invetory"))
-    with pytest.raises(UsageError, match=r"ONECARD_INVENTORY: .*/invetory is no folder"):
+    with pytest.raises(UsageError, match=r"ONECARD_INVENTORY: .*/invetory does not exist"):
         targets.load_inventory()
     monkeypatch.delenv("ONECARD_INVENTORY")
     assert inventory_folder() == PROJECT / "inventory"

@@ -91,7 +91,7 @@ def test_a_model_that_the_hub_does_not_give_is_one_line(
         ({"model": "./no/such/folder"}, "No such file"),
         ({"model": str(TINY / "tokenizer.json") + "x"}, "No such file"),
         ({"model": str(TINY / "model.safetensors")}, "holds no JSON object"),
-        ({"vllm": "newest"}, "is no version such as"),
+        ({"vllm": "newest"}, "is not a version such as"),
         ({"ctx": "64q"}, '--ctx: "64q": is not a number of tokens'),
         ({"util": "2"}, "--util: 2 is more than 1"),
         ({"tp": "two"}, '--tp: "two" is not a whole number'),

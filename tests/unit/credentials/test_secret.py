@@ -77,7 +77,7 @@ def test_the_environment_answers_prompts(variable, ask) -> None:
 
 
 def test_without_environment_and_terminal_nobody_answers() -> None:
-    # pytest gives the tests a standard input that is no terminal.
+    # pytest gives the tests a standard input that is not a terminal.
     prompts = Prompts({})
     assert prompts.ssh_password("root@box") is None
     assert prompts.confirm("Trust it?") is False

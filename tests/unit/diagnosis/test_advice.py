@@ -149,7 +149,7 @@ def test_dockers_json_hides_no_level() -> None:
     [
         (b"", "is empty"),
         (b" \n\n", "is empty"),
-        (bytes(range(256)) * 40, "is no text"),
+        (bytes(range(256)) * 40, "is not text"),
         (b"\x1f\x8b\x08\x00abc", "is compressed"),
     ],
 )

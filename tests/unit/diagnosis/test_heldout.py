@@ -2,7 +2,7 @@
 
 Each file names its thread. They are reduced to the programs' own lines; where a thread tells the
 last line only in its words or title, the lines around it are put in vLLM's form. `none`: no rule
-should claim it, and its true first error be shown; `note`: it is no failure of the server. What is
+should claim it, and its true first error be shown; `note`: it is not a failure of the server. What is
 `untouched` was never used to change a rule; but some failures are of one kind, so a change made
 for one may help another.
 

@@ -86,7 +86,7 @@ def test_the_rules_are_those_of_the_lock_else_of_the_channel(
 
 def test_a_flag_names_a_version() -> None:
     assert str(named_rules("0.33.0")) == "vLLM 0.33.0, from --vllm"
-    with pytest.raises(UsageError, match='--vllm: "newest" is no version'):
+    with pytest.raises(UsageError, match='--vllm: "newest" is not a version'):
         named_rules("newest")
 
 

@@ -48,7 +48,7 @@ def test_draft_layers_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"\x08", b"\xff" * 16, CHECKPOINT[: HEADER // 2]])
 def test_a_damaged_file_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(data)
-    with pytest.raises(UsageError, match=r"model\.safetensors is no safetensors file"):
+    with pytest.raises(UsageError, match=r"model\.safetensors is not a safetensors file"):
         folder_bytes(tmp_path, 4)
 
 

@@ -105,7 +105,9 @@ def test_the_same_hosts_groups_and_connections_as_in_ansible(
     if AS_JSON_FAILS:
         text = text.replace("value_complex=1j\n", "")
     source.write_text(text)
-    if suffix == ".yml":  # Ansible refuses the password that is no vault's; onecard leaves it alone
+    if (
+        suffix == ".yml"
+    ):  # Ansible refuses the password that is not a vault's; onecard leaves it alone
         plain = tmp_path / "plain" / "hosts.yml"
         plain.parent.mkdir()
         plain.write_text(re.sub(r"!vault \|\n.*\n.*\n", "x\n", text))

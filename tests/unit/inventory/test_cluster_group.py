@@ -69,7 +69,7 @@ def test_a_member_is_not_deployed_alone() -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::", "fe80::1%eth0", "box1"])
 def test_an_address_is_the_boxs_own(address: str) -> None:
-    with pytest.raises(ValueError, match=r"is no IP address|is not one address"):
+    with pytest.raises(ValueError, match=r"is not an IP address|is not one address"):
         Settings.model_validate({"cluster": {"address": address}})
 
 

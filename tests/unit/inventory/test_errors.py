@@ -42,7 +42,7 @@ AT_BOX = "inventory/hosts.yml: line 6: all.children.gpu.hosts.box"
             "ansible_hots: x",
             f'{AT_BOX}.ansible_hots: no such setting; did you mean "ansible_host"?',
         ),
-        ("serve: {address: x y}", f'{AT_BOX}.serve.address: "x y": is no IP address'),
+        ("serve: {address: x y}", f'{AT_BOX}.serve.address: "x y": is not an IP address'),
         ("serve: {ctx: 64q}", f'{AT_BOX}.serve.ctx: "64q": is {NO_TOKENS}'),
         ("serve: {ctx: 4096.0}", f"{AT_BOX}.serve.ctx: 4096.0 is not a whole number"),
         ("serve: {ctx: true}", f"{AT_BOX}.serve.ctx: true is not a whole number"),
@@ -95,7 +95,7 @@ AT_BOX = "inventory/hosts.yml: line 6: all.children.gpu.hosts.box"
         ),
         (
             "ansible_ssh_common_args: -o ProxyJump",
-            f'{AT_BOX}.ansible_ssh_common_args: "-o ProxyJump": "ProxyJump" is no option of ssh such as ProxyJump=HOST',
+            f'{AT_BOX}.ansible_ssh_common_args: "-o ProxyJump": "ProxyJump" is not an option of ssh such as ProxyJump=HOST',
         ),
         (
             "{address: a, ansible_host: b}",

@@ -37,7 +37,7 @@ def test_the_boxes_are_all_that_name_the_host(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ("c: {gateway: {host: nowhere}}, ", r"gateway\.host: nowhere is no host"),
+        ("c: {gateway: {host: nowhere}}, ", r"gateway\.host: nowhere is not a host"),
         ("c: {gateway: {port: 8443}}, ", "gateway: c and a have different settings"),
         ("c: {gateway: {host: alone}}, ", "belong to several gateways \\(alone, lead\\)"),
         ("c: {gateway: {host: ''}}, ", "belong to several gateways \\(lead, none\\)"),

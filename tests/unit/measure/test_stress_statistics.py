@@ -55,7 +55,7 @@ def test_the_interval_of_a_cell_is_that_of_its_answers() -> None:
 
 
 # How pictures differ: a beta distribution with this mean, correlating one picture's answers by so
-# much. 0 is no difference; 0.5 with 0.5 is the arcsine distribution, mostly hard or easy pictures.
+# much. 0 is not a difference; 0.5 with 0.5 is the arcsine distribution, mostly hard or easy pictures.
 @pytest.mark.parametrize(
     ("mean", "alike"), [(0.5, 0), (0.5, 0.1), (0.5, 0.5), (0.8, 0), (0.8, 0.3), (0.95, 0.3)]
 )

@@ -144,7 +144,7 @@ def test_survey() -> None:
     done = subprocess.run(
         ["sh", "-c", teardown_facts_script("root")], capture_output=True, text=True, check=True
     )
-    assert "uid=" not in done.stdout  # root has another home: it is no account of ours
+    assert "uid=" not in done.stdout  # root has another home: it is not an account of ours
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ NUMBERS = (-1, 10**30, 10**5000, 1e308, math.nan, math.inf, True)
 def leaves(
     model: type[BaseModel], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the path and the type of each setting that is no section."""
+    """Yield the path and the type of each setting that is not a section."""
     for name, field in model.model_fields.items():
         inner: Any = field.annotation
         here = (*path, field.alias or name)
@@ -440,7 +440,7 @@ def test_what_is_legitimate_is_taken() -> None:
         ("model.name", "x\n[Service]\nExecStartPre=+/bin/touch /x", "model.name: "),
         ("model.name", "-x", "begins with a dash"),
         ("python.packages", ["-r /etc/shadow"], "python.packages[0]: "),
-        ("serve.extra_args", ["x"], "serve.extra_args: the first is no option"),
+        ("serve.extra_args", ["x"], "serve.extra_args: the first is not an option"),
         ("serve.extra_args", ["--x", "a\nb"], "serve.extra_args[1]: "),
         ("serve.speculative_config", 3, "serve.speculative_config: 3 is not a mapping or auto"),
         (
@@ -454,7 +454,7 @@ def test_what_is_legitimate_is_taken() -> None:
             'serve.tensor_parallel: "two" is not a whole number or auto',
         ),
         ("serve.tensor_parallel", [1], "serve.tensor_parallel: [1] is not a whole number or auto"),
-        ("serve.address", "fe80::1%x;y", "is no IP address"),
+        ("serve.address", "fe80::1%x;y", "is not an IP address"),
         ("expose.domain", "fe80::1%eth0", "is neither a host name nor an address"),
         ("key_file", "~nobody-there/key", "names the home of an account that does not exist"),
         ("proxy_jump", "$(touch x)", "is not user@address"),

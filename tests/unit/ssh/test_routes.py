@@ -132,7 +132,7 @@ def test_a_configuration_that_leads_nowhere(
         route(monkeypatch, home / "config", "a")
     assert words in caught.value.message or "jumphost loop" in caught.value.message
     assert caught.value.message.startswith("box1: ")
-    with pytest.raises(UsageError, match=r"ONECARD_SSH_CONFIG: .*none is no file"):
+    with pytest.raises(UsageError, match=r"ONECARD_SSH_CONFIG: .*none is not a file"):
         route(monkeypatch, home / "none", "a")
 
 

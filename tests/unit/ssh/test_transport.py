@@ -192,7 +192,7 @@ def test_a_connection_that_is_cut(
 def test_a_prompted_person_may_take_their_time(
     server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The box gets nothing meanwhile, and sends nothing: that is no silence of its own."""
+    """The box gets nothing meanwhile, and sends nothing: that is not a silence of its own."""
 
     def slowly(*_: object) -> bool:
         time.sleep(TIMEOUT + 1)

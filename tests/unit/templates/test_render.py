@@ -18,7 +18,7 @@ from onecard.templates.render import FOLDER, render
         ("{{ value }}", "templates/t.j2: value is emitted without a filter; use: number, "),
         ("{{ value | unit_value | upper }}", "is emitted without a filter; use"),
         ("{{ text | unit_value }}", "templates/t.j2: text holds a control character"),
-        ("{{ text | number }}", "templates/t.j2: text is no number"),
+        ("{{ text | number }}", "templates/t.j2: text is not a number"),
         ("{{ [value, text] | unit_words }}", "templates/t.j2: text holds a control character"),
         ("{{ value.attribute }}", "has no attribute 'attribute'; no setting defines it"),
         ("{% if nothing %}x{% endif %}", "'nothing' is undefined"),

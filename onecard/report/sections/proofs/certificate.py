@@ -113,7 +113,7 @@ def _requests(loads: Sequence[Event]) -> Table:
 
 
 def _verdict(load: Event) -> Verdict:
-    """Return a load's verdict; that one more is not held is no fault."""
+    """Return a load's verdict; that one more is not held is not a fault."""
     verdict, is_more = str(load.get("verdict")), load.get("name") == "one more"
     if verdict == "held":
         return Verdict(verdict, Tone.GOOD)
