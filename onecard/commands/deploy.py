@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from rich.markup import escape
@@ -15,18 +14,16 @@ from onecard.cli.output import print_json, show_error
 from onecard.commands.deploy_flags import words
 from onecard.console.host_console import progress_console
 from onecard.console.terminal import Terminal
-from onecard.credentials.secret_store import find
 from onecard.deploy import memory_table, start_table
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import deploy_console
 from onecard.deploy.deployment import Deployment, deploy_host
 from onecard.deploy.deployment_record import note_deployment
 from onecard.errors import UsageError
 from onecard.fit.scoreboard.contribution import append, contribution
-from onecard.inventory.host import Host
+from onecard.inventory.host import Host, with_api_key
 from onecard.inventory.serving_groups.cluster_group import refuse_member
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
-from onecard.records.usual import Usual
 from onecard.served_model import served_name
 from onecard.server.prefix_caching import OFF, remedy
 from onecard.ssh.login import connected
@@ -74,7 +71,7 @@ def with_settings(host: Host, flags: Mapping[str, tuple[str, object]]) -> Host:
     """Return the host with the flags' settings and its key. Raises UsageError."""
     host = flag_values.with_flags(host, {**flags, **_renamed(flags)})
     command(host)  # refuses a wrong setting before any connection
-    return replace(host, api_key=find("api-key", host.name))
+    return with_api_key(host)
 
 
 def deployed(
@@ -87,12 +84,7 @@ def deployed(
     live: bool = True,
 ) -> Deployment:
     """Deploy a prepared host, and record it. live: whether a terminal may show a live line."""
-    console = DeployConsole(
-        progress_console(live=live),
-        host.name,
-        usual=Usual(host),
-        diff="all" if diff else "changed",
-    )
+    console = deploy_console(host, progress_console(live=live), diff="all" if diff else "changed")
     with (
         recorded("deploy", host, keep=not check) as record,
         connected(host, targets.known_hosts()) as box,

@@ -7,11 +7,9 @@ from rich.text import Text
 
 from onecard.cli import flag_values, targets
 from onecard.cli.output import print_json, show_error
-from onecard.console.host_console import progress_console
 from onecard.console.terminal import Terminal
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import deploy_console
 from onecard.deploy.rollback import roll_back
-from onecard.records.usual import Usual
 from onecard.server import releases
 from onecard.ssh.login import connected
 
@@ -40,7 +38,7 @@ def rollback(requested: str, to: str, *, as_json: bool) -> int:
     """Restore an earlier release and wait until it has answered."""
     number = flag_values.positive("--to", to) if to else None
     host = targets.chosen_host(requested, "; add --rolling")
-    console = DeployConsole(progress_console(), host.name, usual=Usual(host))
+    console = deploy_console(host)
     done = roll_back(host, targets.known_hosts(), console, number)
     chosen, check = done.release, done.check
     error = check.error(host.name)

@@ -8,13 +8,11 @@ from dataclasses import asdict
 
 from onecard.cli import targets
 from onecard.cli.output import print_json
-from onecard.console.host_console import progress_console
 from onecard.credentials import secret_store
 from onecard.credentials.secret import Secret
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import deploy_console
 from onecard.deploy.key_rotation import API_KEY, key_on_box, rotate_key
 from onecard.errors import UsageError
-from onecard.records.usual import Usual
 
 ACTIONS = ("set", "list", "rotate", "forget")
 
@@ -76,7 +74,7 @@ def _rotate(name: str, requested: str, *, as_json: bool) -> int:
     if name not in ("", API_KEY):
         raise UsageError(f"--name: {API_KEY} alone can be rotated here; set a new {name} instead")
     host = targets.chosen_host(requested)
-    console = DeployConsole(progress_console(), host.name, usual=Usual(host))
+    console = deploy_console(host)
     check = rotate_key(host, targets.known_hosts(), console)
     if as_json:
         print_json({"host": host.name, "status": "changed", **check.to_json()})

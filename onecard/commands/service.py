@@ -5,12 +5,10 @@ from __future__ import annotations
 from onecard.cli import targets
 from onecard.cli.output import print_json
 from onecard.cli.task import print_rows
-from onecard.console.host_console import progress_console
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import deploy_console
 from onecard.deploy.service_control import start_server, stop_server
 from onecard.diagnosis import advice
 from onecard.records.server_cost import server_cost
-from onecard.records.usual import Usual
 from onecard.records.write import plain
 from onecard.server.journal import follow_journal
 from onecard.server.status import server_status
@@ -71,7 +69,7 @@ def stop(requested: str) -> int:
 def start(requested: str, *, restart: bool = False) -> int:
     """Start or restart the server, and wait until it answers."""
     host = targets.chosen_host(requested)
-    console = DeployConsole(progress_console(), host.name, usual=Usual(host))
+    console = deploy_console(host)
     with connected(host, targets.known_hosts()) as box:
         before, check = start_server(box, console, restart=restart)
     note = "nothing to do: already serving; " if check.first.already else ""

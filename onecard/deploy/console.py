@@ -8,14 +8,26 @@ from typing import Literal
 from rich.console import Console
 
 from onecard.box import paths
-from onecard.console.host_console import HostConsole
+from onecard.console.host_console import HostConsole, progress_console
 from onecard.deploy.phases import PhaseConsole
 from onecard.engine.host_plan import Item
+from onecard.inventory.host import Host
+from onecard.records.usual import Usual
 from onecard.resources.system.release import Served
 from onecard.resources.system.service import Service
 from onecard.startup_log import Event
 
 _ROLE = "serve"  # that starts the server
+
+
+def deploy_console(
+    host: Host, console: Console | None = None, *, diff: Literal["changed", "all"] = "changed"
+) -> DeployConsole:
+    """Return the console of a deploy, which knows from the host's records how long steps take.
+
+    console: where it prints; standard error if None.
+    """
+    return DeployConsole(console or progress_console(), host.name, usual=Usual(host), diff=diff)
 
 
 class DeployConsole(HostConsole):

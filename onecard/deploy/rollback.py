@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from onecard.credentials.secret_store import find
 from onecard.deploy.console import DeployConsole
 from onecard.deploy.deployment import restore_release
 from onecard.deploy.startup_check import StartupCheck
-from onecard.inventory.host import Host
+from onecard.inventory.host import Host, with_api_key
 from onecard.server.releases import ReleaseInfo, list_releases, target
 from onecard.ssh.login import connected
 
@@ -31,7 +30,7 @@ def roll_back(
     number: of the release; None for the last good one before the current one. Raises PreflightError
     where there is no such release, or it never answered.
     """
-    host = replace(host, api_key=find("api-key", host.name))
+    host = with_api_key(host)
     with connected(host, known_hosts) as box:
         chosen = target(list_releases(box.session), number)
         plan, check = restore_release(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from onecard.box import paths
+from onecard.credentials import secret_store
 from onecard.credentials.secret import Secret
 from onecard.inventory.lock import Lock
 from onecard.settings.connection import Connection
@@ -38,3 +39,13 @@ class Host:
     def venv(self) -> str:
         """Return its environment's folder on the box: the lock's own, or the current one."""
         return f"{paths.VENVS}/{self.lock.key}" if self.lock else paths.VENV
+
+
+def with_api_key(host: Host) -> Host:
+    """Return a host with the API key that this computer stores for it. Raises UsageError."""
+    return replace(host, api_key=secret_store.find("api-key", host.name))
+
+
+def with_index_login(host: Host) -> Host:
+    """Return a host with the login to its indexes that is stored here. Raises UsageError."""
+    return replace(host, index_login=secret_store.find("index-login", host.name))

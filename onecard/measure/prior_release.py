@@ -18,13 +18,12 @@ from typing import Final
 from rich.console import Console
 
 from onecard.box import paths
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import DeployConsole, deploy_console
 from onecard.deploy.deployment import restore_release
 from onecard.errors import BusyError, OnecardError, UnhealthyError
 from onecard.inventory.host import Host
 from onecard.json_text import parse_json
 from onecard.records import Record
-from onecard.records.usual import Usual
 from onecard.server.releases import ReleaseInfo, current_release, made_by
 from onecard.server.state import service_state
 from onecard.ssh.login import connected, holder
@@ -98,7 +97,7 @@ def restore_prior(
 
     command: the measurement's name. intent: what is printed. An error leaves the note on the box.
     """
-    shown = DeployConsole(console, host.name, usual=Usual(host))
+    shown = deploy_console(host, console)
     what = f"release {before.release}, {before.model} at {before.ctx:,}"
     shown.say(f"{intent}: {what if before.release else 'nothing'}")
     try:

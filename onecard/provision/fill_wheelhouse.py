@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from onecard.credentials.secret_store import find
 from onecard.engine.converge import gather
-from onecard.inventory.host import Host
+from onecard.inventory.host import Host, with_index_login
 from onecard.inventory.lock_files import owner, refuse_other_settings, write
 from onecard.locks.resolve import adopt
 from onecard.locks.resolve_request import refuse_impossible
@@ -42,7 +41,7 @@ def fill_wheelhouse(
     inventory = known_hosts.parent
     if not newest:
         refuse_other_settings(host, inventory)
-    host = replace(host, index_login=find("index-login", host.name))
+    host = with_index_login(host)
     with connected(host, known_hosts) as box:
         facts = gather(box.session, None)
         known = host.lock or adopt(box.session, host)

@@ -9,19 +9,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from onecard import served_model
-from onecard.credentials.secret_store import find
 from onecard.engine.facts_cache import FactsCache, cache_of
 from onecard.engine.host_report import HostReport
 from onecard.engine.probing import first_requests
 from onecard.engine.timings import Stage, Timings
 from onecard.errors import OnecardError, RebootNeededError
-from onecard.inventory.host import Host
+from onecard.inventory.host import Host, with_index_login
 from onecard.inventory.lock_files import refuse_other_settings
 from onecard.locks.indexes import netrc
 from onecard.locks.resolve_request import refuse_impossible
@@ -193,6 +191,6 @@ def ready_to_install(host: Host) -> Host:
 
         wheelhouse(host)
     served_model.folder(host)
-    host = replace(host, index_login=find("index-login", host.name))
+    host = with_index_login(host)
     netrc(host)
     return host

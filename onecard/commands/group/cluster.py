@@ -16,7 +16,7 @@ from onecard.commands import deploy as one
 from onecard.commands.deploy_flags import words
 from onecard.console.host_console import progress_console
 from onecard.console.terminal import Terminal
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import DeployConsole, deploy_console
 from onecard.deploy.deployment_record import note_deployment
 from onecard.diagnosis import advice
 from onecard.errors import UsageError
@@ -28,7 +28,6 @@ from onecard.inventory.serving_groups.cluster_group import (
 )
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
-from onecard.records.usual import Usual
 from onecard.ssh.login import Connected, connected
 
 
@@ -129,9 +128,7 @@ def _connected(group: ClusterGroup) -> Iterator[Sequence[Connected]]:
 
 def _consoles(*, diff: bool = False) -> Callable[[Host], DeployConsole]:
     output = progress_console(live=False)
-    return lambda host: DeployConsole(
-        output, host.name, usual=Usual(host), diff="all" if diff else "changed"
-    )
+    return lambda host: deploy_console(host, output, diff="all" if diff else "changed")
 
 
 def _to_json(group: ClusterGroup, done: ClusterDeployment) -> dict[str, object]:

@@ -11,14 +11,13 @@ from onecard.cli.output import print_json, show_error
 from onecard.commands import deploy as one
 from onecard.console.host_console import progress_console
 from onecard.console.terminal import Terminal
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import DeployConsole, deploy_console
 from onecard.deploy.rollback import roll_back
 from onecard.deploy.startup_check import StartupCheck
 from onecard.errors import UsageError
 from onecard.gateway.rolling import Roll, RolledHost, Step
 from onecard.inventory.host import Host
 from onecard.inventory.serving_groups.gateway_group import find_group
-from onecard.records.usual import Usual
 
 STYLES = {"ok": "green", "changed": "yellow", "failed": "bold red", "not begun": "dim"}
 _ALONE = 1  # a host that is rolled alone may have a live line on the terminal
@@ -58,8 +57,7 @@ def rollback(requested: str, number: int | None, *, batch: int, as_json: bool) -
     """Restore an earlier release of each host; return 1 where one failed."""
 
     def step(host: Host) -> Step:
-        output = progress_console(live=batch == _ALONE)
-        console = DeployConsole(output, host.name, usual=Usual(host))
+        console = deploy_console(host, progress_console(live=batch == _ALONE))
         done = roll_back(host, targets.known_hosts(), console, number)
         return _step(done.check, host, changed=done.changed)
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from onecard.cli import targets
-from onecard.console.host_console import progress_console
-from onecard.credentials.secret_store import find
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import DeployConsole, deploy_console
 from onecard.deploy.deployment_record import note_deployment
 from onecard.deploy.warm import WarmUp, reason_to_skip, warm_host
 from onecard.engine.host_report import HostReport
 from onecard.errors import OnecardError
-from onecard.inventory.host import Host
+from onecard.inventory.host import Host, with_api_key
 from onecard.records import recorded
 from onecard.records.record_listener import RecordListener
-from onecard.records.usual import Usual
 from onecard.server.state import service_state
 from onecard.ssh.login import connected
 
 
 def warm(host: Host, report: HostReport) -> None:
     """Fill a host's compile caches, say in one line how, and note it in its report."""
-    host = replace(host, api_key=find("api-key", host.name))
-    console = DeployConsole(progress_console(), host.name, usual=Usual(host))
+    host = with_api_key(host)
+    console = deploy_console(host)
     try:
         found = _warm(host, console)
     except OnecardError as error:

@@ -10,7 +10,7 @@ from rich.console import Console
 from onecard.box.paths import UNIT
 from onecard.console.host_console import HostConsole
 from onecard.console.steps import waiting
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import deploy_console
 from onecard.deploy.deployment import Deployment, deploy_host
 from onecard.deploy.deployment_record import note_deployment
 from onecard.errors import OnecardError, UnreachableError
@@ -20,7 +20,6 @@ from onecard.measure.scale.peak_memory import CardMemory, process_peak_gib
 from onecard.records import Record
 from onecard.records.record_listener import RecordListener
 from onecard.records.start import start_values
-from onecard.records.usual import Usual
 from onecard.served_model import served_name
 from onecard.server.client import client
 from onecard.server.state import service_state
@@ -74,7 +73,7 @@ def measure_context(
 def _start(box: Connected, console: Console, record: Record) -> Deployment:
     """Deploy again, also what already runs: its start is what is measured."""
     box.session.run(f"services stop {UNIT} 2>/dev/null")
-    shown = DeployConsole(console, box.host.name, usual=Usual(box.host))
+    shown = deploy_console(box.host, console)
     listeners = [RecordListener(record)]
     done = deploy_host(box, box.host, shown, listeners=listeners, command=COMMAND, force=True)
     note_deployment(record, done)

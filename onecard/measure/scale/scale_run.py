@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from onecard.console.host_console import HostConsole
-from onecard.credentials.secret_store import find
 from onecard.engine.converge import gather
 from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.fit.on_host import read_box_model
-from onecard.inventory.host import Host
+from onecard.inventory.host import Host, with_api_key
 from onecard.measure.prior_release import PriorRelease, restore_prior, save_prior
 from onecard.measure.scale.context import COMMAND, measure_context
 from onecard.measure.scale.fit_verdict import FitVerdict, verdict
@@ -53,7 +52,7 @@ def run_scale(
     when what ran before cannot be restored.
     """
     serve.command(host)  # refuses a wrong setting before any connection
-    host = replace(host, api_key=find("api-key", host.name))
+    host = with_api_key(host)
     parameters = {"contexts": list(contexts), "try_all": try_all}
     earlier = None if fresh else to_resume(host, parameters)
     rows = [_values(row) for row in earlier.all("row")] if earlier else []

@@ -14,14 +14,13 @@ from rich.console import Console
 from onecard.box import paths
 from onecard.console.host_console import HostConsole
 from onecard.console.steps import Steps
-from onecard.credentials.secret_store import find
-from onecard.deploy.console import DeployConsole
+from onecard.deploy.console import deploy_console
 from onecard.deploy.deployment import deploy_host
 from onecard.engine.converge import gather
 from onecard.errors import OnecardError, PreflightError, UnhealthyError, UnreachableError
 from onecard.facts import Facts
 from onecard.fit.on_host import Settled, read_box_model, settle
-from onecard.inventory.host import Host
+from onecard.inventory.host import Host, with_api_key
 from onecard.inventory.override import override
 from onecard.locks.resolve import adopt
 from onecard.measure.bench.bench_run import clean_box
@@ -62,7 +61,7 @@ def run_tune(host: Host, settings: TuneSettings, known_hosts: Path, console: Con
     Raises PreflightError where the current release is not what the inventory says.
     """
     serve.command(host)  # refuses a wrong setting before any connection
-    host = replace(host, api_key=find("api-key", host.name))
+    host = with_api_key(host)
     with recorded(COMMAND, host, settings.values()) as record:
         run = TuneRun(host, settings, known_hosts, console, record)
         try:
@@ -225,7 +224,7 @@ class TuneRun:
             # What ran before comes back at the end, not after each trial.
             host = override(self._host, {**named, "serve.rollback": False}, origins)
             box = replace(box, host=host)
-            shown = DeployConsole(self._console, host.name, usual=Usual(host))
+            shown = deploy_console(host, self._console)
             done = deploy_host(box, host, shown, command=COMMAND)
             if done.error is not None:
                 return Judgement(FAILED, done.error.message)
