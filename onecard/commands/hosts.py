@@ -60,7 +60,7 @@ def close(requested: str, *, as_json: bool) -> int:
     if as_json:
         print_json({"closed": closed})
     else:
-        print(f"closed {closed} connection{'s' * (closed != 1)}")
+        print(f"closed {closed} connection{'' if closed == 1 else 's'}")
     return 0
 
 
@@ -131,13 +131,16 @@ def trust(requested: str, *, replace: bool) -> int:
 def rebind(name: str, to: str) -> int:
     """Write a host's new address into the inventory."""
     if not (name and to):
-        raise UsageError("say which host, and where it is now: --host NAME --to user@address:port")
+        raise UsageError("rebind needs both --host NAME and --to user@address:port")
     root = inventory_folder()
     place = rental(targets.load_inventory(), to, "--to").connection
     files = rebind_host(root, name, place.address, place.port or SSH_PORT, place.user)
     for path in files:
         print(f"{name}: {path.relative_to(root.parent)}: {to}")
-    print(f"next    invoke trust --host {name} --replace" if files else f"{name}: is there already")
+    if files:
+        print(f"next    invoke trust --host {name} --replace")
+    else:
+        print(f"{name}: nothing to do: its address is already {to}")
     return 0
 
 

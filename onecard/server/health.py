@@ -93,7 +93,7 @@ def judge(state: ServiceState, answer: str, host: str, ready_timeout: int) -> Tr
     def do(*commands: str) -> str:
         return "; then ".join(f"invoke {command} --host {host}" for command in commands)
 
-    times = f"{state.restarts} time{'s'[: state.restarts != 1]}"
+    times = f"{state.restarts} time{'' if state.restarts == 1 else 's'}"
     again = f"the service manager has started it again {times}"
     if answer == OK:
         if state.restarts and state.seconds < RECENT_S:

@@ -78,6 +78,11 @@ class Senders:
         self._open: set[threading.Thread] = set()
         self._dispatcher = threading.Thread(target=self._dispatch, daemon=True)
         self._began = 0.0
+        self._send = {
+            CONVERSATION: self._converse,
+            ABORTED: self._abort,
+            WRONG: self._send_wrong,
+        }
 
     def __enter__(self) -> Senders:
         self._began = time.monotonic()
@@ -122,9 +127,7 @@ class Senders:
     def _serve(self, number: int) -> None:
         arrival = self._traffic.arrival(number)
         try:
-            {CONVERSATION: self._converse, ABORTED: self._abort, WRONG: self._send_wrong}[
-                arrival.kind
-            ](arrival)
+            self._send[arrival.kind](arrival)
         finally:
             self._places.release()
             with self._lock:
@@ -155,7 +158,8 @@ class Senders:
         url, key = self._target.url, self._target.key
         self._raw(
             lambda: abort(url, key, body, LONGEST_S, after_token=after) == OK,
-            (ABORTED, FAILED),
+            ABORTED,
+            FAILED,
             "a request to be aborted was refused",
         )
 
@@ -164,19 +168,23 @@ class Senders:
         url, key = self._target.url, self._target.key
         self._raw(
             lambda: status_of(url, key, body, LONGEST_S) in _REFUSALS,
-            (REFUSED, NOT_REFUSED),
+            REFUSED,
+            NOT_REFUSED,
             f"not refused: {what}",
         )
 
-    def _raw(self, send: Callable[[], bool], outcomes: tuple[str, str], error: str) -> None:
-        """Send a request; report the first outcome where it ends as expected, else the second."""
+    def _raw(self, send: Callable[[], bool], if_expected: str, if_not: str, error: str) -> None:
+        """Send a request; report `if_expected` where it ends as expected, else `if_not`."""
         at_s = self._now()
         try:
             expected = send()
         except (OSError, http.client.HTTPException) as lost:
             self._report(SoakOutcome(FAILED, at_s, error=f"no answer: {type(lost).__name__}"))
             return
-        self._report(SoakOutcome(outcomes[not expected], at_s, error="" if expected else error))
+        if expected:
+            self._report(SoakOutcome(if_expected, at_s))
+        else:
+            self._report(SoakOutcome(if_not, at_s, error=error))
 
     def _report(self, outcome: SoakOutcome) -> None:
         with self._lock:

@@ -178,5 +178,5 @@ def described(route: Route) -> str:
     """Return what leads to the route's host, in words."""
     if route.via:
         logins = " and ".join(hop.login for hop in route.via)
-        return f"the jump host{'s' * (len(route.via) > 1)} {logins}"
+        return f"the jump host{'' if len(route.via) == 1 else 's'} {logins}"
     return f"ProxyCommand {route.proxy_command}"

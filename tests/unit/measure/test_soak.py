@@ -213,5 +213,5 @@ def test_a_request_whose_connection_ends_is_no_refusal() -> None:
         raise ConnectionResetError
 
     for send in (lambda: True, lambda: False, lost):
-        Senders._raw(one, send, (REFUSED, NOT_REFUSED), "not refused")
+        Senders._raw(one, send, REFUSED, NOT_REFUSED, "not refused")
     assert [each.outcome for each in reported] == [REFUSED, NOT_REFUSED, FAILED]
