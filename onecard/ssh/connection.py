@@ -277,7 +277,7 @@ class SshConnection(Door):
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Do as `translated`, but report what a jump host or ProxyCommand said, or a lost login."""
+        """Do as `translated`; report a lost login, and what a jump host or ProxyCommand printed."""
         try:
             with translated(self._host.name):
                 yield
@@ -285,9 +285,9 @@ class SshConnection(Door):
             lost = self._connection.transport is not None and not self.alive
             lost |= str(error.__cause__) == _NO_ANSWER
             if (lost or type(error) is UnreachableError) and (
-                said := fabric_connection.complaint(self._connection)
+                output := fabric_connection.error_output(self._connection)
             ):
-                raise failure(self._host.name, described(self._route), said) from error
+                raise failure(self._host.name, described(self._route), output) from error
             if self.silent or lost:
                 raise self._lost() from error
             raise

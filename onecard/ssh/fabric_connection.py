@@ -17,7 +17,7 @@ from onecard.settings.connection import CONNECT_TIMEOUT
 from onecard.ssh.host_keys import VerifyByBook, host_key_book, save_host_key
 from onecard.ssh.openssh import client, private_key
 from onecard.ssh.openssh.identities import agent, existing
-from onecard.ssh.openssh.proxy import ProxySocket, proxy_words
+from onecard.ssh.openssh.proxy import ProxySocket, proxy_argv
 from onecard.ssh.openssh.route import Route
 from onecard.ssh.transport.algorithms import offered
 from onecard.ssh.transport.pipelined import PipelinedTransport
@@ -27,13 +27,13 @@ from onecard.ssh.transport.watched import WatchedTransport, silence_limit
 class Proxy:
     """A gateway that is a program; each login starts it anew."""
 
-    def __init__(self, words: list[str]) -> None:
-        self._words = words
+    def __init__(self, argv: list[str]) -> None:
+        self._argv = argv
         self.socket: ProxySocket | None = None
 
     def open(self) -> ProxySocket:
         """Start the program and return the socket to it."""
-        self.socket = ProxySocket(self._words)
+        self.socket = ProxySocket(self._argv)
         return self.socket
 
 
@@ -70,9 +70,9 @@ def new_connection(
     """
     connect_timeout = connect_timeout_of(host, route)
     if client.installed() or route.proxy_command:
-        words = proxy_words(route, connect_timeout, known_hosts, host.connection.key_file)
+        argv = proxy_argv(route, connect_timeout, known_hosts, host.connection.key_file)
         return _connection(
-            route, connect_timeout, Proxy(words) if words else None, command, key_exchange
+            route, connect_timeout, Proxy(argv) if argv else None, command, key_exchange
         )
     gateway = None
     for hop in route.via:
@@ -179,11 +179,11 @@ def hops(connection: Any) -> list[Any]:
     return found
 
 
-def complaint(connection: Any) -> str:
+def error_output(connection: Any) -> str:
     """Return what the program that leads to the box printed before it ended, "" for none."""
     proxies = [each.gateway for each in hops(connection) if isinstance(each.gateway, Proxy)]
     sockets = [each.socket for each in proxies if each.socket is not None]
-    return sockets[0].complaint() if sockets else ""
+    return sockets[0].error_output() if sockets else ""
 
 
 def close(connection: Any) -> None:

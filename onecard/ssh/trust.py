@@ -57,9 +57,9 @@ def shown_host_key(host: Host, known_hosts: Path, route: Route | None = None) ->
         except UnknownHostKey as unknown:
             return unknown.host_key
         except Exception as error:
-            said = fabric_connection.complaint(connection)
-            if said and not isinstance(error, OnecardError):
-                raise failure(host.name, described(route), said) from error
+            output = fabric_connection.error_output(connection)
+            if output and not isinstance(error, OnecardError):
+                raise failure(host.name, described(route), output) from error
             raise
         finally:
             fabric_connection.close(connection)

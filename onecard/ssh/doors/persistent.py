@@ -20,7 +20,7 @@ from onecard.ssh.host_keys import host_key_book
 from onecard.ssh.openssh.control import Control
 from onecard.ssh.openssh.route import Route
 
-_LONGEST = 104 - 1 - 17  # sun_path of BSD and macOS, its end, and what ssh adds while it binds
+_LONGEST_PATH = 104 - 1 - 17  # sun_path of BSD and macOS, its end, and what ssh adds while it binds
 _END_TIMEOUT = 5.0  # s for a login to end
 
 
@@ -37,7 +37,7 @@ def persistent_login(host: Host, route: Route, known_hosts: Path) -> Control:
     login = [[way.wanted, sorted(way.options.items())] for way in ways]
     name = hashlib.sha256(repr((own, login, keys)).encode()).hexdigest()[:16]
     path = _folder() / name
-    if len(str(path).encode()) > _LONGEST:
+    if len(str(path).encode()) > _LONGEST_PATH:
         raise UsageError(
             f"keep_connection: {path} is too long for a socket; set XDG_CACHE_HOME to a shorter one"
         )

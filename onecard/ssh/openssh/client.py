@@ -12,7 +12,7 @@ from pathlib import Path
 from onecard.errors import UsageError
 
 CONFIG_VARIABLE = "ONECARD_SSH_CONFIG"
-_LONGEST = 60  # s; `Match exec` may run anything
+_TIMEOUT_S = 60  # s; `Match exec` may run anything
 
 
 def installed() -> bool:
@@ -42,7 +42,7 @@ def account_home() -> Path:
     return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
-def words() -> list[str]:
+def argv() -> list[str]:
     """Return the program, and the flag that names its configuration."""
     path = config_file()
     return ["ssh", *(["-F", str(path)] if path else [])]
@@ -54,20 +54,20 @@ def options(name: str, arguments: list[str], *, config: bool = True) -> dict[str
     name: the host, for messages. arguments: flags and the destination. config: read the
     configuration files; else ssh's defaults. Raises UsageError where ssh refuses them.
     """
-    command = [*(words() if config else ["ssh", "-F", "none"]), "-T", "-G", *arguments]
+    command = [*(argv() if config else ["ssh", "-F", "none"]), "-T", "-G", *arguments]
     try:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_LONGEST,
+            timeout=_TIMEOUT_S,
             check=False,
             errors="replace",
         )
     except subprocess.TimeoutExpired:
         raise UsageError(
-            f"{name}: `ssh -G` gave no answer within {_LONGEST} s; look at `Match exec` in the "
+            f"{name}: `ssh -G` gave no answer within {_TIMEOUT_S} s; look at `Match exec` in the "
             "ssh configuration"
         ) from None
     if done.returncode != 0:

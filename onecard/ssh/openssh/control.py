@@ -31,7 +31,7 @@ class Control:
             return True
         return False
 
-    def words(self, flags: Sequence[str], *command: str) -> list[str]:
+    def argv(self, flags: Sequence[str], *command: str) -> list[str]:
         """Return the ssh command that shares the login."""
         return [*_MUX, "-S", str(self.socket), *flags, _NAME, *command]
 
@@ -42,7 +42,7 @@ class Control:
         """
         try:
             done = subprocess.run(
-                self.words(["-O", name, *flags]),
+                self.argv(["-O", name, *flags]),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

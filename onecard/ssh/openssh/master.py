@@ -22,11 +22,11 @@ from onecard.errors import RUN_AGAIN, UnreachableError
 from onecard.ssh.openssh import client
 from onecard.ssh.openssh.askpass import ask_environment
 from onecard.ssh.openssh.control import Control
-from onecard.ssh.openssh.proxy import failure, login_flags, proxy_words
+from onecard.ssh.openssh.proxy import failure, login_flags, proxy_argv
 from onecard.ssh.openssh.route import Route
 
 _ORPHANED = 30  # s that a login outlives us for, if we are killed
-_NO_PIN = "incorrect passphrase supplied"  # ssh's words, where it may not prompt for the PIN
+_NO_PIN = "incorrect passphrase supplied"  # ssh's message where it may not prompt for the PIN
 
 
 class ProcessPipe:
@@ -35,10 +35,10 @@ class ProcessPipe:
     lost: returns the error for a lost connection, None while it is open.
     """
 
-    def __init__(self, words: list[str], lost: Callable[[], UnreachableError | None]) -> None:
+    def __init__(self, argv: list[str], lost: Callable[[], UnreachableError | None]) -> None:
         self._lost = lost
         self._process = subprocess.Popen(
-            words,
+            argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -122,10 +122,10 @@ class Master:
         self._folder = Path(tempfile.mkdtemp(prefix="onecard-"))  # mode 0700
         self._persists = persistent is not None
         self._control, self._log = persistent or Control(self._folder / "s"), self._folder / "log"
-        through = proxy_words(route, connect_timeout, known_hosts, key_file) if route.via else []
+        through = proxy_argv(route, connect_timeout, known_hosts, key_file) if route.via else []
         joined = shlex.join(through).replace("%", "%%")
-        self._words = [
-            *client.words(),
+        self._argv = [
+            *client.argv(),
             *(["-o", f"ProxyCommand={joined}"] if through else []),
             *("-o", "ControlMaster=yes", "-o", f"ControlPath={self._control.socket}"),
             *(
@@ -147,10 +147,10 @@ class Master:
         self._log.unlink(missing_ok=True)
         extra = ask_environment(self._folder, secrets) if secrets else {}
         batch = ["-o", f"BatchMode={'no' if secrets else 'yes'}", "-o", "NumberOfPasswordPrompts=1"]
-        words = [*self._words, *batch, "-N", "-T", "-f", "-E", str(self._log)]
+        argv = [*self._argv, *batch, "-N", "-T", "-f", "-E", str(self._log)]
         try:
             done = subprocess.run(
-                [*words, *self._route.wanted.flags, self._route.wanted.alias],
+                [*argv, *self._route.wanted.flags, self._route.wanted.alias],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -165,10 +165,10 @@ class Master:
                 f"`ssh -v {self._route.wanted.alias}` shows why"
             ) from None
         if done.returncode != 0 or not self.alive:
-            raise failure(self._name, "ssh", self.said or f"ended with {done.returncode}")
+            raise failure(self._name, "ssh", self.log_text or f"ended with {done.returncode}")
 
     @property
-    def said(self) -> str:
+    def log_text(self) -> str:
         """Return what ssh printed since the login began."""
         with suppress(OSError):
             return self._log.read_text(errors="replace").strip()
@@ -177,7 +177,7 @@ class Master:
     @property
     def needs_pin(self) -> bool:
         """Return whether a security key did not sign without its PIN."""
-        return _NO_PIN in self.said
+        return _NO_PIN in self.log_text
 
     @property
     def alive(self) -> bool:
@@ -187,11 +187,11 @@ class Master:
     @property
     def silent(self) -> bool:
         """Return whether ssh gave up since the box did not answer."""
-        return "not responding" in self.said and not self.alive
+        return "not responding" in self.log_text and not self.alive
 
     def pipe(self, command: str, lost: Callable[[], UnreachableError | None]) -> ProcessPipe:
         """Start a command on the box."""
-        return ProcessPipe(self._control.words(["-T"], command), lost)
+        return ProcessPipe(self._control.argv(["-T"], command), lost)
 
     def stream(self, port: int, address: str) -> Stream:
         """Open a byte stream to a port that the box reaches. Raises UnreachableError."""

@@ -25,19 +25,19 @@ from onecard.ssh.openssh.route import Route
 
 _LONGEST_END = 2.0  # s for a program to end after its connection is closed
 # An open master connection of the user's (ControlPath) is used, none is opened.
-_NOTHING_BESIDE = (
+_CONNECTION_ALONE = (
     "ControlMaster=no", "ClearAllForwardings=yes", "ForwardAgent=no", "ForwardX11=no",
     "PermitLocalCommand=no", "RemoteCommand=none", "RequestTTY=no",
 )  # fmt: skip
 # What an ssh says about its connection when the one that it goes through has ended.
-_NO_NEWS = (
+_NOISE = (
     "Warning: Permanently added", "Pseudo-terminal", "debug", "Killed by signal",
     "Connection closed by UNKNOWN", "kex_exchange_identification",
 )  # fmt: skip
 _REFUSALS = ("Permission denied", "Too many authentication failures")
 
 
-def proxy_words(
+def proxy_argv(
     route: Route, connect_timeout: float, known_hosts: Path, key_file: Path | None
 ) -> list[str]:
     """Return the command whose standard input and output lead to the route's host.
@@ -60,17 +60,17 @@ def _through(
     known_hosts: Path,
     key_file: Path | None,
 ) -> list[str]:
-    words = client.words()
+    argv = client.argv()
     if hop.via:
         inner = _through(
             hop.via[-1], (hop.address, hop.port), connect_timeout, known_hosts, key_file
         )
-        words += ["-o", "ProxyCommand=" + shlex.join(inner).replace("%", "%%")]
-    words += login_flags(hop, known_hosts, [key_file] if key_file else [], first=False)
+        argv += ["-o", "ProxyCommand=" + shlex.join(inner).replace("%", "%%")]
+    argv += login_flags(hop, known_hosts, [key_file] if key_file else [], first=False)
     # Its own limit ends before ours, so that it can say which hop does not answer.
-    words += ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, int(connect_timeout) - 1)}"]
+    argv += ["-o", "BatchMode=yes", "-o", f"ConnectTimeout={max(1, int(connect_timeout) - 1)}"]
     address, port = target
-    return [*words, "-T", "-W", f"[{address}]:{port}", *hop.wanted.flags, hop.wanted.alias]
+    return [*argv, "-T", "-W", f"[{address}]:{port}", *hop.wanted.flags, hop.wanted.alias]
 
 
 def login_flags(route: Route, known_hosts: Path, keys: Sequence[Path], *, first: bool) -> list[str]:
@@ -88,7 +88,7 @@ def login_flags(route: Route, known_hosts: Path, keys: Sequence[Path], *, first:
             flags += ["-o", f"IdentityFile={_quoted(str(path))}"] if keys else []
     strict = route.one("stricthostkeychecking")
     flags += ["-o", "StrictHostKeyChecking=yes"] if strict in ("ask", "") else []
-    for option in _NOTHING_BESIDE:
+    for option in _CONNECTION_ALONE:
         flags += ["-o", option]
     return flags
 
@@ -102,13 +102,13 @@ def _quoted(path: str) -> str:
 class ProxySocket:
     """A socket to a program that leads to the host; a real one, with its timeouts."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str]) -> None:
         self._near, far = socket.socketpair()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as the program
         try:
             # A session of its own: no prompt on our terminal, and Ctrl-C is ours.
             self._process = subprocess.Popen(
-                words,
+                argv,
                 stdin=far.fileno(),
                 stdout=far.fileno(),
                 stderr=self._errors,
@@ -136,7 +136,7 @@ class ProxySocket:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def complaint(self) -> str:
+    def error_output(self) -> str:
         """Return what a program that ended printed on standard error; "" while it runs."""
         deadline = time.monotonic() + 1.0  # it may be about to end
         while self._process.poll() is None and time.monotonic() < deadline:
@@ -154,24 +154,24 @@ def failure(name: str, where: str, text: str) -> OnecardError:
     name: the host. where: what failed, such as `the jump host ann@gate`.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    news = [line for line in lines if not line.startswith((*_NO_NEWS, "@@@"))] or lines
+    lines = [line for line in lines if not line.startswith((*_NOISE, "@@@"))] or lines
     if "IDENTIFICATION HAS CHANGED" in text:
         return HostKeyError(
             f"{name}: {where}: the host key has changed; if the machine was rebuilt, remove the "
             "old key from known_hosts",
-            "\n".join(news),
+            "\n".join(lines),
         )
     if "Host key verification failed" in text:
         return HostKeyError(
-            f"{name}: {where}: {news[0].rstrip('.')}; compare its fingerprint with what its owner "
+            f"{name}: {where}: {lines[0].rstrip('.')}; compare its fingerprint with what its owner "
             f"shows, then: invoke trust --host {name}",
-            "\n".join(news[1:]),
+            "\n".join(lines[1:]),
         )
-    if refused := [line for line in news if any(words in line for words in _REFUSALS)]:
+    if refused := [line for line in lines if any(each in line for each in _REFUSALS)]:
         return AuthenticationError(
             f"{name}: {where} refused the login: {refused[0]} load its key with ssh-add"
         )
-    return UnreachableError(f"{name}: {where}: {'; '.join(news[-2:])}")
+    return UnreachableError(f"{name}: {where}: {'; '.join(lines[-2:])}")
 
 
 def described(route: Route) -> str:

@@ -1,4 +1,4 @@
-"""TCP connections to where the last command with the same words connected to.
+"""TCP connections to where the last command for the same --host connected to.
 
 They are made while the inventory is still read, which says later whether they are the right ones:
 nothing is sent before. A wrong or failed one is closed, and the login makes its own.
@@ -19,8 +19,8 @@ from onecard.byte_code import private_file
 Endpoint = tuple[str, int]
 """Address and port, as the login resolved them."""
 
-_LONGEST = 1.0  # s; a box that is down is reported by the login, which waits longer
-_MOST = 8  # a command's hosts at once, by default
+_TIMEOUT_S = 1.0  # a box that is down is reported by the login, which waits longer
+_MOST_HOSTS = 8  # a command's hosts at once, by default
 
 
 class EarlySocket:
@@ -44,28 +44,28 @@ class EarlySocket:
 
     def _connect(self) -> None:
         try:
-            self._connected.set_result(socket.create_connection(self._endpoint, _LONGEST))
+            self._connected.set_result(socket.create_connection(self._endpoint, _TIMEOUT_S))
         except OSError as error:
             self._connected.set_exception(error)
 
 
-def begin(inventory: Path, words: str) -> dict[str, EarlySocket]:
-    """Connect to what the same words of this inventory were last; return them by host."""
-    note, known = _note(inventory, words), {}
+def begin(inventory: Path, requested: str) -> dict[str, EarlySocket]:
+    """Connect to where the hosts of the same --host were last; return the connections by host."""
+    note, known = _note(inventory, requested), {}
     if note is not None:
         with suppress(OSError, ValueError, AttributeError):
             known = dict(json.loads(note.read_bytes()).items())
     found = {}
-    for name, place in list(known.items())[:_MOST]:
+    for name, place in list(known.items())[:_MOST_HOSTS]:
         match place:
             case [str(address), int(port)]:
                 found[name] = EarlySocket((address, port))
     return found
 
 
-def remember(inventory: Path, words: str, reached: Mapping[str, Endpoint]) -> None:
-    """Store where these words' hosts were reached, if that is not what is stored."""
-    note = _note(inventory, words)
+def remember(inventory: Path, requested: str, reached: Mapping[str, Endpoint]) -> None:
+    """Store where the hosts of a --host were reached, if that is not what is stored."""
+    note = _note(inventory, requested)
     text = json.dumps(reached)
     if note is None:
         return
@@ -75,5 +75,5 @@ def remember(inventory: Path, words: str, reached: Mapping[str, Endpoint]) -> No
             note.write_text(text)
 
 
-def _note(inventory: Path, words: str) -> Path | None:
-    return private_file("reached", str(inventory.resolve()), words)
+def _note(inventory: Path, requested: str) -> Path | None:
+    return private_file("reached", str(inventory.resolve()), requested)

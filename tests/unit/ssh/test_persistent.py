@@ -85,7 +85,7 @@ def login_of(host: Host, known_hosts: Path) -> Control:
 
 def master_of(login: Control) -> int:
     """Return the process id of a login's ssh."""
-    said = subprocess.run(login.words(["-O", "check"]), capture_output=True, text=True).stderr
+    said = subprocess.run(login.argv(["-O", "check"]), capture_output=True, text=True).stderr
     return int(said.partition("pid=")[2].partition(")")[0])
 
 
