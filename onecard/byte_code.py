@@ -6,13 +6,13 @@ again. Both mean that nothing may be written beside the source, so the byte code
 folder under the user's cache. Only this project's modules are affected: other packages are
 installed with theirs. Without such a folder, modules are compiled each time.
 
-tasks.py imports this before every other module; it imports only what Invoke has loaded already.
+tasks.py imports this before every other module; beside private_files.py it imports only what Invoke
+has loaded already.
 """
 
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from contextlib import suppress
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
@@ -20,6 +20,8 @@ from importlib.util import cache_from_source
 from pathlib import Path
 from threading import RLock
 from types import CodeType
+
+from onecard.private_files import private_folder
 
 _BROKEN = (EOFError, ImportError, TypeError, ValueError)  # what a truncated file raises
 _one_at_a_time = RLock()  # both settings apply to the whole process
@@ -68,37 +70,6 @@ class _ByteCodeLoader(SourceFileLoader):
                 return self.source_to_code(self.get_data(self.path), self.path)
             finally:
                 sys.pycache_prefix, sys.dont_write_bytecode = before
-
-
-def private_folder(name: str) -> str | None:
-    """Create `onecard/NAME` below the user's cache folder; None if impossible or not private.
-
-    Anybody who can write to that of byte code can run code as this user.
-    """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification calls a relative path invalid.
-    folder = Path(base if os.path.isabs(base) else Path("~/.cache").expanduser()) / "onecard"  # noqa: PTH117
-    try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for each in (folder, folder / name):
-            with suppress(FileExistsError):
-                each.mkdir(mode=0o700)
-            found = each.lstat()
-            others = stat.S_IMODE(found.st_mode) & 0o077
-            if not stat.S_ISDIR(found.st_mode) or others or found.st_uid != os.geteuid():
-                return None
-    except (OSError, RuntimeError):  # RuntimeError: no home folder
-        return None
-    return str(folder / name)
-
-
-def private_file(folder: str, *about: str) -> Path | None:
-    """Return the file that is about these words, in a private folder; None where there is none."""
-    import hashlib
-
-    place = private_folder(folder)
-    name = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
-    return Path(place) / name if place else None
 
 
 _here = Path(__file__).parent

@@ -17,11 +17,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from onecard.byte_code import private_file
 from onecard.facts.model import Facts
 from onecard.facts.probes import PROBES
 from onecard.facts.read import read_facts
 from onecard.json_text import parse_json
+from onecard.private_files import private_file
 from onecard.ssh.probe_batch import Answer
 
 

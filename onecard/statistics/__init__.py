@@ -1,1 +1,1 @@
-"""Statistics of a sample: percentiles, Student's and Wilson's intervals, clusters, trends."""
+"""Statistics of a sample: percentiles, 95 % intervals (Student, Wilson), clusters, trends."""

@@ -12,7 +12,13 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Loaded before, or not by way of, the project's own loader.
-ALWAYS = {"tasks.py", "onecard/__init__.py", "onecard/byte_code.py", "onecard/shipped.py"}
+ALWAYS = {
+    "tasks.py",
+    "onecard/__init__.py",
+    "onecard/byte_code.py",
+    "onecard/private_files.py",
+    "onecard/shipped.py",
+}
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ def test_only_what_all_stands_on_lies_in_onecard_itself() -> None:
         "byte_code.py",
         "errors.py",
         "json_text.py",
+        "private_files.py",
         "project.py",
         "served_model.py",
         "shipped.py",
@@ -31,7 +32,15 @@ def test_only_what_all_stands_on_lies_in_onecard_itself() -> None:
 def test_every_package_is_in_a_layer() -> None:
     text = (PROJECT / "pyproject.toml").read_text()
     layers = re.findall(r"onecard\.(\w+)", text.partition("[[tool.importlinter")[2])
-    flat = {"errors", "byte_code", "json_text", "project", "served_model", "shipped"}
+    flat = {
+        "errors",
+        "byte_code",
+        "json_text",
+        "private_files",
+        "project",
+        "served_model",
+        "shipped",
+    }
     assert flat | {path.name for path in PACKAGES if path.parent == ONECARD} == set(layers)
 
 

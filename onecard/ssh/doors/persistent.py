@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from onecard.byte_code import private_folder
 from onecard.errors import UsageError
 from onecard.inventory.host import Host
+from onecard.private_files import private_folder
 from onecard.ssh.host_keys import host_key_book
 from onecard.ssh.openssh.control import Control
 from onecard.ssh.openssh.route import Route

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
-from onecard.byte_code import private_file
+from onecard.private_files import private_file
 
 Endpoint = tuple[str, int]
 """Address and port, as the login resolved them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from onecard.byte_code import private_file
+from onecard.private_files import private_file
 
 ORDINARY = "ordinary"  # no algorithm has this name
 
