@@ -254,14 +254,14 @@ def status(c, host="", watch=False, json=False):
     help={
         "host": HOST,
         "after": "how long it must have been idle: 90s, 30m, 2h",
-        "then": "`stop`, or a command to run on this computer once it is so",
-        "wait": "look again until it is so, instead of once",
+        "then": "`stop`, or a command to run on this computer, once it has been",
+        "wait": "check again until it has been, instead of once",
         "json": JSON,
     }
 )
 @task_body
 def idle(c, host="", after="30m", then="", wait=False, json=False):
-    """Tell by the server's own counters how long it has been idle; stop it, or run a command."""
+    """Show how long the server has been idle, by its own counters; stop it, or run a command."""
     from onecard.commands.running import idle as run
 
     after_s = flag_values.duration("--after", after)
@@ -578,7 +578,7 @@ def soak(c, host="", for_="30m", rate="", json=False):
         "output_tokens": "tokens of each answer",
         "requests": "requests of each round",
         "repeats": "rounds on each server, 2 or more",
-        "budget": "time in all, with the way back: 90s, 30m, 2h",
+        "budget": "time in all, restoring included: 90s, 30m, 2h",
         "only": "options to try, separated by commas (default: all that apply)",
         "keep": "deploy what is found",
         "check": "list the trials, change nothing",

@@ -1,1 +1,1 @@
-"""One model over several boxes with Ray: their network, their start, their way back."""
+"""One model over several boxes with Ray: their network, start and rollback."""

@@ -26,7 +26,7 @@ def secret(action: str, name: str, requested: str, *, keyring: bool, as_json: bo
     if action == "rotate":
         return _rotate(name, requested, as_json=as_json)
     if not name:
-        raise UsageError(f"--name: say which secret; there are: {', '.join(secret_store.NAMES)}")
+        raise UsageError(f"--name: which secret? there are: {', '.join(secret_store.NAMES)}")
     owner = targets.chosen_host(requested).name if requested else secret_store.EVERY_HOST
     if action == "forget":
         known = secret_store.remove(name, owner)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from onecard.diagnosis.log import Log, ServerRun
-from onecard.diagnosis.plain_lines import Strength, is_warning, said_lines
+from onecard.diagnosis.plain_lines import Strength, is_warning, lines_with_strength
 from onecard.diagnosis.verdict import Diagnosis, LikelyLine
 
 MOST = 3
@@ -41,21 +41,21 @@ def candidates(
         which is known that they do not state it.
     """
     chosen = [LikelyLine(found.line_number, found.line)] if found.line else []
-    said = [_words(found.cause)] if found.line else []
+    shown = [_words(found.cause)] if found.line else []
     for lines in _groups(log, run, found, hidden):
         while lines and len(chosen) < MOST:
             number = lines.pop() if len(chosen) == MOST - 1 else lines.popleft()
             text = log.line(number).message.strip()[:_WIDTH]
             words = _words(text)
-            if not any(len(words & other) >= _SAME * len(words) for other in said):
+            if not any(len(words & other) >= _SAME * len(words) for other in shown):
                 chosen.append(LikelyLine(number + 1, text))
-                said.append(words)
+                shown.append(words)
     return tuple(chosen)
 
 
 def _groups(log: Log, run: ServerRun, found: Diagnosis, hidden: set[int]) -> Iterator[deque[int]]:
     """Yield the lines that may state the error, the surest group first."""
-    lines = list(said_lines(log, run, hidden))
+    lines = list(lines_with_strength(log, run, hidden))
     output = [
         number
         for number, strong in lines

@@ -167,9 +167,9 @@ def strength(line: LogLine) -> Strength:
         return Strength.NONE
     level = _LEVEL.match(message)
     formed = bool(exception or _FORM.match(message) or (level and level["loud"]))
-    said = formed or bool(_WORDS.search(message))
+    names_failure = formed or bool(_WORDS.search(message))
     if line.level == "WARNING" or _is_quiet(message, level):
-        return Strength.WARNED if said else Strength.NONE
+        return Strength.WARNED if names_failure else Strength.NONE
     if is_death(line):
         return Strength.CONSEQUENCE
     if is_consequence(message):
@@ -179,15 +179,17 @@ def strength(line: LogLine) -> Strength:
         return Strength.RAISED
     if formed or (line.level and not message.startswith(("    ", "\t"))):
         return Strength.STATED
-    if said:
+    if names_failure:
         return Strength.WORDED
     if not _HINTS.search(message):
         return Strength.NONE
     return Strength.WORDED if _OF_A_TOOL.match(message) else Strength.HINTED
 
 
-def said_lines(log: Log, run: ServerRun, hidden: set[int]) -> Iterator[tuple[int, Strength]]:
-    """Yield the lines of `run` that are of no traceback and not of `hidden`, with strengths."""
+def lines_with_strength(
+    log: Log, run: ServerRun, hidden: set[int]
+) -> Iterator[tuple[int, Strength]]:
+    """Yield each line of `run` outside of tracebacks and `hidden`, with its strength."""
     for number in range(max(run.first, run.quiet_from - _MOST_LINES), run.quiet_from):
         if number in hidden:
             continue
@@ -203,7 +205,7 @@ def said_lines(log: Log, run: ServerRun, hidden: set[int]) -> Iterator[tuple[int
 def ranked_lines(log: Log, run: ServerRun, hidden: set[int]) -> dict[Strength, int]:
     """Return the first line of each strength in `run`, those of `hidden` left out."""
     first: dict[Strength, int] = {}
-    for number, strong in said_lines(log, run, hidden):
+    for number, strong in lines_with_strength(log, run, hidden):
         first.setdefault(strong, number)
         if strong == Strength.RAISED:
             break

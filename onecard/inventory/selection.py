@@ -64,8 +64,8 @@ def select(
     else:
         raise _nothing_chosen(inventory)
     if limit:
-        kept = matching(inventory, words_of(limit, "--limit"), "--limit", failed)
-        hosts = tuple(host for host in chosen.hosts if host.name in kept)
+        matches = matching(inventory, words_of(limit, "--limit"), "--limit", failed)
+        hosts = tuple(host for host in chosen.hosts if host.name in matches)
         if not hosts:
             raise UsageError(f"--limit: {limit} leaves none of {chosen.reason}")
         reason = f"{chosen.reason}, --limit {limit}" if chosen.reason else f"--limit {limit}"

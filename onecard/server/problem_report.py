@@ -30,7 +30,7 @@ def host_report(box: Connected, found: Diagnosis) -> str:
     """Return the redacted report of a diagnosed host, as Markdown. Raises ProbeError."""
     questions = {**PROBES, **_QUESTIONS}
     answers = parse(box.session.run(compose(questions)).output, questions)
-    said = {name: answers[name].output.split() for name in ("names", "addresses", "users")}
+    words = {name: answers[name].output.split() for name in ("names", "addresses", "users")}
     facts = json.dumps(to_json(read_facts(answers, time.time())), indent=1)
     lock = box.host.lock
     sections = {
@@ -39,13 +39,13 @@ def host_report(box: Connected, found: Diagnosis) -> str:
         "Lock": yaml.safe_dump(lock.model_dump(mode="json"), sort_keys=False) if lock else "",
         "Unit": answers["unit"].output,
     }
-    return problem_report(found, answers["journal"].output, sections, _known(box.host, said))
+    return problem_report(found, answers["journal"].output, sections, _known(box.host, words))
 
 
-def _known(host: Host, said: dict[str, list[str]]) -> Known:
+def _known(host: Host, words: dict[str, list[str]]) -> Known:
     connection = host.connection
     return Known(
-        hosts=(host.name, connection.address, *said["names"]),
-        users=(connection.user, *said["users"]),
-        addresses=tuple(said["addresses"]),
+        hosts=(host.name, connection.address, *words["names"]),
+        users=(connection.user, *words["users"]),
+        addresses=tuple(words["addresses"]),
     )

@@ -27,7 +27,7 @@ _POLL_S: Final = 30.0
 def idle(requested: str, *, after_s: float, then: str, wait: bool, as_json: bool) -> int:
     """Return 0 when the server has been idle for `after_s` seconds, and `then` is done; else 1.
 
-    then: `stop`, a command to run on this computer, or empty. wait: look again until it is so.
+    then: `stop`, a command to run on this computer, or empty. wait: check again until it has been.
     """
     words = _words(then)
     host = targets.chosen_host(requested)

@@ -62,7 +62,7 @@ class Search:
     """A coordinate search: each option once, the values that are better stay.
 
     base: the current release. clock: seconds since the run began. trial_s: what a trial takes as
-    far as is known, s; the way back takes as long at most.
+    far as is known, s; restoring takes as long at most.
     """
 
     goal: Goal

@@ -1,4 +1,4 @@
-"""Runs a whole tune on a host: the search in trial releases, the way back, and the record."""
+"""Runs a whole tune on a host: the search in trial releases, the restore, and the record."""
 
 from __future__ import annotations
 
