@@ -26,7 +26,7 @@ from onecard.settings.settings import ExposeSettings
 from onecard.ssh.login import Connected, connected, holder
 from roles import expose as role
 
-DEADLINE = 60.0  # s for the public address to answer once everything is installed
+DEADLINE_S = 60.0  # for the public address to answer once everything is installed
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,9 @@ def expose_host(host: Host, known_hosts: Path, console: HostConsole, *, check: b
         if check:
             return Exposure(report)
         key_file = save_key(box)
-        api = _public_api(box, port)
-        wait_until_public(api, Secret(key_file.read_text().strip()), DEADLINE)
+        certificate = role.certificate_file(host)
+        api = public_api(box, host.settings.expose, port, certificate)
+        wait_until_public(api, Secret(key_file.read_text().strip()), DEADLINE_S)
     return Exposure(report, Endpoint(api.url, state.model, key_file, api.trusted))
 
 
@@ -188,12 +189,22 @@ def public_port(host: Host, facts: Facts) -> int:
     return mapped[wanted.port]
 
 
-def _public_api(box: Connected, port: int) -> PublicApi:
-    wanted = box.host.settings.expose
-    pem = box.session.run(f"cat {role.certificate_file(box.host)}")
+def public_api(
+    box: Connected,
+    wanted: ExposeSettings,
+    port: int,
+    certificate: str,
+    copy: str = client_copies.CERTIFICATE,
+) -> PublicApi:
+    """Return a box's public API as clients reach it; save a self-signed certificate for them.
+
+    certificate: its path on the box. copy: the name of the file on this computer.
+    Raises CommandError where it cannot be read.
+    """
+    pem = box.session.run(f"cat {certificate}")
     if pem.code != 0:
         raise CommandError(f"{box.host.name}: the certificate cannot be read", pem.output)
     trusted: Path | None = None
     if wanted.tls == "internal":
-        trusted = client_copies.save_certificate(box.host.name, pem.output + "\n")
+        trusted = client_copies.save_certificate(box.host.name, pem.output + "\n", copy)
     return PublicApi(wanted.domain, port, box.connection.address, pem.output, trusted)

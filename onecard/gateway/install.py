@@ -7,8 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from onecard.access.exposure import require_free_ports, require_name, require_sense
-from onecard.access.public import PublicApi, wait_until_public
+from onecard.access.exposure import (
+    DEADLINE_S,
+    public_api,
+    require_free_ports,
+    require_name,
+    require_sense,
+)
+from onecard.access.public import wait_until_public
 from onecard.access.snippets import Endpoint
 from onecard.box import paths
 from onecard.console.host_console import HostConsole
@@ -17,7 +23,7 @@ from onecard.credentials.secret import Secret
 from onecard.engine.converge import converge
 from onecard.engine.host_plan import RolePlan
 from onecard.engine.host_report import HostReport
-from onecard.errors import CommandError, PreflightError, UnhealthyError
+from onecard.errors import PreflightError, UnhealthyError
 from onecard.facts import Facts
 from onecard.gateway.balancer import BACK_IN_S, BoxState, states, wait_until_up
 from onecard.inventory.host import Host
@@ -27,8 +33,6 @@ from onecard.server.client import api_key
 from onecard.server.state import service_state
 from onecard.ssh.login import Connected, connected, holder
 from roles import gateway as role
-
-DEADLINE = 60.0  # s for the public address to answer once everything is installed
 
 
 @dataclass(frozen=True)
@@ -141,24 +145,22 @@ def _answering(
     box: Connected, group: GatewayGroup, model: str, report: HostReport
 ) -> InstalledGateway:
     """Wait until the boxes are up and the public address answers; save the copies for clients."""
-    wanted, name = group.settings, group.host.name
+    wanted = group.settings
     drained = [each.name for each in states(box).values() if each.state == "drained"]
     wait_until_up(
         box, tuple(each.name for each in group.boxes if each.name not in drained), BACK_IN_S
     )
     keys = {client: _save_key(box, client) for client in wanted.clients}
-    pem = box.session.run(f"cat {role.certificate_file(wanted)}")
-    if pem.code != 0:
-        raise CommandError(f"{name}: the certificate cannot be read", pem.output)
-    trusted: Path | None = None
-    if wanted.tls == "internal":
-        trusted = client_copies.save_certificate(
-            name, pem.output + "\n", client_copies.GATEWAY_CERTIFICATE
-        )
-    api = PublicApi(wanted.domain, wanted.port, box.connection.address, pem.output, trusted)
+    api = public_api(
+        box,
+        wanted,
+        wanted.port,
+        role.certificate_file(wanted),
+        client_copies.GATEWAY_CERTIFICATE,
+    )
     file = keys[wanted.clients[0]]
-    wait_until_public(api, Secret(file.read_text().strip()), DEADLINE)
-    endpoint = Endpoint(api.url, model, file, trusted)
+    wait_until_public(api, Secret(file.read_text().strip()), DEADLINE_S)
+    endpoint = Endpoint(api.url, model, file, api.trusted)
     return InstalledGateway(report, endpoint, keys, tuple(states(box).values()))
 
 

@@ -60,29 +60,29 @@ class Marker(Resource):
 
 
 class Notes(EventListener):
-    """Keeps what was told."""
+    """Collects the events of a run."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.events: list[str] = []
         self.lines: list[str] = []
 
     def facts(self, facts: Facts) -> None:
-        self.told.append(f"facts {facts.os.id} {facts.os.version}")
+        self.events.append(f"facts {facts.os.id} {facts.os.version}")
 
     def planned(self, plan: HostPlan) -> None:
-        self.told.append(f"planned {len(plan.changes)}/{len(plan.items)}")
+        self.events.append(f"planned {len(plan.changes)}/{len(plan.items)}")
 
     def begin(self, item: Item) -> None:
-        self.told.append(f"begin {item.resource.name}")
+        self.events.append(f"begin {item.resource.name}")
 
     def line(self, item: Item, text: str) -> None:
         self.lines.append(text)
 
     def progress(self, item: Item, share: float, text: str) -> None:
-        self.told.append(f"{share} {text}")
+        self.events.append(f"{share} {text}")
 
     def end(self, result: StepResult) -> None:
-        self.told.append(f"end {result.item.resource.name} {result.code}")
+        self.events.append(f"end {result.item.resource.name} {result.code}")
 
 
 class Run:

@@ -44,7 +44,7 @@ def test_a_box_in_order_takes_two_round_trips(run: Run, tmp_path: Path) -> None:
     assert run.verbs == ["lock", "run", "run"]
     assert run.counts == [(1, 0, 0), (1, 0, 0)]
     assert run.report.status == "ok"
-    assert run.notes.told == ["facts debian 12", "planned 0/2"]
+    assert run.notes.events == ["facts debian 12", "planned 0/2"]
 
 
 def test_what_differs_is_repaired_and_nothing_else(run: Run, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_what_differs_is_repaired_and_nothing_else(run: Run, tmp_path: Path) -> 
     assert run.counts == [(1, 1, 0), (0, 1, 0)]
     assert run.report.status == "changed"
     assert run.report.seconds > 0
-    assert run.notes.told == [
+    assert run.notes.events == [
         "facts debian 12",
         "planned 2/3",
         "begin marker a",
@@ -121,7 +121,7 @@ def test_a_failure_that_repaired_it_anyway_is_still_a_failure(run: Run, tmp_path
 def test_a_job_that_is_killed_is_a_failure_of_its_change(run: Run, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"role0: marker a: .*code 137"):
         run([Marker(tmp_path / "a", "echo begun; kill -9 $$"), Marker(tmp_path / "b")])
-    assert run.notes.told[-1] == "end marker a 137"
+    assert run.notes.events[-1] == "end marker a 137"
     assert run.counts == [(0, 0, 1)]
 
 
@@ -151,7 +151,7 @@ def test_a_lock_that_is_held_ends_the_run_before_any_question(run: Run, tmp_path
     other.send([Request("lock", b"`invoke deploy` of bob")])
     with pytest.raises(BusyError, match="locked by `invoke deploy` of bob"):
         run([Marker(tmp_path / "a")])
-    assert (run.notes.told, run.report.round_trips) == ([], 1)
+    assert (run.notes.events, run.report.round_trips) == ([], 1)
 
 
 def test_facts_that_forbid_the_run_end_it(run: Run, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_facts_that_forbid_the_run_end_it(run: Run, tmp_path: Path) -> None:
 
     with pytest.raises(PreflightError, match="no GPU"):
         run([Marker(tmp_path / "a")], guard=guard)
-    assert (run.notes.told, run.report.round_trips) == (["facts debian 12"], 1)
+    assert (run.notes.events, run.report.round_trips) == (["facts debian 12"], 1)
     assert not (tmp_path / "a").exists()
 
 

@@ -127,7 +127,7 @@ def test_the_causes_that_uv_names_below_its_error_are_shown(run: Run, tmp_path: 
 def test_a_fix_reports_how_far_it_is(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "a"
     run([Marker(path, f"echo @onecard-progress 0.25 1 of 4 GiB; touch {path}")])
-    assert run.notes.told[-2:] == ["0.25 1 of 4 GiB", "end marker a 0"]
+    assert run.notes.events[-2:] == ["0.25 1 of 4 GiB", "end marker a 0"]
     assert run.notes.lines == []
 
 

@@ -40,8 +40,8 @@ def test_each_listener_receives_every_event(tmp_path: Path) -> None:
     finally:
         box.close()
         record.close()
-    assert first.told == second.told
-    assert [word.split()[0] for word in first.told] == [
+    assert first.events == second.events
+    assert [word.split()[0] for word in first.events] == [
         "facts",
         "planned",
         "begin",
