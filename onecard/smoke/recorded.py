@@ -1,14 +1,18 @@
-"""Record a smoke run's cases and totals as events."""
+"""Record what is measured, the box and its server, and a smoke run's cases and totals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from onecard.engine.converge import gather
+from onecard.facts import Facts
+from onecard.records.facts import read_box_software
 from onecard.records.record import Record
 from onecard.server.state import ServiceState
 from onecard.smoke.case import Case
 from onecard.smoke.report import SmokeReport
+from onecard.ssh.login import Connected
 
 
 def note_smoke(record: Record, cases: Sequence[Case], report: SmokeReport, **also: Any) -> None:
@@ -22,6 +26,16 @@ def note_smoke(record: Record, cases: Sequence[Case], report: SmokeReport, **als
         record.add("case", **result, picture=record.picture(case.image), **also)
     values.pop("host")
     record.add("smoke", **values, ok=report.ok, steady_s=report.steady_s, **also)
+
+
+def note_box(record: Record, box: Connected, holder: str | None = None) -> Facts:
+    """Add the `facts` event of a box, and return its facts.
+
+    holder: who we are, to take the lock too; None does not. Raises BusyError.
+    """
+    facts = gather(box.session, holder)
+    record.facts(facts, read_box_software(box.session))
+    return facts
 
 
 def note_server(record: Record, state: ServiceState, version: str) -> None:

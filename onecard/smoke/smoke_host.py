@@ -6,15 +6,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from onecard.engine.converge import gather
 from onecard.inventory.host import Host
 from onecard.records import recorded
-from onecard.records.facts import read_box_software
 from onecard.server.client import client
 from onecard.server.state import service_state
 from onecard.smoke.progress import CountingClient, smoke_steps
 from onecard.smoke.questions import questions
-from onecard.smoke.recorded import note_server, note_smoke
+from onecard.smoke.recorded import note_box, note_server, note_smoke
 from onecard.smoke.report import CaseResult, SmokeReport
 from onecard.smoke.smoke_run import run_smoke
 from onecard.ssh.login import connected
@@ -34,7 +32,7 @@ def smoke_host(
         recorded("smoke", host, {"cases": cases, "repeats": repeats}) as record,
         connected(host, known_hosts) as box,
     ):
-        record.facts(gather(box.session, None), read_box_software(box.session))
+        note_box(record, box)
         state = service_state(box.session)
         with client(box, state) as api:
             note_server(record, state, api.version())

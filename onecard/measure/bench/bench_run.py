@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from onecard.console.steps import Steps
-from onecard.engine.converge import gather
 from onecard.errors import UnreachableError
 from onecard.inventory.host import Host
 from onecard.measure.bench.agreement import DIFFER, Agreement, looks_at
@@ -21,11 +20,10 @@ from onecard.measure.bench.load_runner import LoadRunner, tunnel_values
 from onecard.measure.bench.loads import Load, Requests, auto_rates
 from onecard.measure.bench.vllm_bench import STOP
 from onecard.records import Record, recorded
-from onecard.records.facts import read_box_software
 from onecard.server.client import api_key, client
 from onecard.server.state import service_state
 from onecard.smoke.questions import questions
-from onecard.smoke.recorded import note_server
+from onecard.smoke.recorded import note_box, note_server
 from onecard.ssh.login import Connected, connected
 
 
@@ -66,7 +64,7 @@ def run_bench(
 def _runner(host: Host, known_hosts: Path, record: Record, bounds: Bounds) -> Iterator[LoadRunner]:
     """Connect, record what is measured, and yield a runner that is prepared."""
     with connected(host, known_hosts) as box:
-        record.facts(gather(box.session, None), read_box_software(box.session))
+        note_box(record, box)
         with open_runner(box, record, bounds) as runner:
             yield runner
 

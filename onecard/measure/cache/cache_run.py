@@ -14,7 +14,6 @@ from rich.console import Console
 from onecard.api.client import Client
 from onecard.api.metrics import cache_config, read_metrics
 from onecard.console.steps import Steps
-from onecard.engine.converge import gather
 from onecard.errors import UnhealthyError, UsageError
 from onecard.fit.caching import CachingTokens, caching_tokens
 from onecard.fit.on_host import read_box_model
@@ -25,12 +24,10 @@ from onecard.measure.bench.vllm_bench import prepare
 from onecard.measure.cache.prompts import CachePrompts
 from onecard.measure.cache.reuse import AtOnce, Pair, Reuse, ReusedTurn
 from onecard.records import Record, recorded
-from onecard.records.facts import read_box_software
 from onecard.server.client import api_key, client
 from onecard.server.state import ServiceState, service_state
 from onecard.smoke.questions import questions
-from onecard.smoke.recorded import note_server
-from onecard.ssh.answer_lines import whole
+from onecard.smoke.recorded import note_box, note_server
 from onecard.ssh.login import Connected, connected
 
 _LONGEST_REQUEST_S: Final = 1800.0
@@ -61,8 +58,7 @@ def run_cache(host: Host, settings: CacheSettings, known_hosts: Path, console: C
         clean_box(host, known_hosts),
         connected(host, known_hosts) as box,
     ):
-        facts = gather(box.session, None)
-        record.facts(facts, read_box_software(box.session))
+        facts = note_box(record, box)
         tokens = caching_tokens(host, facts, read_box_model(box.session, host))
         with _measurement(box, record) as measurement:
             reuse = measurement.run(settings, tokens, f"{host.name}  cache", console)

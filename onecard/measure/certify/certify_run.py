@@ -16,7 +16,6 @@ from onecard.api.client import Client
 from onecard.console.host_console import HostConsole
 from onecard.console.steps import Steps
 from onecard.credentials.secret import Secret
-from onecard.engine.converge import gather
 from onecard.errors import UnhealthyError, UsageError
 from onecard.inventory.host import Host
 from onecard.measure.bench.figures import tpot
@@ -28,11 +27,10 @@ from onecard.measure.certify.proof import UNPROVED, Proof, seen
 from onecard.measure.metrics import MetricsWatch
 from onecard.measure.scale.peak_memory import CardMemory
 from onecard.records import Record, recorded
-from onecard.records.facts import read_box_software
 from onecard.server.client import api_key, client
 from onecard.server.state import ServiceState, service_state
 from onecard.smoke.questions import questions
-from onecard.smoke.recorded import note_server
+from onecard.smoke.recorded import note_box, note_server
 from onecard.ssh.login import connected
 
 LONGEST_REQUEST_S: Final = 3600.0
@@ -76,8 +74,7 @@ def run_certify(
         recorded("certify", host, vars(settings)) as record,
         connected(host, known_hosts) as box,
     ):
-        facts = gather(box.session, None)
-        record.facts(facts, read_box_software(box.session))
+        facts = note_box(record, box)
         state = service_state(box.session)
         with ExitStack() as stack:
             api = stack.enter_context(client(box, state, timeout_s=LONGEST_REQUEST_S))

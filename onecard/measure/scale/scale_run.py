@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 
 from onecard.console.host_console import HostConsole
-from onecard.engine.converge import gather
 from onecard.errors import PreflightError
 from onecard.facts import Facts
 from onecard.fit.on_host import read_box_model
@@ -22,8 +21,8 @@ from onecard.measure.scale.fit_verdict import FitVerdict, verdict
 from onecard.measure.scale.pace import Took, pace_of
 from onecard.measure.scale.resume import to_resume
 from onecard.records import Record, recorded
-from onecard.records.facts import read_box_software
 from onecard.records.write import plain
+from onecard.smoke.recorded import note_box
 from onecard.ssh.login import Connected, connected, holder
 from roles import serve
 
@@ -67,8 +66,7 @@ def run_scale(
     with recorded(COMMAND, host, parameters, resume=earlier.path if earlier else None) as record:
         try:
             with connected(host, known_hosts) as box:
-                facts = gather(box.session, holder(COMMAND))
-                record.facts(facts, read_box_software(box.session))
+                facts = note_box(record, box, holder(COMMAND))
                 run = ScaleRun(box, facts, try_all=try_all, console=console, record=record)
                 before = save_prior(box.session)
                 record.add("before", **vars(before))

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from onecard.api.client import Client
 from onecard.console.live_line import rough
-from onecard.engine.converge import gather
 from onecard.errors import OnecardError
 from onecard.inventory.host import Host
 from onecard.measure.soak.limits import knee, read_limits
@@ -22,12 +21,11 @@ from onecard.measure.soak.traffic import ABORTED, MEAN_REQUESTS, Traffic
 from onecard.measure.soak.verdict import SoakResult, has_fallen_back
 from onecard.measure.soak.watch import Sample, Watch
 from onecard.records import Record, recorded
-from onecard.records.facts import read_box_software
 from onecard.server.client import api_key, client
 from onecard.server.journal import diagnose_server
 from onecard.server.state import service_state
 from onecard.smoke.questions import questions
-from onecard.smoke.recorded import note_server
+from onecard.smoke.recorded import note_box, note_server
 from onecard.ssh.login import Connected, connected
 from onecard.statistics.percentile import percentile
 
@@ -56,7 +54,7 @@ def run_soak(host: Host, settings: SoakSettings, known_hosts: Path, console: Con
         recorded("soak", host, vars(settings)) as record,
         connected(host, known_hosts) as box,
     ):
-        record.facts(gather(box.session, None), read_box_software(box.session))
+        note_box(record, box)
         state = service_state(box.session)
         with client(box, state, timeout_s=30.0) as api:
             note_server(record, state, api.version())

@@ -10,7 +10,6 @@ from typing import Any
 from rich.console import Console
 
 from onecard.console.steps import Steps
-from onecard.engine.converge import gather
 from onecard.errors import UsageError
 from onecard.inventory.host import Host
 from onecard.measure.stress.cells import POSITIONS, Cell, cells, default_lengths
@@ -18,11 +17,10 @@ from onecard.measure.stress.curve import Curve
 from onecard.measure.stress.result import FAILED, StressAnswer
 from onecard.measure.stress.stress_run import Finished, StressRun
 from onecard.records import recorded
-from onecard.records.facts import read_box_software
 from onecard.server.client import client
 from onecard.server.state import service_state
 from onecard.smoke.questions import questions
-from onecard.smoke.recorded import note_server
+from onecard.smoke.recorded import note_box, note_server
 from onecard.ssh.login import connected
 
 LONGEST_REQUEST_S = 1800.0
@@ -73,7 +71,7 @@ def stress_host(
         recorded("stress", host, settings.values()) as record,
         connected(host, known_hosts) as box,
     ):
-        record.facts(gather(box.session, None), read_box_software(box.session))
+        note_box(record, box)
         state = service_state(box.session)
         with client(box, state, timeout_s=LONGEST_REQUEST_S) as api:
             note_server(record, state, api.version())

@@ -32,13 +32,12 @@ from onecard.measure.tune.search import Measured, Search, Trial
 from onecard.measure.tune.served import read_answers, run_rounds
 from onecard.measure.tune.tune_settings import TuneSettings
 from onecard.records import Record, find_runs, recorded
-from onecard.records.facts import read_box_software
 from onecard.records.usual import Usual
 from onecard.resources.system.release import Release
 from onecard.resources.system.service import Service
 from onecard.server.client import client
 from onecard.server.state import service_state
-from onecard.smoke.recorded import note_server
+from onecard.smoke.recorded import note_box, note_server
 from onecard.ssh.login import Connected, connected, holder
 from roles import serve
 
@@ -107,8 +106,7 @@ class TuneRun:
 
     def search_on(self, box: Connected) -> None:
         """Measure the current release, then try each candidate."""
-        facts = gather(box.session, holder(COMMAND))
-        self._record.facts(facts, read_box_software(box.session))
+        facts = note_box(self._record, box, holder(COMMAND))
         settled = _settled(box, facts)
         _require_current_settings(box, settled)
         tried, self._left_out = candidates(settled, self._settings.concurrency, self._settings.only)
