@@ -20,10 +20,10 @@ import yaml
 from bench.contenders import LIMIT, PEERS, PROGRAMS, PROJECT, PYINFRA, BenchError, Route
 from onecard.engine.converge import converge
 from onecard.engine.facts_cache import FactsCache
+from onecard.engine.first_requests import first_requests
 from onecard.engine.host_plan import RolePlan
 from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener
-from onecard.engine.probing import first_requests
 from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.resources.files.file import File

@@ -9,17 +9,21 @@ name (own_role.py).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from onecard.engine.host_plan import RolePlan
-from onecard.facts import Facts, places
-from onecard.inventory.host import Host
-from roles import driver, own_role
+if TYPE_CHECKING:  # a package that is loaded to check the settings; the rest, while a box works
+    from onecard.engine.host_plan import RolePlan
+    from onecard.facts import Facts
+    from onecard.inventory.host import Host
 
 DEPLOY = ("model", "serve")  # `deploy --model` may name a model that is not downloaded yet
 
 
 def wanted(names: Sequence[str], host: Host, facts: Facts) -> tuple[RolePlan, ...]:
     """Return the desired state of each named role for this host."""
+    from onecard.engine.host_plan import RolePlan
+    from roles import own_role
+
     return tuple(RolePlan(name, own_role.desired(name, host, facts)) for name in names)
 
 
@@ -28,6 +32,8 @@ def provision(host: Host, facts: Facts) -> tuple[RolePlan, ...]:
 
     Roles after a driver that is not installed yet depend on it, and wait.
     """
+    from roles import driver
+
     names = host.settings.roles
     if host.settings.monitoring is not None:
         names = (*names, "monitoring")
@@ -52,6 +58,9 @@ def _after_links(
 
     All wait for the links to a volume, which base makes: uploads would lie beside it.
     """
+    from onecard.engine.host_plan import RolePlan
+    from onecard.facts import places
+
     if places.pending(host.settings.root, facts):
         known = names.index("base") + 1
     later = (RolePlan(name, (), waits=True) for name in names[known:])

@@ -14,15 +14,17 @@ from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from onecard.errors import OnecardError, UsageError
-from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.project import find_own_folder, own_folder
 from onecard.resources.base import Resource
 from onecard.settings.settings import PROVISION_ROLES
 from onecard.shipped import SHIPPED
+
+if TYPE_CHECKING:
+    from onecard.facts import Facts
 
 _SHIPPED_ROLES: Final = SHIPPED / "roles"
 _BUILT_IN: Final = frozenset(

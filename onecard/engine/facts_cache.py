@@ -15,14 +15,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from onecard.facts.model import Facts
 from onecard.facts.probes import PROBES
-from onecard.facts.read import read_facts
 from onecard.json_text import parse_json
 from onecard.private_files import private_file
 from onecard.ssh.probe_batch import Answer
+
+if TYPE_CHECKING:
+    from onecard.facts import Facts
 
 
 class FactsCache:
@@ -41,6 +42,8 @@ class FactsCache:
 
     def load(self) -> Facts | None:
         """Return the facts of the last run, None if there are none."""
+        from onecard.facts import read_facts
+
         try:
             answers = self._known["answers"]
             return read_facts({name: Answer(**answers[name]) for name in PROBES})

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from onecard.engine.facts_cache import FactsCache
+from onecard.engine.first_requests import first_requests, with_facts
 from onecard.engine.host_plan import RolePlan
 from onecard.errors import ProbeError, UsageError
 from onecard.facts import PROBES, Facts, read_facts
@@ -19,7 +20,7 @@ from onecard.inventory.host import Host
 from onecard.resources.base import Batch, Resource
 from onecard.resources.skipped import Skipped
 from onecard.ssh.probe_batch import Answer, compose, parse
-from onecard.ssh.shell import Request, Session
+from onecard.ssh.shell import Session
 
 Roles = Callable[[Host, Facts], Sequence[RolePlan]]
 
@@ -81,21 +82,6 @@ def probes_of_roles(roles: Iterable[RolePlan]) -> tuple[Probe, ...]:
     return probes_of(resource for role in roles for resource in role.resources)
 
 
-def first_requests(holder: str | None, expected: Iterable[str]) -> tuple[Request, ...]:
-    """Return what reads the facts, and takes the lock unless `holder` is None.
-
-    holder: who we are, shown to a run that finds the box locked. expected: the shell text of
-    probes that are sent with those of the facts.
-    """
-    lock = () if holder is None else (Request("lock", holder.encode()),)
-    return (*lock, Request.run(compose(_with_facts(expected))))
-
-
-def _with_facts(expected: Iterable[str]) -> dict[str, str]:
-    # The expected ones first: among them is the longest, of an environment's files.
-    return {**{text: text for text in expected}, **PROBES}
-
-
 class Prober:
     """Sends the probes of one pass of a run to a box, and stores their answers.
 
@@ -109,7 +95,7 @@ class Prober:
 
     def facts(self, holder: str | None, expected: Sequence[str] = ()) -> Facts:
         """Return the box's facts, and store them; see `first_requests`. Raises BusyError."""
-        probes = _with_facts(expected)
+        probes = with_facts(expected)
         output = self._session.send(first_requests(holder, expected))[-1].output
         answers = parse(output, probes)
         facts = read_facts(answers, now=time.time())

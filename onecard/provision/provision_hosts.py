@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING
 
 from onecard import served_model
 from onecard.engine.facts_cache import FactsCache, cache_of
+from onecard.engine.first_requests import first_requests
 from onecard.engine.host_report import HostReport
-from onecard.engine.probing import first_requests
 from onecard.engine.timings import Stage, Timings
 from onecard.errors import OnecardError, RebootNeededError
 from onecard.inventory.host import Host, with_index_login
 from onecard.inventory.lock_files import refuse_other_settings
+from onecard.locks.cpu_build import refuse_impossible
 from onecard.locks.indexes import netrc
-from onecard.locks.resolve_request import refuse_impossible
 from onecard.provision.begun_login import BegunLogin
-from onecard.records import recorded
-from onecard.records.record_listener import RecordListener
 from onecard.ssh.login import Connected, connected, holder
 from onecard.ssh.shell import Request
 
@@ -75,6 +73,9 @@ def provision(
                 if login is not None:
                     login.go_on(first)
             loader = _loading()
+            from onecard.records import recorded
+            from onecard.records.record_listener import RecordListener
+
             with (
                 recorded("provision", host, keep=not check, report=report) as record,
                 boxes.opened(host, report.timings, first, login) as box,

@@ -28,6 +28,7 @@ from onecard.server.client import api_key, client
 from onecard.server.state import ServiceState, service_state
 from onecard.smoke.questions import questions
 from onecard.smoke.recorded import note_box, note_server
+from onecard.ssh.answer_lines import whole
 from onecard.ssh.login import Connected, connected
 
 _LONGEST_REQUEST_S: Final = 1800.0

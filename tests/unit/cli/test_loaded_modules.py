@@ -31,12 +31,35 @@ SELDOM = {
     "onecard.reference",
     "onecard.fit",
 }
+# What only the answers of a box need: loaded while it works.
+DECIDING = {
+    "rich",
+    "roles.driver",
+    "onecard.driver",
+    "onecard.facts.model",
+    "onecard.facts.read",
+    "onecard.engine.host_plan",
+    "onecard.locks.resolve_request",
+    "onecard.records",
+}
 INVENTORY = "all: {hosts: {box: {ansible_host: 127.0.0.1, ansible_port: 1}}}"
 
 
-def loaded(*words: str, inventory: Path | None = None) -> set[str]:
-    """Run invoke with these words; return the modules that it loaded, and every package of them."""
+# Ends a provision where its login may go on.
+LOGIN_GOES_ON = """
+import sys
+from onecard.provision.begun_login import BegunLogin
+BegunLogin.go_on = lambda self, first: sys.exit()
+"""
+
+
+def loaded(*words: str, inventory: Path | None = None, before: str = "") -> set[str]:
+    """Run invoke with these words; return the modules that it loaded, and every package of them.
+
+    before: a program to run first.
+    """
     program = (
+        f"{before}\n"
         "import atexit, json, os, sys, threading\n"
         "os._exit = lambda code: None  # what ends the process before this program can print\n"
         "def wait():\n"
@@ -101,3 +124,10 @@ def test_a_provision_loads_what_it_needs(tmp_path: Path) -> None:
     modules = loaded("provision", "--host", "box", inventory=tmp_path)
     assert {"paramiko", "pydantic", "onecard.engine.converge"} <= modules
     assert unwanted(modules, {"jinja2", "matplotlib", "PIL"}, SELDOM) == set()
+
+
+def test_a_login_goes_on_before_what_only_its_answers_need_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(INVENTORY)
+    modules = loaded("provision", "--host", "box", inventory=tmp_path, before=LOGIN_GOES_ON)
+    assert "onecard.engine.first_requests" in modules
+    assert unwanted(modules, DECIDING, SELDOM) == set()

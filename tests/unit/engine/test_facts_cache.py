@@ -13,10 +13,10 @@ import pytest
 
 from onecard.engine.converge import converge
 from onecard.engine.facts_cache import FactsCache
+from onecard.engine.first_requests import first_requests
 from onecard.engine.host_plan import HostPlan, RolePlan
 from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener
-from onecard.engine.probing import first_requests
 from onecard.facts import PROBES
 from onecard.resources.base import Resource
 from onecard.resources.files.file import File

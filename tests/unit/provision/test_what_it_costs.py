@@ -13,9 +13,10 @@ import roles
 from onecard.credentials.secret import Secret
 from onecard.engine.converge import converge
 from onecard.engine.facts_cache import FactsCache
+from onecard.engine.first_requests import first_requests
 from onecard.engine.host_report import HostReport
 from onecard.engine.listener import EventListener
-from onecard.engine.probing import first_requests, probes_of_roles
+from onecard.engine.probing import probes_of_roles
 from onecard.facts import PROBES, Facts
 from onecard.inventory.load import load
 from onecard.project import PROJECT
