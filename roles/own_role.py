@@ -61,6 +61,13 @@ def check(host: Host) -> None:
             raise UsageError(_unknown(name, host))
 
 
+def load(host: Host) -> None:
+    """Load the host's roles, so that `desired` does not wait for it."""
+    for name in host.settings.roles:
+        if _file(name) is None:
+            import_module(f"roles.{name}")
+
+
 def _file(name: str) -> Path | None:
     """Return the file of a role of one's own, None where the built-in one is used."""
     folder = find_own_folder()

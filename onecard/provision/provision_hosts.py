@@ -72,7 +72,7 @@ def provision(
                 first = _first_requests(host, cache, None if check else who)
                 if login is not None:
                     login.go_on(first)
-            loader = _loading()
+            loader = _loading(host)
             from onecard.records import recorded
             from onecard.records.record_listener import RecordListener
 
@@ -165,16 +165,20 @@ class _Boxes:
             raise
 
 
-def _loading() -> threading.Thread:
+def _loading(host: Host) -> threading.Thread:
     """Begin to load what is needed once the box has answered."""
-    thread = threading.Thread(target=_load, daemon=True)
+    thread = threading.Thread(target=_load, args=(host,), daemon=True)
     thread.start()
     return thread
 
 
-def _load() -> None:
+def _load(host: Host) -> None:
     import onecard.console.host_console
-    import onecard.provision.host_run  # noqa: F401
+    import onecard.provision.host_run
+    import onecard.records.usual  # noqa: F401
+    from roles import own_role
+
+    own_role.load(host)
 
 
 def ready_to_install(host: Host) -> Host:

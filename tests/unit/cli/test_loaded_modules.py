@@ -122,7 +122,7 @@ def test_a_provision_loads_what_it_needs(tmp_path: Path) -> None:
     """The box does not answer; all else is loaded by then."""
     (tmp_path / "hosts.yml").write_text(INVENTORY)
     modules = loaded("provision", "--host", "box", inventory=tmp_path)
-    assert {"paramiko", "pydantic", "onecard.engine.converge"} <= modules
+    assert {"paramiko", "pydantic", "onecard.engine.converge", "roles.vllm"} <= modules
     assert unwanted(modules, {"jinja2", "matplotlib", "PIL"}, SELDOM) == set()
 
 
