@@ -118,4 +118,4 @@ def remove_tree(folder: Path) -> None:
     real = folder.resolve()
     for point in mounts_below(real):
         run(["umount", "--lazy", point])
-    run(["rm", "-rf", "--one-file-system", real], timeout=300)
+    run(["rm", "-rf", "--one-file-system", real], timeout=3600)

@@ -183,7 +183,7 @@ class NspawnDriver(ProjectBoxes):
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         root = folder / "root"
         remove_tree(root)
-        run(["cp", "-a", "--reflink=auto", base.resolve(), root], timeout=600)
+        run(["cp", "-a", "--reflink=auto", base.resolve(), root], timeout=3600)
         if not record.host_key:
             login = fresh_key_pair()
             write_whole(folder / "key", login.private.reveal(), 0o600)
