@@ -36,7 +36,8 @@ _KINDS = {
 _PATH = re.compile(r"(?<![\w:/.])/[\w.+@%~/=,-]+")
 _WRITTEN = (
     paths.VENVS, paths.UV_CACHE, paths.PYTHONS, paths.MODELS, paths.RELEASES, paths.HOME,
-    paths.ETC, paths.STATE, paths.CACHE, "/usr", "/var/lib", "/var", "/tmp", paths.JOB, "/",  # noqa: S108
+    paths.ETC, paths.STATE, paths.CACHE, "/usr", "/var/cache/apt/archives", "/var/lib/dpkg",
+    "/var/lib/apt/lists", "/tmp", paths.JOB, "/",  # noqa: S108
 )  # fmt: skip
 
 
@@ -53,7 +54,7 @@ class Mount:
     @property
     def empty(self) -> bool:
         """Return whether nothing more can be written."""
-        return self.free_gib < _NONE_LEFT_GIB or self.no_inodes
+        return self.free_gib < min(_NONE_LEFT_GIB, self.total_gib / 20) or self.no_inodes
 
     @property
     def no_inodes(self) -> bool:

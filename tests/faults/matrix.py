@@ -121,11 +121,11 @@ _NO_SPACE = "head -c 1G /dev/zero >/run/full/filler 2>/dev/null || true"
 _NO_INODES = (
     "number=0; while touch /run/full/filler$number 2>/dev/null; do number=$((number + 1)); done"
 )
-# The folders that the steps write to, one after the other.
+# The folders that the steps write to, one after the other. Another context changes the unit alone.
 WRITTEN = (
     ("/opt/onecard/models", PROVISION), ("/etc/sysctl.d", PROVISION),
     ("/var/cache/apt", INSTALL), ("/var/lib/dpkg", INSTALL),
-    ("/opt/onecard/releases", DEPLOY), ("/etc/onecard", DEPLOY), ("/etc/systemd/system", DEPLOY),
+    ("/opt/onecard/releases", DEPLOY), ("/etc/systemd/system", DEPLOY), ("/etc/onecard", ROTATE),
 )  # fmt: skip
 DISKS = tuple(
     Fault(f"no {what} left in {folder}", (work,), tries=1, codes=(1,),

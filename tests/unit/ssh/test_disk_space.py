@@ -113,8 +113,13 @@ def test_what_was_freed_since_is_a_full_disk_all_the_same() -> None:
     ("line", "message"),
     [
         (
-            "blocks=none                     64       64         0     100% /var/cache/apt",
-            "no space left on /var/cache/apt: 0 MiB of 0 MiB free",
+            "blocks=tmpfs                  4096        0      4096       0% /dev\n"
+            "blocks=none                     64       64         0     100% /etc/sysctl.d",
+            "no space left on /etc/sysctl.d: 0 MiB of 0 MiB free",
+        ),
+        (
+            "blocks=none                  65536    32768     32768      50% /var/cache/apt",
+            "no space left on /var/cache/apt: 32 MiB of 64 MiB free now",
         ),
         (
             "blocks=/dev/loop0            65536    65536         0     100% /snap/core\n"
