@@ -113,7 +113,7 @@ PACKAGES = (
 _FULL = """
 mkdir -p {0} /run/full; {1}
 cp -a {0}/. /run/full/; {2}
-mount --bind /run/full {0}
+mount --bind /run/full {0}; umount /run/full
 """
 _SIZE = "mount -t tmpfs -o size=$(($(du -sk {0} | cut -f 1) + 64))k none /run/full"
 _INODES = "mount -t tmpfs -o nr_inodes=$(($(find {0} | wc -l) + 1)) none /run/full"
@@ -130,7 +130,7 @@ WRITTEN = (
 DISKS = tuple(
     Fault(f"no {what} left in {folder}", (work,), tries=1, codes=(1,),
           before=_FULL.format(folder, mount.format(folder), fill),
-          after=f"umount -l {folder} /run/full",
+          after=f"umount -l {folder}",
           says=f"no {what} left on {folder}|{folder}[^ ]* has 0 MiB free")
     for folder, work in WRITTEN
     for what, mount, fill in (("space", _SIZE, _NO_SPACE), ("inodes", _INODES, _NO_INODES))
