@@ -169,6 +169,7 @@ def test_a_cpu_host(hosts: Mapping[str, Host]) -> None:
         "name of vllm",
         "torchvision",
         "start method",
+        "garbage collection",
     ]
     assert {check.arguments for check in environment.checks} == {(), ("cpu",)}
     assert only(Tree, found["model"]).source == PROJECT / "onecard" / "tiny_model" / "tiny-vqa"
