@@ -141,10 +141,11 @@ def test_a_killed_box_costs_its_requests_in_flight_alone(
     pool: Pool, gateway: dict[str, Any]
 ) -> None:
     with pool.load(gateway, padding=400_000).running(CLIENTS) as load:
-        time.sleep(2)
+        wait_until(None, lambda: len(load.sent) >= 2 * CLIENTS)
         pool.box("box2")("systemctl kill -s KILL vllm; systemctl stop vllm")
         dead = time.monotonic()
-        time.sleep(4)
+        # Each client has sent another one since.
+        wait_until(None, lambda: sum(each.begun > dead for each in load.sent) >= 2 * CLIENTS)
     assert len(load.failures()) <= CLIENTS
     assert all(each.begun < dead for each in load.failures())
     assert [each.status for each in load.failures()] == [502] * len(load.failures())
