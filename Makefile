@@ -116,7 +116,7 @@ report: $(venv)/.installed-test
 
 # Seven rounds, in turn; REPEATS=1 is the short form.
 bench: $(venv)/.installed-test
-	@$(python) bench/run.py --repeats $(or $(REPEATS),7) --growth 1 4 16 64 \
+	@$(python) bench/run.py --repeats $(or $(REPEATS),7) --growth 1 4 16 64 --first-runs 3 \
 	    --plots docs/assets --results bench/RESULTS.md
 
 # A whole run writes the page anew; one with ONLY adds its tries to it.

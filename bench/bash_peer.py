@@ -1,4 +1,4 @@
-"""The floor of the work: a bash script that checks the same things, over one ssh."""
+"""The floor of the work: bash scripts that check, and install, the same things over one ssh."""
 
 from __future__ import annotations
 
@@ -35,3 +35,33 @@ def script(wanted: Mapping[str, Any]) -> str:
         "exit $bad",
     ]
     return "\n".join(lines) + "\n"
+
+
+def installation(wanted: Mapping[str, Any]) -> str:
+    """Return bash that brings a new box to the values of the peers."""
+    user, quoted = wanted["user"], " ".join(map(shlex.quote, wanted["packages"]))
+    lines = [
+        "set -e; export DEBIAN_FRONTEND=noninteractive",
+        "apt-get -qq update </dev/null",
+        # The script comes on standard input, which a package's script may read.
+        f"apt-get -qq -y install --no-install-recommends {quoted} </dev/null >/dev/null",
+        f"useradd --system --no-create-home --home-dir {shlex.quote(user['home'])} "
+        f"--shell {shlex.quote(user['shell'])} {shlex.quote(user['login'])}",
+    ]
+    lines += [
+        f"install -d -m {each['mode']} -o {each['owner']} -g {each['group']} "
+        f"{shlex.quote(each['path'])}"
+        for each in wanted["directories"]
+    ]
+    return (
+        "\n".join(
+            [
+                *lines,
+                f"printf %s {shlex.quote(wanted['sysctl_file'])} >/etc/sysctl.d/60-onecard.conf",
+                "sysctl -q -p /etc/sysctl.d/60-onecard.conf",
+                f"python3 -m venv {shlex.quote(wanted['venv'])}",
+                wanted["header_check"],
+            ]
+        )
+        + "\n"
+    )

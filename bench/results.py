@@ -47,6 +47,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
     if "hosts" in document:
         yield from _hosts(document["hosts"])
         yield from _files(document["files"])
+    if "first_runs" in document:
+        yield from _first_runs(document["first_runs"])
 
 
 def _without_files(words: Sequence[str]) -> list[str]:
@@ -92,6 +94,14 @@ def _files(found: Mapping[int, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     for count, runs in found.items():
         trips = runs[0]["round_trips"]
         yield f"| {count} | {_spread([run['seconds'] for run in runs])} | {trips} |"
+
+
+def _first_runs(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    yield from ("", "## A first run", "", "The peers' list on new boxes, a box for each run.", "")
+    yield from ("| | median | least to most | x bash |", "|---|--:|--:|--:|")
+    base = median(next(iter(found.values())))
+    for name, seconds in found.items():
+        yield f"| {name} | {_spread(seconds)} | {median(seconds) / base:.2f} |"
 
 
 def _spread(seconds: Sequence[float]) -> str:

@@ -43,6 +43,7 @@ from bench.contenders import (  # noqa: E402
     onecard_again,
     wanted,
 )
+from bench.first_run import first_runs  # noqa: E402
 from onecard.errors import OnecardError  # noqa: E402
 from onecard.inventory.host import Host  # noqa: E402
 from onecard.inventory.load import load  # noqa: E402
@@ -59,6 +60,8 @@ def main() -> int:
     parser.add_argument("--delay-ms", type=float, default=75.0, help="long link, each way (75)")
     growing = "also time runs on so many hosts, and with more files on one"
     parser.add_argument("--growth", metavar="HOSTS", type=int, nargs="+", help=growing)
+    first = "also time so many first runs on new boxes (a minute each)"
+    parser.add_argument("--first-runs", metavar="N", type=int, default=0, help=first)
     parser.add_argument("--plots", metavar="DIR", type=Path, help="draw the growth there, as SVG")
     parser.add_argument("--results", metavar="FILE", type=Path, help="also write the tables there")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures there")
@@ -78,6 +81,8 @@ def main() -> int:
         document = bench(
             host, contenders, options.repeats, options.delay_ms, numbers=options.growth or ()
         )
+        if options.first_runs:
+            document["first_runs"] = first_runs(options.first_runs)
     except (BenchError, OnecardError, subprocess.SubprocessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
