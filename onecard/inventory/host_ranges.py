@@ -32,7 +32,7 @@ def expand(pattern: str) -> tuple[tuple[str, ...], int | None]:
     for name in names:
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f'"{name[:201]}" is not a host name (200 letters, digits and . _ - : inside at most)'
+                f'"{name[:201]}" is not a host name (letters, digits, . _ - : inside; at most 200)'
             )
     return names, port
 
