@@ -63,7 +63,7 @@ def test_a_command_that_is_ended_puts_things_right(tmp_path: Path, number: int) 
     )
     wait_for(begun, process)
     process.send_signal(number)
-    _, reported = process.communicate(timeout=30)
+    _, reported = process.communicate(timeout=120)
     if number != signal.SIGINT:  # one that has begun with Ctrl-C may be ended by another signal
         assert ended.read_text() == "put back"
         assert b"error: interrupted" in reported
@@ -84,7 +84,7 @@ def test_a_closed_terminal_takes_nothing_down(tmp_path: Path) -> None:
     os.close(far)
     wait_for(begun, process)
     os.close(near)  # the kernel sends SIGHUP
-    process.wait(timeout=30)
+    process.wait(timeout=120)
     assert ended.read_text() == "put back"
 
 
