@@ -47,16 +47,13 @@ def provision(
     """Provision every host and return a report for each; an error ends its host alone.
 
     make_console: called when the host has answered. command: the task's name, shown to a run that
-    finds the box locked. check: only show the plan.
-    allow_reboot: reboot where a change needs it, also where the host's settings do not allow it.
-    parallel: hosts at once, at most; the others wait for one of them to end.
-    any_errors_fatal: after an error the hosts that still wait are not begun.
+    finds the box locked. check: only show the plan. allow_reboot: reboot where a change needs it,
+    also where the host's settings do not allow it. parallel: hosts at once, at most; the others
+    wait. any_errors_fatal: after an error the hosts that still wait are not begun.
     before: the stages of this process until now, for the reports' timings. begun: the logins that
     have begun, by the host's name.
     """
-    inventory = known_hosts.parent
-    boxes = _Boxes(known_hosts)
-    failed = threading.Event()
+    inventory, boxes, failed = known_hosts.parent, _Boxes(known_hosts), threading.Event()
 
     def one(host: Host) -> HostReport:
         report, login = HostReport(host.name), begun.get(host.name)
@@ -83,9 +80,8 @@ def provision(
                 loader.join()
                 from onecard.provision.host_run import HostRun
 
+                console, own = make_console(host), (RecordListener(record),)
                 may_reboot = allow_reboot or host.settings.allow_reboot
-                own = (RecordListener(record),)
-                console = make_console(host)
                 run = HostRun(box, inventory, console, who, may_reboot, own, cache)
                 run.provision(host, report, check=check)
         except OnecardError as error:
