@@ -17,7 +17,8 @@ INTRODUCTION = """\
 `make faults` provokes faults on a sandbox box, over SSH, with the real server: while a command runs the
 controller is killed, the connection is cut, a disk is full, another program holds a lock. Then the same
 command runs again, once, without the fault. A whole run writes this page anew; one of some rows
-(`make faults ONLY='Ctrl-C'`) adds its tries. Only tries after a row's last change count.
+(`make faults ONLY='Ctrl-C'`) adds its tries, so the table may be of several partial runs. Only tries
+after a row's last change count.
 
 - **converged**: the next run ended with exit code 0 and left nothing to do.
 - **lost**: a release, a line of a record (but for the one in which the controller was killed), the API
