@@ -245,9 +245,12 @@ def follow(number: int, deadline_s: float, watch: CardWatch) -> bool:
     follower = None if already else Follower(invocation)
     try:
         wait_for_answer(request, deadline_s, watch)
-    except NotReadyError:
+    except NotReadyError as error:
         follower = follower or Follower(invocation)
         follower.read_to_end()
+        # The server's log says that the port is in use, and not by whom.
+        if (other := taken_by(request["url"])) and other not in str(error):
+            raise NotReadyError(f"{error}; {in_use(number, other)}") from error
         raise
     finally:
         if follower is not None:

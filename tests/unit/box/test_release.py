@@ -368,6 +368,23 @@ def test_another_program_that_answers_in_its_place_is_not_believed(
     assert f"(pid {os.getpid()}) answers in its place" in event["reason"]
 
 
+def test_a_start_that_ends_names_who_holds_its_port(
+    on_trial: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after `restart`, whose server was stopped before another program took the port."""
+    ended = fails_with(answer.NotReadyError("the server ended while it was starting (exit-code)"))
+    monkeypatch.setattr(release, "wait_for_answer", ended)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        written(1, on_trial.parent, f"http://127.0.0.1:{port}")
+        assert release.check_start(1, 5.0) == 1
+    (event,) = printed_events(capsys)
+    assert event["reason"].startswith("the server ended while it was starting (exit-code); port ")
+    holder = f"(pid {os.getpid()})"
+    assert f"port {port}: address already in use by " in event["reason"]
+    assert event["reason"].endswith(holder)
+
+
 def test_a_release_that_cannot_come_back_is_reported(
     changes: list[tuple[str, ...]], on_trial: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
