@@ -82,8 +82,11 @@ def attempt(fault: Fault, work: Work, scene: Scene) -> Outcome | None:
     if struck and not fault.is_explained(running.returncode, printed):
         outcome.wrong_messages.append(f"exit code {running.returncode}: {printed}")
     scene.wait_for_job()
-    if work.serves and not fault.before and not scene.serves():
-        outcome.lost.append("neither the old release nor the new one serves")
+    if work.serves and not fault.before:
+        try:  # a server that was killed is started again by its service manager
+            scene.wait_until(scene.serves, "neither the old release nor the new one serves")
+        except AssertionError as error:
+            outcome.lost.append(f"{error}; exit code {running.returncode}: {printed}")
     _run_again(work, scene, words, outcome)
     _compare(work, before, scene.look(), outcome)
     outcome.lost += [f"lines of the record {name}" for name in scene.broken_records()]

@@ -6,7 +6,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from onecard.sandbox.common.names import Labels
 from tests.faults.scene import HOST, Scene, matches
@@ -60,11 +60,10 @@ def away(seconds: float) -> Strike:
     """Return a strike that takes the box off the network: nothing passes, and nothing says so."""
 
     def strike(scene: Scene, running: subprocess.Popen[str], words: tuple[str, ...]) -> None:
-        with _link_down(scene):
-            try:
-                running.wait(seconds)
-            except subprocess.TimeoutExpired:
-                return
+        with _link_down(scene), suppress(subprocess.TimeoutExpired):
+            running.wait(seconds)
+        # The first connections after it may still fail, until the neighbour is found again.
+        scene.wait_until(lambda: scene.reached("echo up") != "", "the box is not back")
 
     return strike
 
