@@ -27,23 +27,29 @@ def start_server(
 ) -> tuple[ServiceState, StartupCheck]:
     """Start or restart the server and wait until it answers; return its state before, the check.
 
-    A server that answers is never stopped because something else went wrong. Raises the startup
-    check's error.
+    A server that answers is never stopped because something else went wrong; one that was killed
+    is left to the service manager, which starts it again. Raises the startup check's error.
     """
     before = _control(box, "restart" if restart else "start")
     is_new = restart or before.active != "active"
     check = check_installed(box, box.host.settings.serve.ready_timeout, display, is_new=is_new)
-    failed = check.reported and not check.first.answered
-    # The service manager would go on trying; a server that is known not to start is left stopped.
-    if failed and health_trouble(box):
-        box.session.run(f"services stop {UNIT}; services reset {UNIT}")
-        check.note_stopped()
+    if check.reported and not check.first.answered:
+        _end_attempts(box, check)
     if error := check.error(box.host.name):
         raise error
     if _is_public_address_down(box):
         again = f"invoke expose --host {box.host.name}"
         display.say(f"warning: the public address is down; run: {again}", "yellow")
     return before, check
+
+
+def _end_attempts(box: Connected, check: StartupCheck) -> None:
+    """Leave a server stopped that is known not to start: the service manager would go on trying."""
+    if service_state(box.session).result == "signal":  # nothing of the server's own
+        check.note_retry()
+    elif health_trouble(box):
+        box.session.run(f"services stop {UNIT}; services reset {UNIT}")
+        check.note_stopped()
 
 
 def _is_public_address_down(box: Connected) -> bool:

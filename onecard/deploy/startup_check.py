@@ -58,7 +58,8 @@ class StartupCheck:
     on_event: called with each phase that the journal shows.
     on_back: called with the number of the release that replaces a failed one.
     given: the flags of the deploy, one word each, which the advice repeats.
-    reported: whether the box reported the result of a start. stopped: nothing runs now.
+    reported: whether the box reported the result of a start. stopped: nothing runs now. retried:
+    the service manager starts the server again.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class StartupCheck:
         self.starts = [StartAttempt()]
         self.reported = False
         self.stopped = False
+        self.retried = False
         self._on_event = on_event
         self._on_back = on_back
         self._began = time.monotonic()
@@ -121,6 +123,10 @@ class StartupCheck:
         """Note that nothing runs now."""
         self.stopped = True
 
+    def note_retry(self) -> None:
+        """Note that the service manager starts the server again."""
+        self.retried = True
+
     def _log(self, text: str) -> None:
         """Process a line of the journal. A progress bar writes many states into one line."""
         start = self.starts[-1]
@@ -165,6 +171,8 @@ class StartupCheck:
             return f"now: release {last.release} does not serve again either: {reason}; {now}"
         if self.stopped:
             return "now: stopped; its journal: invoke logs"
+        if self.retried:
+            return "now: it is being started again; its state: invoke status"
         return "now: left as it is; its journal: invoke logs; back: invoke rollback"
 
     def to_json(self) -> dict[str, Any]:

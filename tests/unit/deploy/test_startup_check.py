@@ -181,6 +181,36 @@ def test_no_verdict_is_retried_and_stops_nothing(up: bool) -> None:
     assert "now: left as it is" in caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("result", "stopped", "now"),
+    [
+        ("signal", False, "now: it is being started again; its state: invoke status"),
+        ("exit-code", True, "now: stopped; its journal: invoke logs"),
+    ],
+)
+def test_a_killed_start_is_left_to_the_service_manager(
+    capsys: pytest.CaptureFixture[str], result: str, stopped: bool, now: str
+) -> None:
+    emit("failed", release=1, reason=f"the server ended while it was starting ({result})")
+    failed = capsys.readouterr().out.strip()
+    box: Any = Box(0)
+    run = box.run
+
+    def ended(script: str, **others: Any) -> Result:
+        if "onecard.box.release" in script:
+            box.commands.append(script)
+            others["on_line"](failed)
+            return Result("", 1)
+        done = run(script, **others)
+        return Result(f"{done.output}\nResult={result}", done.code)
+
+    box.run = ended
+    with pytest.raises(UnhealthyError) as caught:
+        start_server(box, DeployConsole(Console(file=io.StringIO()), "gpu-1"), restart=True)
+    assert any("services stop" in command for command in box.commands) is stopped
+    assert caught.value.detail.endswith(now)
+
+
 def test_a_verdict_that_is_heard_needs_no_second_look() -> None:
     box: Any = Box(0)
     box.run = lambda script, on_line, timeout: (on_line(FORGED), Result("", 0))[1]
