@@ -13,7 +13,7 @@ has_chromium := $(python) -c 'import sys; from tests.support.chromium import exe
 new_enough := import sys; sys.exit(sys.version_info < (3, 10))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint audit docs report bench faults rolling fuzz clean
+.PHONY: help venv demo test lint audit docs report bench faults rolling cluster fuzz clean
 
 help:
 	@echo "make venv    set up .venv with the invoke command"
@@ -25,6 +25,7 @@ help:
 	@echo "make faults  provoke faults on a sandbox box, into docs/reliability.md (hours);"
 	@echo "             SEED=1, ONLY='Ctrl-C', TRIES=1: repeat, choose, shorten"
 	@echo "make rolling deploy, roll back and kill three sandbox boxes under load (minutes; after make demo)"
+	@echo "make cluster one model over two sandbox boxes with Ray, as far as a CPU goes (minutes)"
 	@echo "make fuzz    draw 10,000 and more inputs for every parser (minutes)"
 	@echo "make audit   known vulnerabilities of the installed packages (needs the network)"
 	@echo "make docs    write the generated files, and build the documentation into site/"
@@ -131,6 +132,9 @@ faults: $(venv)/.installed-test
 # Copies of the box of `make demo`, which has to serve; docs/many-hosts.md holds the table.
 rolling: $(venv)/.installed-test
 	@$(python) -m tests.rolling --boxes $(or $(BOXES),3)
+
+cluster: $(venv)/.installed-test
+	@$(python) -m pytest tests/box/test_cluster.py -m long -v
 
 fuzz: $(venv)/.installed-test
 	@$(python) -m pytest tests/unit/fuzz --hypothesis-profile fuzz --numprocesses auto --maxprocesses 4 -q

@@ -1,7 +1,7 @@
 """One model over two boxes: Ray in force on both, and taken away again by a start that fails.
 
 vLLM's CPU build refuses Ray when its server has connected to it, so the start fails there. The
-boxes are copies of the worker's own.
+boxes are copies of the worker's own. `make cluster` runs it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onecard.box import paths
 from onecard.inventory.load import load
 from tests.box.conftest import Box, Controller, copied_box, wait_until
 
-pytestmark = pytest.mark.box
+pytestmark = [pytest.mark.box, pytest.mark.long]
 
 NAMES = ("box1", "box2")
 
